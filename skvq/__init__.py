@@ -1,0 +1,34 @@
+"""Vector-quantised autoencoders and PixelCNN priors as scikit-learn estimators.
+
+The door is lazy (PEP 562): ``import skvq`` loads no framework, so a process that only wants
+``skvq.runtime`` pays for NumPy and onnxruntime alone, and ``KERAS_BACKEND`` can still be chosen
+after the import.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "VQVAE": "skvq.vqvae",
+    "PixelCNNPrior": "skvq.pixelcnn_prior",
+    "export_onnx": "skvq.export",
+    "to_onnx": "skvq.export",
+    "load": "skvq._files",
+}
+_MODULES = ("datasets", "export", "metrics", "networks", "plotting", "runtime")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"skvq.{name}")
+    raise AttributeError(f"module 'skvq' has no attribute {name!r}; it offers {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,162 @@
+"""Any layout of X <-> float32 images, and the units they are in.
+
+Users hold images flat, without a channel axis or with one, as uint8 or floats in any range. Networks want
+float32 ``(n, height, width, channels)``. :class:`Layout` remembers what the user had, so that whatever comes
+back from a decoder can be handed over in the user's own shape, dtype and range.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one row of X looks to the user and to the networks.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of a row as given: ``(784,)``, ``(28, 28)`` or ``(28, 28, 1)``.
+    image_shape : tuple of int
+        ``(height, width, channels)``, or ``(n_features,)`` for vectors.
+    dtype : str
+        NumPy name of the dtype that answers are given in.
+    """
+
+    row_shape: tuple[int, ...]
+    image_shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether rows are vectors, for a dense network, and not images."""
+        return len(self.image_shape) == 1
+
+    @property
+    def n_features(self) -> int:
+        """Number of values in a row."""
+        return math.prod(self.image_shape)
+
+    def to_images(self, X: np.ndarray) -> np.ndarray:
+        """Return X as float32 ``(n, *image_shape)``, in X's own units."""
+        return np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape)
+
+    def from_images(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 images in the layout and dtype of X; integers are rounded and kept in range."""
+        dtype = np.dtype(self.dtype)
+        if np.issubdtype(dtype, np.integer):
+            limits = np.iinfo(dtype)
+            images = np.clip(np.rint(images), limits.min, limits.max)
+        return images.astype(dtype).reshape(len(images), *self.row_shape)
+
+    def accepts(self, row_shape: tuple[int, ...]) -> bool:
+        """Whether rows of this shape hold the same images in another layout."""
+        if len(row_shape) == 1:
+            return row_shape == (self.n_features,)
+        if len(row_shape) == 2:
+            row_shape = (*row_shape, 1)
+        return row_shape == self.image_shape
+
+
+def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, int] | None:
+    """Return ``(height, width, channels)`` for a user's ``image_shape``, or None for None.
+
+    Raises
+    ------
+    ValueError
+        If it is not two or three positive integers.
+    """
+    if image_shape is None:
+        return None
+    wrong = ValueError(
+        f"image_shape must be (height, width) or (height, width, channels) of positive integers; got {image_shape!r}. "
+        "Use (28, 28) for MNIST; leave it None for vectors, or when X already has an image's shape."
+    )
+    try:
+        shape = tuple(image_shape)
+    except TypeError:
+        raise wrong from None
+    if len(shape) not in (2, 3) or not all(isinstance(s, (int, np.integer)) and s > 0 for s in shape):
+        raise wrong
+    shape = tuple(int(s) for s in shape)
+    return shape if len(shape) == 3 else (*shape, 1)
+
+
+def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
+    """Find the layout of X under the parameter ``image_shape``.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, features), (n, height, width) or (n, height, width, channels)
+    image_shape : tuple of int or None
+        As given by the user.
+
+    Raises
+    ------
+    ValueError
+        If X's rows cannot be images of ``image_shape``, or X has another rank.
+    """
+    shape = check_image_shape(image_shape)
+    row_shape = X.shape[1:]
+    # Booleans and other integers are data, but no dtype to answer reconstructions in; uint8 and uint16 are images' own.
+    dtype = X.dtype if X.dtype in (np.uint8, np.uint16, np.float32, np.float64) else np.dtype(np.float32)
+    if X.ndim not in (2, 3, 4):
+        raise ValueError(
+            "X must be (n, features), (n, height, width) or (n, height, width, channels), channels last; "
+            f"got shape {X.shape}."
+        )
+    if X.ndim == 2:
+        layout = Layout(row_shape, shape or row_shape, dtype.name)
+    else:
+        layout = Layout(row_shape, shape or (*row_shape, 1)[:3], dtype.name)
+    if shape is not None and not layout.accepts(row_shape):
+        raise ValueError(
+            f"X must hold images of image_shape={shape}, {math.prod(shape)} values a row; "
+            f"got rows of shape {row_shape}, {math.prod(row_shape)} values. Correct image_shape, or reshape X."
+        )
+    return layout
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Location and spread of all values of X, taken as one set so that squared errors keep their meaning."""
+
+    mean: float
+    scale: float
+    minimum: float
+    maximum: float
+
+
+def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
+    """Measure X in chunks, so that a memory-mapped array is never held whole.
+
+    Returns
+    -------
+    ValueRange
+        ``scale`` is the standard deviation, or 1 where X is constant.
+    """
+    total, total_squares = 0.0, 0.0
+    lowest, highest = math.inf, -math.inf
+    pivot = float(X[:1].mean(dtype=np.float64))  # keeps the sum of squares small when values lie far from zero
+    for chunk in chunks(X, chunk_bytes):
+        centred = chunk.astype(np.float64) - pivot
+        total += float(centred.sum())
+        total_squares += float(np.square(centred).sum())
+        lowest = min(lowest, float(chunk.min()))
+        highest = max(highest, float(chunk.max()))
+    mean = total / X.size
+    variance = max(total_squares / X.size - mean * mean, 0.0)
+    # Below float32's resolution of the values themselves, what looks like spread is rounding.
+    resolution = float(np.finfo(np.float32).eps) * max(abs(lowest), abs(highest))
+    scale = math.sqrt(variance)
+    return ValueRange(mean + pivot, scale if scale > resolution else 1.0, lowest, highest)
+
+
+def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:
+    """Yield slices of X of about ``chunk_bytes`` when they are held as float64."""
+    rows = max(1, chunk_bytes // max(1, 8 * math.prod(X.shape[1:])))
+    for start in range(0, len(X), rows):
+        yield X[start : start + rows]

@@ -1,0 +1,65 @@
+"""One ``random_state`` becomes named, independent streams.
+
+Each consumer of randomness (weights, batches, restarts, samples, …) asks for its stream by name,
+so that adding a consumer never shifts the numbers that another one sees, and no global random
+state is read or written.
+"""
+
+import zlib
+
+import numpy as np
+
+RandomStateLike = int | np.integer | np.random.RandomState | np.random.Generator | None
+
+
+def seed_from(random_state: RandomStateLike) -> int:
+    """Reduce a scikit-learn style ``random_state`` to one integer seed.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None
+        An int is the seed itself; an instance gives up one number, so that two calls with the same
+        instance differ (as in scikit-learn); None takes entropy from the operating system.
+
+    Returns
+    -------
+    int
+        Seed in [0, 2**63).
+
+    Raises
+    ------
+    ValueError
+        If ``random_state`` is none of these, or a negative integer.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, (bool, np.bool_)):
+        if random_state >= 0:
+            return int(random_state)
+    elif isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    elif isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63 - 1))
+    raise ValueError(
+        "random_state must be an int >= 0, a numpy RandomState or Generator, or None; "
+        f"got {random_state!r}. Pass an int for the same result at every call."
+    )
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """Return the generator that belongs to ``name`` under ``seed``."""
+    return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))
+
+
+def uniforms(random_state: RandomStateLike, n_samples: int, n_positions: int) -> np.ndarray:
+    """Draw the uniforms that a sampler turns into codes.
+
+    The sequence is filled row by row, so the first rows do not depend on ``n_samples``:
+    ``sample(5, random_state=0)[:3]`` equals ``sample(3, random_state=0)``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_positions), float32, in [0, 1)
+    """
+    generator = stream(seed_from(random_state), "sample")
+    return generator.random((n_samples, n_positions), dtype=np.float32)
