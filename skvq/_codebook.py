@@ -1,0 +1,109 @@
+"""A codebook's start by k-means and the restart of its dead codes: what keeps every code in use."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.inference import CompiledFunction
+
+WARM_UP_STEPS = 100  # steps without quantiser, so that k-means finds latents that mean something
+RESTART_EVERY = 50  # steps between two looks for dead codes
+RESTART_BELOW = 0.03  # of the average code's use
+RESTART_UNTIL = 0.8  # of all steps: a code moved later would not find its place any more
+LATENTS_PER_CODE = 40  # for k-means
+
+
+class CodebookCare:
+    """Watches the steps of one training: starts the codebook, then restarts what dies.
+
+    Parameters
+    ----------
+    network : Autoencoder
+    rows : callable
+        ``rows(indices) -> images``.
+    indices : ndarray
+        Training rows.
+    n_steps : int
+        Steps of the whole training.
+    start : bool
+        Whether the codebook is new.
+    start_generator, restart_generator : numpy Generator
+    """
+
+    def __init__(
+        self,
+        network: Autoencoder,
+        rows: Callable,
+        indices: np.ndarray,
+        *,
+        n_steps: int,
+        batch_size: int,
+        start: bool,
+        start_generator: np.random.Generator,
+        restart_generator: np.random.Generator,
+    ):
+        self.network = network
+        self.rows = rows
+        self.indices = indices
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.start_generator = start_generator
+        self.restart_generator = restart_generator
+        self.latents = CompiledFunction(network, network.latents)
+        self.started = not start
+        self.start_step = min(WARM_UP_STEPS, n_steps // 5) if start else 0
+        if start:
+            network.quantizer.active.assign(0.0)
+
+    def before_step(self, step: int, images: np.ndarray) -> None:
+        """Start or restart codes where this step asks for it."""
+        if not self.started and step >= self.start_step:
+            self._start()
+        elif self.started and step % RESTART_EVERY == 0 and self.start_step < step < RESTART_UNTIL * self.n_steps:
+            latents = self._flat_latents(images)
+            self.network.quantizer.restart_dead(latents, RESTART_BELOW, self.restart_generator)
+
+    def _start(self) -> None:
+        quantizer = self.network.quantizer
+        wanted = LATENTS_PER_CODE * quantizer.n_embeddings
+        n_images = min(len(self.indices), 2048, max(self.batch_size, -(-4 * wanted // self.network.n_positions)))
+        chosen = np.sort(self.start_generator.choice(self.indices, n_images, replace=False))
+        latents = np.concatenate(
+            [
+                self._flat_latents(self.rows(chosen[i : i + self.batch_size]))
+                for i in range(0, len(chosen), self.batch_size)
+            ]
+        )
+        if len(latents) > wanted:
+            latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
+        centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
+        quantizer.start(centres, shares * self.batch_size * self.network.n_positions)
+        self.started = True
+
+    def _flat_latents(self, images: np.ndarray) -> np.ndarray:
+        latents = self.latents.one_batch((images,), self.batch_size)
+        return latents.reshape(-1, latents.shape[-1])
+
+
+def k_means(latents: np.ndarray, n_centres: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``n_centres`` centres of latents (n, D), and the share of the latents that each one holds.
+
+    Where there are fewer distinct latents than centres, they are repeated with a little noise.
+    """
+    distinct = np.unique(latents, axis=0)
+    if len(distinct) <= n_centres:
+        spread = max(float(distinct.std()), 1e-3)
+        noise = 1e-3 * spread * generator.standard_normal((n_centres, latents.shape[1]))
+        centres = np.resize(distinct, noise.shape) + noise
+        return centres.astype(np.float32), np.full(n_centres, 1 / n_centres, np.float32)
+    model = KMeans(n_centres, n_init=1, max_iter=25, random_state=int(generator.integers(2**31)))
+    with warnings.catch_warnings():
+        # It is a start: training goes on from wherever it has come to.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(latents)
+    shares = np.bincount(model.labels_, minlength=n_centres) / len(latents)
+    return model.cluster_centers_.astype(np.float32), shares.astype(np.float32)

@@ -1,0 +1,319 @@
+"""What both estimators share: parameters checked once, state as arrays, epochs, early stopping, progress.
+
+A fitted estimator is its parameters and plain arrays. The Keras network is rebuilt from them when it is needed and
+is cached here, outside the estimator's ``__dict__``; so pickle, copies, another Keras backend and the exporter all
+start from one truth.
+"""
+
+import math
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import keras
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skvq._random import stream
+from skvq.networks.inference import CompiledFunction
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+
+TRAINING_CONSTRAINTS = {
+    "optimizer": [StrOptions(set(OPTIMIZERS))],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "warm_start": ["boolean"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
+
+TRAINING_ADVICE = {
+    "learning_rate": "It falls linearly to zero over max_iter epochs; 0.001 to 0.003 suits Adam.",
+    "batch_size": "'auto' takes 128, and fewer where images are so large that a step would not fit in memory.",
+    "max_iter": "It is the number of passes over X; 20 is a common start.",
+    "validation_fraction": "It is the part of X held out when early_stopping=True; 0.1 is a common start.",
+    "n_iter_no_change": "It is the number of epochs without gain before fit stops; 5 is a common start.",
+    "tol": "It is the smallest gain in the validation loss that counts; 0.0001 is a common start.",
+    "random_state": "Pass an int for the same result at every call.",
+}
+
+# Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
+_NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
+
+
+class NetworkEstimator(BaseEstimator):
+    """Base of the estimators: parameters, weights as arrays, and the network that they stand for."""
+
+    _parameter_constraints: dict = {}
+    _parameter_advice: dict = {}
+
+    def _build_network(self) -> keras.Model:
+        """Return the network that the fitted attributes describe, with weights of any value."""
+        raise NotImplementedError
+
+    def _check_params(self) -> None:
+        try:
+            self._validate_params()
+        except InvalidParameterError as error:
+            names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
+            raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
+
+    def _network(self) -> keras.Model:
+        """Return the network with the fitted weights, built at the first call."""
+        check_is_fitted(self)
+        cached = _NETWORKS.get(self)
+        if cached is None:
+            network = self._new_network(0)
+            network.set_weights(list(self.weights_))
+            cached = _NETWORKS[self] = {"network": network}
+        return cached["network"]
+
+    def _new_network(self, seed: int) -> keras.Model:
+        with seeded_initializers(seed):
+            return self._build_network()
+
+    def _compiled(self, name: str, function: Callable) -> CompiledFunction:
+        """Return the named function of the network, compiled at the first call."""
+        network = self._network()
+        cached = _NETWORKS[self]
+        if name not in cached:
+            cached[name] = CompiledFunction(network, function)
+        return cached[name]
+
+    def _adopt(self, network: keras.Model) -> None:
+        """Take a trained network's weights as the fitted state."""
+        self.weights_ = [np.array(w) for w in network.get_weights()]
+        _NETWORKS[self] = {"network": network}
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_")
+
+    def save(self, path) -> None:
+        """Write the fitted estimator to one file of JSON and arrays, which :func:`skvq.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is a callable or a class, which only Python code can hold.
+        """
+        from skvq._files import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+
+@contextmanager
+def seeded_initializers(seed: int) -> Iterator[None]:
+    """Let Keras draw the seeds of unseeded initialisers and dropout from ``seed``.
+
+    Keras takes them from Python's global generator, which is left as it was found.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The independent streams of one call of ``fit``; ``call`` tells later calls of ``partial_fit`` apart."""
+
+    seed: int
+    call: int = 0
+
+    @property
+    def weights(self) -> int:
+        """Seed of the initial weights and of dropout."""
+        return int(stream(self.seed, "weights").integers(2**31))
+
+    def of(self, name: str) -> np.random.Generator:
+        """Return the named stream from its beginning."""
+        return stream(self.seed, f"{name}/{self.call}")
+
+
+class Training:
+    """One call of ``fit`` or ``partial_fit``: steps over shuffled batches until the epochs are done.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Its training parameters are read; it is not changed.
+    network : keras.Model
+        Built; compiled here unless it has been.
+    rows : callable
+        ``rows(indices) -> x`` or ``(x, y)``: the arrays of one batch.
+    indices : ndarray
+        The rows to train on.
+    generator : numpy Generator
+        Orders the batches.
+    batch_size : int
+    validate : callable or None
+        ``validate() -> float``, smaller is better, after each epoch.
+    falling_rate : bool
+        Whether the learning rate falls linearly over the epochs.
+    """
+
+    def __init__(
+        self,
+        estimator: NetworkEstimator,
+        network: keras.Model,
+        rows: Callable,
+        indices: np.ndarray,
+        *,
+        generator: np.random.Generator,
+        batch_size: int,
+        max_iter: int,
+        validate: Callable[[], float] | None = None,
+        falling_rate: bool = True,
+    ):
+        self.estimator = estimator
+        self.network = network
+        self.rows = rows
+        self.indices = indices
+        self.generator = generator
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.validate = validate
+        self.falling_rate = falling_rate
+        self.steps_per_epoch = math.ceil(len(indices) / batch_size)
+        self.n_steps = self.steps_per_epoch * max_iter
+        self.step = 0
+        optimizer_class = OPTIMIZERS[estimator.optimizer]
+        if type(getattr(network, "optimizer", None)) is not optimizer_class:
+            # A large gradient on a rare batch must not undo an epoch's work.
+            optimizer = optimizer_class(learning_rate=estimator.learning_rate, global_clipnorm=1.0)
+            network.compile(optimizer=optimizer, jit_compile=keras.config.backend() == "jax")
+
+    def run(
+        self,
+        before_step: Callable[[int, Any], None] = lambda step, batch: None,
+        after_epoch: Callable[[], dict] = dict,
+    ) -> dict[str, list]:
+        """Train, and return the history: a list with one value an epoch for every named quantity.
+
+        Parameters
+        ----------
+        before_step : callable
+            ``before_step(step, batch)`` sees each batch before it is trained on.
+        after_epoch : callable
+            Returns more quantities for the history.
+        """
+        history: dict[str, list] = {}
+        best, best_weights, epochs_without_gain = math.inf, None, 0
+        last_good = self.network.get_weights()
+        try:
+            for epoch in range(self.max_iter):
+                logs = self._epoch(epoch, before_step)
+                if not math.isfinite(logs["loss"]):
+                    self.network.set_weights(last_good)
+                    warnings.warn(
+                        f"The loss of {type(self.estimator).__name__} turned {logs['loss']} in epoch {epoch + 1}; "
+                        "fit stopped and kept the weights from before that epoch. Lower learning_rate, or the weights "
+                        "of the loss.",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+                    break
+                last_good = self.network.get_weights()
+                logs.update(after_epoch())
+                if self.validate is not None:
+                    logs["val_loss"] = self.validate()
+                for name, value in logs.items():
+                    history.setdefault(name, []).append(value)
+                self._report(epoch, logs)
+                if self.validate is None:
+                    continue
+                gained = logs["val_loss"] < best - self.estimator.tol
+                epochs_without_gain = 0 if gained else epochs_without_gain + 1
+                if logs["val_loss"] < best:
+                    best, best_weights = logs["val_loss"], last_good
+                if epochs_without_gain >= self.estimator.n_iter_no_change:
+                    if self.estimator.verbose:
+                        print(f"No gain in {epochs_without_gain} epochs: stopped, best weights restored.")
+                    break
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"fit of {type(self.estimator).__name__} was interrupted after {len(history.get('loss', []))} of "
+                f"{self.max_iter} epochs; it keeps the best weights so far and is fitted.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if best_weights is not None:
+            self.network.set_weights(best_weights)
+        return history
+
+    def _epoch(self, epoch: int, before_step: Callable) -> dict[str, float]:
+        order = self.generator.permutation(self.indices)
+        # All batches have one size, so that one compiled step serves them; the last is filled from the start.
+        order = np.resize(order, self.steps_per_epoch * self.batch_size)
+        progress = self._progress_bar(epoch)
+        sums: dict[str, float] = {}
+        for start in range(0, len(order), self.batch_size):
+            batch = self.rows(np.sort(order[start : start + self.batch_size]))
+            before_step(self.step, batch)
+            rate = self.estimator.learning_rate
+            if self.falling_rate:
+                rate *= max(1.0 - self.step / self.n_steps, 0.01)
+            self.network.optimizer.learning_rate = rate
+            x, y = batch if isinstance(batch, tuple) else (batch, None)
+            logs = self.network.train_on_batch(x, y, return_dict=True)
+            self.step += 1
+            for name, value in logs.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            if progress is not None:
+                progress.add(1, values=[("loss", float(logs["loss"]))])
+        means = {name: total / self.steps_per_epoch for name, total in sums.items()}
+        return {**means, "learning_rate": float(rate)}
+
+    def _progress_bar(self, epoch: int) -> keras.utils.Progbar | None:
+        verbose = self.estimator.verbose
+        in_terminal = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
+        if not verbose or (verbose < 2 and not in_terminal):
+            return None
+        print(f"{type(self.estimator).__name__} epoch {epoch + 1}/{self.max_iter}")
+        return keras.utils.Progbar(self.steps_per_epoch, stateful_metrics=["loss"])
+
+    def _report(self, epoch: int, logs: dict[str, float]) -> None:
+        if self.estimator.verbose:
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in logs.items() if name != "learning_rate")
+            print(f"{type(self.estimator).__name__} epoch {epoch + 1}/{self.max_iter}  {figures}", flush=True)
+
+
+def split_validation(
+    estimator: NetworkEstimator, n_rows: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to train on and the rows to validate on; none are held out of fewer than 10."""
+    every = np.arange(n_rows)
+    if not estimator.early_stopping or n_rows < 10:
+        return every, every[:0]
+    n_held_out = max(1, round(estimator.validation_fraction * n_rows))
+    order = generator.permutation(n_rows)
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

@@ -1,0 +1,5 @@
+"""Keras networks, written with ``keras.ops`` alone so that every backend runs and trains them."""
+
+from skvq.networks._backend import load_keras
+
+load_keras()

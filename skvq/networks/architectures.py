@@ -1,0 +1,108 @@
+"""Encoders and decoders: one function a family, one row in :data:`ARCHITECTURES`.
+
+An architecture is any callable ``(input_shape, *, embedding_dim, downsampling, hidden_channels,
+n_residual_blocks) -> (encoder, decoder)`` of two Keras models. The encoder maps standardised images
+``(n, *input_shape)`` to latents ``(n, *code_shape, embedding_dim)``; the decoder maps these back. Heights and
+widths arrive as multiples of ``downsampling``.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+
+def conv(
+    input_shape: tuple[int, int, int],
+    *,
+    embedding_dim: int,
+    downsampling: int,
+    hidden_channels: int,
+    n_residual_blocks: int,
+) -> tuple[keras.Model, keras.Model]:
+    """Strided convolutions with residual blocks, and their mirror image.
+
+    Input shape
+    -----------
+    ``(n, height, width, channels)``, height and width multiples of ``downsampling``.
+
+    Output shape
+    ------------
+    ``(n, height / downsampling, width / downsampling, embedding_dim)``.
+    """
+    n_halvings = int(math.log2(downsampling))
+    images = layers.Input(input_shape, name="images")
+    x = images
+    for _ in range(n_halvings):
+        x = layers.Conv2D(hidden_channels, 4, strides=2, padding="same", activation="relu")(x)
+    x = _residual_stack(x, hidden_channels, n_residual_blocks)
+    latents = layers.Conv2D(embedding_dim, 1, name="latents")(x)
+    encoder = keras.Model(images, latents, name="encoder")
+
+    embeddings = layers.Input(latents.shape[1:], name="embeddings")
+    x = layers.Conv2D(hidden_channels, 3, padding="same")(embeddings)
+    x = _residual_stack(x, hidden_channels, n_residual_blocks)
+    for _ in range(n_halvings - 1):
+        x = layers.Conv2DTranspose(hidden_channels, 4, strides=2, padding="same", activation="relu")(x)
+    if n_halvings:
+        x = layers.Conv2DTranspose(input_shape[-1], 4, strides=2, padding="same", name="pixels")(x)
+    else:
+        x = layers.Conv2D(input_shape[-1], 3, padding="same", name="pixels")(x)
+    return encoder, keras.Model(embeddings, x, name="decoder")
+
+
+def _residual_stack(x, channels: int, n_blocks: int):
+    for _ in range(n_blocks):
+        residual = layers.ReLU()(x)
+        residual = layers.Conv2D(channels, 3, padding="same", activation="relu")(residual)
+        residual = layers.Conv2D(channels, 1)(residual)
+        x = layers.Add()([x, residual])
+    return layers.ReLU()(x)
+
+
+def dense(
+    input_shape: tuple[int],
+    *,
+    embedding_dim: int,
+    downsampling: int,
+    hidden_channels: int,
+    n_residual_blocks: int,
+) -> tuple[keras.Model, keras.Model]:
+    """Fully connected layers for vectors, with one code for every ``downsampling`` features.
+
+    Input shape
+    -----------
+    ``(n, n_features)``.
+
+    Output shape
+    ------------
+    ``(n, ceil(n_features / downsampling), embedding_dim)``.
+    """
+    n_features = math.prod(input_shape)
+    n_codes = math.ceil(n_features / downsampling)
+    vectors = layers.Input(input_shape, name="images")
+    x = layers.Flatten()(vectors) if len(input_shape) > 1 else vectors
+    x = layers.Dense(hidden_channels)(x)
+    x = _dense_residual_stack(x, hidden_channels, n_residual_blocks)
+    x = layers.Dense(n_codes * embedding_dim)(x)
+    latents = layers.Reshape((n_codes, embedding_dim), name="latents")(x)
+    encoder = keras.Model(vectors, latents, name="encoder")
+
+    embeddings = layers.Input((n_codes, embedding_dim), name="embeddings")
+    x = layers.Dense(hidden_channels)(layers.Flatten()(embeddings))
+    x = _dense_residual_stack(x, hidden_channels, n_residual_blocks)
+    x = layers.Dense(n_features)(x)
+    x = layers.Reshape(input_shape, name="pixels")(x)
+    return encoder, keras.Model(embeddings, x, name="decoder")
+
+
+def _dense_residual_stack(x, channels: int, n_blocks: int):
+    for _ in range(n_blocks):
+        residual = layers.ReLU()(x)
+        residual = layers.Dense(channels, activation="relu")(residual)
+        residual = layers.Dense(channels)(residual)
+        x = layers.Add()([x, residual])
+    return layers.ReLU()(x)
+
+
+ARCHITECTURES = {"conv": conv, "dense": dense}

@@ -1,0 +1,158 @@
+"""The VQ-VAE itself: scaling, encoder, quantiser, decoder, and the loss that weighs their terms."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from skvq._images import ValueRange
+from skvq.networks.quantizers import Quantizer
+
+LOSS_TERMS = ("loss", "reconstruction_loss", "codebook_loss", "commitment_loss")
+
+
+class Autoencoder(keras.Model):
+    """Images in the user's units -> codes -> images in the user's units.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(height, width, channels)``, or ``(n_features,)`` for vectors.
+    encoder, decoder : keras.Model
+        On standardised images, padded to a shape that the networks can halve.
+    quantizer : Quantizer
+    values : ValueRange
+        Where the training data lie.
+    reconstruction_loss : callable
+        ``(images, reconstructions) -> scalar``, both in [0, 1].
+    reconstruction_scale : float
+        Value of that loss which counts as 1.
+    beta, vq_weight : float
+        Weights of the loss.
+    bounded : bool
+        Whether reconstructions are kept within the training data's range, as pixels are.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        encoder: keras.Model,
+        decoder: keras.Model,
+        quantizer: Quantizer,
+        *,
+        values: ValueRange,
+        reconstruction_loss: Callable,
+        reconstruction_scale: float,
+        beta: float,
+        vq_weight: float,
+        bounded: bool,
+    ):
+        super().__init__(name="vqvae")
+        self.image_shape = image_shape
+        self.encoder = encoder
+        self.decoder = decoder
+        self.quantizer = quantizer
+        self.values = values
+        self.span = values.maximum - values.minimum or 1.0
+        self.reconstruction_loss = reconstruction_loss
+        self.reconstruction_scale = reconstruction_scale
+        self.beta = beta
+        self.vq_weight = vq_weight
+        self.bounded = bounded
+        # Uses of each code at each position since the count was last set to zero.
+        self.position_counts = self.add_weight(
+            shape=(self.n_positions, quantizer.n_embeddings),
+            initializer="zeros",
+            trainable=False,
+            name="position_counts",
+        )
+        self.trackers = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
+        quantizer.build(encoder.output_shape)
+        self.built = True
+
+    def latents(self, images):
+        """Images in the user's units -> latents (n, *code_shape, embedding_dim)."""
+        standardised = (images - self.values.mean) * (1.0 / self.values.scale)
+        return self.encoder(self._pad(standardised))
+
+    def encode(self, images):
+        """Images in the user's units -> codes (n, n_positions), row-major."""
+        codes = self.quantizer.assign(self.latents(images))
+        return ops.reshape(codes, (-1, self.n_positions))
+
+    def decode(self, codes):
+        """Codes (n, n_positions) -> images in the user's units."""
+        grid = ops.reshape(codes, (-1, *self.code_shape))
+        return self.reconstruct_from(self.quantizer.embed(grid))
+
+    def reconstruct(self, images):
+        """Images in the user's units -> their reconstructions."""
+        return self.decode(self.encode(images))
+
+    def reconstruct_from(self, embeddings):
+        """Embeddings (n, *code_shape, embedding_dim) -> images in the user's units."""
+        images = self.unit_images(embeddings) * self.span + self.values.minimum
+        return ops.clip(images, self.values.minimum, self.values.maximum) if self.bounded else images
+
+    def unit_images(self, embeddings):
+        """Embeddings -> images on the scale where the training data fill [0, 1]."""
+        standardised = self._crop(self.decoder(embeddings))
+        return standardised * (self.values.scale / self.span) + (self.values.mean - self.values.minimum) / self.span
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of an image's codes."""
+        return tuple(self.encoder.output_shape[1:-1])
+
+    @property
+    def n_positions(self) -> int:
+        """Number of codes of an image."""
+        n = 1
+        for side in self.code_shape:
+            n *= side
+        return n
+
+    def _pad(self, images):
+        # The border's own values go on, so that no edge appears where the image ends.
+        for axis, wanted in enumerate(self.encoder.input_shape[1:3], start=1):
+            missing = wanted - images.shape[axis]
+            if missing and len(self.image_shape) == 3:
+                last = images[:, -1:] if axis == 1 else images[:, :, -1:]
+                images = ops.concatenate([images, *[last] * missing], axis=axis)
+        return images
+
+    def _crop(self, images):
+        if len(self.image_shape) == 3:
+            return images[:, : self.image_shape[0], : self.image_shape[1]]
+        return images
+
+    def call(self, images, training=False):
+        quantized = self.quantizer(self.latents(images), training=training)
+        if training:
+            self._count(quantized.codes)
+        return {
+            "reconstructions": self.unit_images(quantized.latents),
+            "codebook_loss": quantized.codebook_loss,
+            "commitment_loss": quantized.commitment_loss,
+        }
+
+    def _count(self, codes):
+        n_embeddings = self.quantizer.n_embeddings
+        first_of_position = n_embeddings * ops.arange(self.n_positions, dtype="int32")
+        cells = ops.cast(ops.reshape(codes, (-1, self.n_positions)), "int32") + first_of_position
+        cells = ops.reshape(cells, (-1,))
+        ones = ops.ones_like(cells, dtype="float32")
+        counts = ops.segment_sum(ones, cells, num_segments=self.n_positions * n_embeddings)
+        self.position_counts.assign(self.position_counts + ops.reshape(counts, (self.n_positions, n_embeddings)))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        targets = (x - self.values.minimum) * (1.0 / self.span)
+        reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"]) / self.reconstruction_scale
+        codebook, commitment = y_pred["codebook_loss"], y_pred["commitment_loss"]
+        total = reconstruction + self.vq_weight * (codebook + self.beta * commitment)
+        for tracker, term in zip(self.trackers, (total, reconstruction, codebook, commitment), strict=True):
+            tracker.update_state(term)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return {tracker.name: tracker.result() for tracker in self.trackers}

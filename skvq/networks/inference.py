@@ -1,0 +1,64 @@
+"""Functions of a network, compiled once and run in batches of one size.
+
+The last batch is padded to the full size: the last bits of a float depend on the size of the batch it was
+computed in, and a row's codes must not depend on its neighbours.
+"""
+
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+
+
+class CompiledFunction(keras.Model):
+    """A function of a network's weights, compiled for the backend in use.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Owner of the weights.
+    function : callable
+        Keras tensors -> Keras tensor; a method of the network, or a closure over it.
+    """
+
+    def __init__(self, network: keras.Model, function: Callable):
+        super().__init__()
+        self.network = network
+        self.function = function
+        self.built = True
+        if keras.config.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # predict_on_batch would trace again for every model, and TensorFlow would warn of it.
+            self._run = tf.function(function, autograph=False)
+        else:
+            self.compile(jit_compile=keras.config.backend() == "jax")
+            self._run = lambda *inputs: self.predict_on_batch(list(inputs))
+
+    def call(self, inputs):
+        return self.function(*inputs)
+
+    def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple = ()) -> np.ndarray:
+        """Run on rows of the inputs, ``batch_size`` at a time, and return all answers.
+
+        Parameters
+        ----------
+        *inputs : ndarray, all of the same length
+        batch_size : int
+        shared : tuple
+            Inputs that every batch gets as they are, after the others.
+        """
+        rows = (tuple(np.asarray(x[start:stop]) for x in inputs) for start, stop in spans(len(inputs[0]), batch_size))
+        return np.concatenate([self.one_batch(batch, batch_size, shared) for batch in rows])
+
+    def one_batch(self, batch: tuple, batch_size: int, shared: tuple = ()) -> np.ndarray:
+        """Run on one batch of at most ``batch_size`` rows."""
+        n_rows = len(batch[0])
+        padded = tuple(np.concatenate([x, np.repeat(x[:1], batch_size - n_rows, axis=0)]) for x in batch)
+        return keras.ops.convert_to_numpy(self._run(*padded, *shared))[:n_rows]
+
+
+def spans(n_rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """Yield the (start, stop) of each batch."""
+    for start in range(0, n_rows, batch_size):
+        yield start, min(start + batch_size, n_rows)

@@ -1,0 +1,70 @@
+"""Reconstruction losses, each a function of images and reconstructions: one row in :data:`LOSSES`.
+
+Both arguments are in [0, 1] (the training data's minimum and maximum). A mixture is a callable of the same
+form::
+
+    def mixture(images, reconstructions):
+        return 0.8 * losses.ssim(images, reconstructions) + 0.2 * losses.mae(images, reconstructions)
+
+The model divides each loss by its value for the best constant picture, the training data's mean, so that a
+network that has learnt nothing scores about 1 whatever the loss and the data's scale; ``beta`` and
+``vq_weight`` then mean the same under each of them.
+"""
+
+import numpy as np
+from keras import ops
+
+
+def mse(images, reconstructions):
+    """Mean squared error."""
+    return ops.mean(ops.square(images - reconstructions))
+
+
+def mae(images, reconstructions):
+    """Mean absolute error."""
+    return ops.mean(ops.abs(images - reconstructions))
+
+
+def bce(images, reconstructions):
+    """Cross-entropy in nats a value, each value of an image taken as a probability."""
+    probabilities = ops.clip(reconstructions, 1e-6, 1.0 - 1e-6)
+    return -ops.mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities))
+
+
+def ssim(images, reconstructions):
+    """One minus the structural similarity, averaged over images, channels and positions.
+
+    The settings are those of the original paper: Gaussian window of 11 × 11 pixels with sigma 1.5, population
+    covariance, K1 = 0.01, K2 = 0.03, data range 1, positions whose window leaves the image left out. This is
+    scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    data_range=1)``. Images smaller than the window get the largest odd window that fits.
+
+    References
+    ----------
+    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004, eq. 13.
+    """
+    height, width = images.shape[1], images.shape[2]
+    size = min(11, height - 1 + height % 2, width - 1 + width % 2)
+    offsets = np.arange(size) - size // 2
+    window = np.exp(-0.5 * (offsets / 1.5) ** 2)
+    window = (window / window.sum()).astype("float32")
+    channels = images.shape[-1]
+
+    def blur(x):
+        for shape in ((size, 1, 1, 1), (1, size, 1, 1)):
+            kernel = np.tile(window.reshape(shape), (1, 1, channels, 1))
+            x = ops.depthwise_conv(x, kernel, padding="valid", data_format="channels_last")
+        return x
+
+    mean_x, mean_y = blur(images), blur(reconstructions)
+    variance_x = blur(images * images) - mean_x * mean_x
+    variance_y = blur(reconstructions * reconstructions) - mean_y * mean_y
+    covariance = blur(images * reconstructions) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x * mean_x + mean_y * mean_y + c1) * (variance_x + variance_y + c2)
+    )
+    return 1.0 - ops.mean(similarity)
+
+
+LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}

@@ -1,0 +1,178 @@
+"""A gated PixelCNN without blind spot over a grid of codes.
+
+Two stacks of gated convolutions: the vertical stack sees all rows above, the horizontal stack the codes to the
+left in the row, and what the vertical stack found. Causality comes from shifting the inputs by one row and one
+column and from one-sided kernels, not from masks, so there is no weight that must stay zero.
+
+The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the incremental sampler,
+which computes every feature once.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def gate(features):
+    """Halve the channels: the hyperbolic tangent of one half, let through by the sigmoid of the other."""
+    values, gates = ops.split(features, 2, axis=-1)
+    return ops.tanh(values) * ops.sigmoid(gates)
+
+
+class PixelCNN(keras.Model):
+    """Logits of every code given the codes before it in row-major order.
+
+    Parameters
+    ----------
+    n_embeddings : int
+        Number of codes K.
+    code_shape : tuple of int
+        (height, width) of the grid.
+    n_classes : int
+        Number of classes that condition the codes; 0 for none.
+    hidden_channels : int
+        Channels of each stack.
+    n_layers : int
+    kernel_size : int
+        Odd width of the vertical stack's view.
+    dropout : float
+
+    Input shape
+    -----------
+    Codes ``(n, height * width)`` of integers, and labels ``(n,)`` if ``n_classes``.
+
+    Output shape
+    ------------
+    Logits ``(n, height * width, n_embeddings)``.
+
+    References
+    ----------
+    van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, section 2 and figure 2.
+    """
+
+    def __init__(
+        self,
+        n_embeddings: int,
+        code_shape: tuple[int, int],
+        *,
+        n_classes: int,
+        hidden_channels: int,
+        n_layers: int,
+        kernel_size: int,
+        dropout: float,
+    ):
+        super().__init__(name="pixelcnn")
+        self.n_embeddings = n_embeddings
+        self.code_shape = code_shape
+        self.n_classes = n_classes
+        self.hidden_channels = hidden_channels
+        self.n_layers = n_layers
+        self.kernel_size = kernel_size
+        self.reach = kernel_size // 2  # columns to either side, and rows or columns back, that one layer sees
+        height, width = code_shape
+        channels = hidden_channels
+
+        def kernel(name, *shape, gain=1.0):
+            fan_in = int(np.prod(shape[:-1]))
+            initializer = keras.initializers.RandomNormal(stddev=gain / np.sqrt(fan_in))
+            return self.add_weight(shape=shape, initializer=initializer, name=name)
+
+        def bias(name, *shape):
+            return self.add_weight(shape=shape, initializer="zeros", name=name)
+
+        self.embedding = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.5)
+        self.row_embedding = bias("row_embedding", height, 1, channels)
+        self.column_embedding = bias("column_embedding", 1, width, channels)
+        if n_classes:
+            # One table for all layers: its row is every layer's two biases under that class.
+            self.class_embedding = bias("class_embedding", n_classes, n_layers * 4 * channels)
+        self.layer_weights = [
+            {
+                "vertical": kernel(f"vertical_{i}", self.reach + 1, kernel_size, channels, 2 * channels),
+                "vertical_bias": bias(f"vertical_bias_{i}", 2 * channels),
+                "across": kernel(f"across_{i}", 2 * channels, 2 * channels, gain=0.7),
+                "horizontal": kernel(f"horizontal_{i}", 1, self.reach + 1, channels, 2 * channels),
+                "horizontal_bias": bias(f"horizontal_bias_{i}", 2 * channels),
+                # The last layer's vertical features feed nothing further.
+                "vertical_out": kernel(f"vertical_out_{i}", channels, channels) if i + 1 < n_layers else None,
+                "horizontal_out": kernel(f"horizontal_out_{i}", channels, channels),
+                "horizontal_out_bias": bias(f"horizontal_out_bias_{i}", channels),
+            }
+            for i in range(n_layers)
+        ]
+        self.head = kernel("head", channels, 2 * channels, gain=1.4)
+        self.head_bias = bias("head_bias", 2 * channels)
+        self.output_kernel = kernel("output", 2 * channels, n_embeddings, gain=0.5)
+        self.output_bias = bias("output_bias", n_embeddings)
+        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout.build(None)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    @property
+    def n_positions(self) -> int:
+        """Number of codes of a grid."""
+        return self.code_shape[0] * self.code_shape[1]
+
+    def class_biases(self, labels):
+        """Return each layer's (vertical, horizontal) biases under the labels, each (n, 2 * channels)."""
+        if not self.n_classes:
+            return [(None, None)] * self.n_layers
+        # A product, not a lookup: a lookup's gradient is wrong where labels repeat in a batch.
+        rows = ops.matmul(ops.one_hot(labels, self.n_classes, dtype="float32"), self.class_embedding)
+        parts = ops.split(rows, 2 * self.n_layers, axis=-1)
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+    def logits(self, codes, labels=None, training=False):
+        """Logits (n, height * width, K) of whole grids of codes (n, height * width)."""
+        height, width = self.code_shape
+        reach = self.reach
+        grid = ops.reshape(codes, (-1, height, width))
+        embedded = ops.matmul(ops.one_hot(grid, self.n_embeddings, dtype="float32"), self.embedding)  # (n, h, w, c)
+        place = self.row_embedding + self.column_embedding
+        vertical = ops.pad(embedded, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1] + place
+        horizontal = ops.pad(embedded, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1] + place
+        for layer, (vertical_class, horizontal_class) in zip(
+            self.layer_weights, self.class_biases(labels), strict=True
+        ):
+            above = ops.pad(vertical, ((0, 0), (reach, 0), (reach, reach), (0, 0)))
+            above = ops.conv(above, layer["vertical"], padding="valid", data_format="channels_last")
+            above = above + layer["vertical_bias"]  # (n, h, w, 2c)
+            if vertical_class is not None:
+                above = above + vertical_class[:, None, None, :]
+            left = ops.pad(horizontal, ((0, 0), (0, 0), (reach, 0), (0, 0)))
+            left = ops.conv(left, layer["horizontal"], padding="valid", data_format="channels_last")
+            left = left + layer["horizontal_bias"] + ops.matmul(above, layer["across"])
+            if horizontal_class is not None:
+                left = left + horizontal_class[:, None, None, :]
+            if layer["vertical_out"] is not None:
+                vertical = vertical + ops.matmul(self.dropout(gate(above), training=training), layer["vertical_out"])
+            horizontal = (
+                horizontal
+                + ops.matmul(self.dropout(gate(left), training=training), layer["horizontal_out"])
+                + layer["horizontal_out_bias"]
+            )
+        return ops.reshape(self.logits_of(horizontal), (-1, self.n_positions, self.n_embeddings))
+
+    def logits_of(self, features):
+        """Logits (..., K) of the last layer's features (..., channels)."""
+        hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
+        return ops.matmul(hidden, self.output_kernel) + self.output_bias
+
+    def log_probabilities(self, codes, labels=None):
+        """Log-probability (n, height * width), in nats, of each code given those before it."""
+        every = ops.log_softmax(self.logits(codes, labels), axis=-1)
+        chosen = ops.one_hot(codes, self.n_embeddings, dtype="float32")
+        return ops.sum(ops.where(chosen > 0, every, 0.0), axis=-1)
+
+    def call(self, inputs, training=False):
+        codes, labels = inputs if self.n_classes else (inputs, None)
+        return self.logits(codes, labels, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = ops.mean(ops.sparse_categorical_crossentropy(y, y_pred, from_logits=True))  # nats a code
+        self.loss_tracker.update_state(loss)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return {"loss": self.loss_tracker.result()}

@@ -1,0 +1,37 @@
+"""Codebook by exponential moving averages of the latents that chose each code (the default)."""
+
+import numpy as np
+from keras import ops
+
+from skvq.networks.quantizers.base import Quantizer
+
+
+class EMAQuantizer(Quantizer):
+    """Each embedding is the running mean of its latents: online k-means, with no gradient and no learning rate.
+
+    References
+    ----------
+    van den Oord et al., "Neural Discrete Representation Learning", 2017, appendix A.1;
+    Razavi et al., "Generating Diverse High-Fidelity Images with VQ-VAE-2", 2019, eq. 3.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.sums = self.add_weight(
+            shape=(self.n_embeddings, self.embedding_dim), initializer="zeros", trainable=False, name="sums"
+        )
+
+    def update(self, latents, codes, counts):
+        batch_sums = ops.segment_sum(latents, codes, num_segments=self.n_embeddings)  # (K, D)
+        self.sums.assign(self.decay * self.sums + (1.0 - self.decay) * batch_sums)
+        usage = ops.expand_dims(ops.convert_to_tensor(self.usage), -1)  # (K, 1)
+        # A code that nobody chose for long keeps its embedding instead of dividing nothing by nothing.
+        means = ops.where(usage > 1e-3, self.sums / ops.maximum(usage, 1e-3), self.table)
+        self.table.assign(means)
+
+    def replace(self, codes: np.ndarray, embeddings: np.ndarray, usage: np.ndarray) -> None:
+        super().replace(codes, embeddings, usage)
+        # Without this the next update would pull a new embedding straight back to the old mean.
+        sums = ops.convert_to_numpy(self.sums).copy()
+        sums[codes] = embeddings * np.asarray(usage)[:, None]
+        self.sums.assign(sums)

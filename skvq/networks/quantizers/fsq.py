@@ -1,0 +1,86 @@
+"""Finite scalar quantisation: a fixed grid instead of a learned codebook."""
+
+import numpy as np
+from keras import layers, ops
+
+from skvq.networks.quantizers.base import Quantized, Quantizer
+
+
+def levels_for(n_embeddings: int) -> tuple[int, ...]:
+    """Factor K into numbers of levels, each in 3 to 8, as even as can be.
+
+    Raises
+    ------
+    ValueError
+        If ``n_embeddings`` has no such factors.
+    """
+    best = None
+
+    def search(rest, smallest, chosen):
+        nonlocal best
+        if rest == 1 and chosen:
+            spread = (max(chosen) - min(chosen), len(chosen))
+            if best is None or spread < best[0]:
+                best = (spread, tuple(chosen))
+        for level in range(smallest, min(rest, 8) + 1):
+            if rest % level == 0:
+                search(rest // level, level, [*chosen, level])
+
+    search(n_embeddings, 3, [])
+    if best is None:
+        raise ValueError(
+            "n_embeddings must be a product of integers from 3 to 8 for quantizer='fsq'; "
+            f"got {n_embeddings}. Near choices are 125, 128, 512, 1000 or 4096."
+        )
+    return best[1]
+
+
+class FSQQuantizer(Quantizer):
+    """Latents are projected to a few bounded numbers and each is rounded to one of a few levels.
+
+    Nothing has to be learned for the codes to be used, so there is no codebook loss and no restart; the
+    commitment term is 0. The codebook is the projection of every grid point back to ``embedding_dim``.
+
+    References
+    ----------
+    Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", 2023.
+    """
+
+    has_table = False
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.levels = levels_for(self.n_embeddings)
+        digits = np.indices(self.levels).reshape(len(self.levels), -1).T  # (K, d), row-major
+        self.grid = (2.0 * digits / (np.array(self.levels) - 1) - 1.0).astype("float32")  # (K, d) in [-1, 1]
+        self.basis = np.append(np.cumprod(self.levels[:0:-1])[::-1], 1).astype("int32")
+        self.spacing = (2.0 / (np.array(self.levels) - 1)).astype("float32")
+        self.project_in = layers.Dense(len(self.levels), name="project_in")
+        self.project_out = layers.Dense(self.embedding_dim, name="project_out")
+        self.project_in.build((None, self.embedding_dim))
+        self.project_out.build((None, len(self.levels)))
+
+    @property
+    def codebook(self):
+        return self.project_out(self.grid)
+
+    def _digits(self, bounded):
+        return ops.round((bounded + 1.0) / self.spacing)
+
+    def assign(self, latents):
+        digits = ops.cast(self._digits(ops.tanh(self.project_in(latents))), "int32")
+        return ops.sum(digits * self.basis, axis=-1)
+
+    def call(self, latents, training=False):
+        bounded = ops.tanh(self.project_in(latents))  # (..., d)
+        digits = self._digits(bounded)
+        codes = ops.sum(ops.cast(digits, "int32") * self.basis, axis=-1)
+        rounded = digits * self.spacing - 1.0
+        straight_through = bounded + self.active * ops.stop_gradient(rounded - bounded)
+        return Quantized(self.project_out(straight_through), codes, ops.zeros(()), ops.zeros(()))
+
+    def start(self, embeddings: np.ndarray, usage: np.ndarray) -> None:
+        self.active.assign(1.0)
+
+    def restart_dead(self, latents: np.ndarray, threshold: float, generator: np.random.Generator) -> int:
+        return 0

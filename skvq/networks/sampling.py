@@ -1,0 +1,162 @@
+"""Exact incremental sampling from a :class:`~skvq.networks.pixelcnn.PixelCNN`.
+
+Sampling by running the whole grid once for every code computes each feature height × width times. Here each is
+computed once: a row of the vertical stack when the row above it is complete, a cell of the horizontal stack when
+the code to its left is known. Two nested loops of ``keras.ops`` do it on every backend, and become two nested
+``Loop`` nodes in ONNX.
+
+Randomness is an input. A code is the inverse of the cumulative distribution at its uniform, so equal uniforms give
+equal codes wherever the graph runs, and one full forward pass certifies a sample: inverting there must give the
+sample again.
+"""
+
+import numpy as np
+from keras import ops
+
+from skvq.networks.pixelcnn import PixelCNN, gate
+
+
+def cumulative_weights(logits, temperature):
+    """Cumulative sums (..., K) of unnormalised probabilities."""
+    scaled = logits / temperature
+    return ops.cumsum(ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True)), axis=-1)
+
+
+def invert(cumulative, uniforms):
+    """Codes (...) whose interval of the cumulative weights (..., K) holds the uniforms (...).
+
+    A code of probability zero has an empty interval and is never chosen.
+    """
+    threshold = ops.expand_dims(uniforms, -1) * cumulative[..., -1:]
+    passed = ops.sum(ops.cast(cumulative <= threshold, "int32"), axis=-1)
+    return ops.minimum(passed, cumulative.shape[-1] - 1)
+
+
+def sample(network: PixelCNN, uniforms, temperature, labels=None):
+    """Draw codes (n, height * width), int32.
+
+    Parameters
+    ----------
+    network : PixelCNN
+    uniforms : float tensor of shape (n, height * width), in [0, 1)
+        One for each code.
+    temperature : float tensor of shape () or (n, 1)
+        Divides the logits; below 1 the likely codes become likelier.
+    labels : integer tensor of shape (n,) or None
+        Indices of classes, for a conditional network.
+    """
+    height, width = network.code_shape
+    channels, n_layers, reach = network.hidden_channels, network.n_layers, network.reach
+    kernel_size = network.kernel_size
+    n = ops.shape(uniforms)[0]
+    class_biases = network.class_biases(labels)
+    layers = [_flat_kernels(layer) for layer in network.layer_weights]
+    column_embedding = ops.convert_to_tensor(network.column_embedding)[0]  # (w, c)
+    by_position = ops.reshape(ops.transpose(uniforms), (height, width, -1))  # (h, w, n)
+
+    def vertical_row(embedded_row, rows_above, row):
+        """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
+        x = embedded_row + (ops.take(network.row_embedding, row, axis=0) + column_embedding)  # (n, w, c)
+        given, memory = [], []
+        for i, layer in enumerate(layers):
+            block = ops.concatenate([rows_above[i], ops.expand_dims(x, 1)], axis=1) if reach else x[:, None]
+            memory.append(block[:, 1:])  # (n, reach, w, c)
+            padded = ops.pad(block, ((0, 0), (0, 0), (reach, reach), (0, 0)))
+            views = [padded[:, r, k : k + width] for r in range(reach + 1) for k in range(kernel_size)]
+            above = ops.matmul(ops.concatenate(views, axis=-1), layer["vertical"]) + layer["vertical_bias"]
+            if class_biases[i][0] is not None:
+                above = above + class_biases[i][0][:, None, :]
+            across = ops.matmul(above, layer["across"]) + layer["horizontal_bias"]
+            if class_biases[i][1] is not None:
+                across = across + class_biases[i][1][:, None, :]
+            given.append(across)  # (n, w, 2c)
+            if i + 1 < n_layers:
+                x = x + ops.matmul(gate(above), layer["vertical_out"])
+        return ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2)), memory  # (w, n, layers * 2c)
+
+    def cell(embedded_left, given, memory, row_bias, column):
+        """One cell of the horizontal stack: features (n, c), and its new memory."""
+        x = embedded_left + (row_bias + ops.take(column_embedding, column, axis=0))
+        parts = ops.split(given, n_layers, axis=-1)
+        new_memory = []
+        for i, layer in enumerate(layers):
+            seen = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach + 1) * c)
+            new_memory.append(seen[:, channels:])
+            left = ops.matmul(seen, layer["horizontal"]) + parts[i]
+            x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
+        return x, new_memory
+
+    def draw_row(row, codes, embedded_above, *rows_above):
+        given, rows_above = vertical_row(embedded_above, rows_above, row)
+        row_bias = ops.take(network.row_embedding, row, axis=0)[0]  # (c,)
+        row_uniforms = ops.take(by_position, row, axis=0)  # (w, n)
+
+        def draw_cell(column, row_codes, embedded_left, *memory):
+            x, memory = cell(embedded_left, ops.take(given, column, axis=0), memory, row_bias, column)
+            cumulative = cumulative_weights(network.logits_of(x), temperature)
+            code = invert(cumulative, ops.take(row_uniforms, column, axis=0))  # (n,)
+            here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
+            row_codes = row_codes + ops.expand_dims(code, -1) * here
+            return (column + 1, row_codes, ops.take(network.embedding, code, axis=0), *memory)
+
+        empty_memory = [ops.zeros((n, reach * channels))] * n_layers
+        _, row_codes, *_ = ops.while_loop(
+            lambda column, *_: column < width,
+            draw_cell,
+            (
+                ops.convert_to_tensor(0, "int32"),
+                ops.zeros((n, width), dtype="int32"),
+                ops.zeros((n, channels)),
+                *empty_memory,
+            ),
+        )
+        here = ops.cast(ops.equal(ops.arange(height, dtype="int32"), row), "int32")
+        codes = codes + row_codes[:, None, :] * here[:, None]
+        return (row + 1, codes, ops.take(network.embedding, row_codes, axis=0), *rows_above)
+
+    _, codes, *_ = ops.while_loop(
+        lambda row, *_: row < height,
+        draw_row,
+        (
+            ops.convert_to_tensor(0, "int32"),
+            ops.zeros((n, height, width), dtype="int32"),
+            ops.zeros((n, width, channels)),
+            *[ops.zeros((n, reach, width, channels))] * n_layers,
+        ),
+    )
+    return ops.reshape(codes, (-1, height * width))
+
+
+def _flat_kernels(layer: dict) -> dict:
+    """The same weights with convolution kernels as matrices, (rows * columns * channels_in, channels_out)."""
+    flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
+    for name in ("vertical", "horizontal"):
+        flat[name] = ops.reshape(flat[name], (int(np.prod(flat[name].shape[:-1])), flat[name].shape[-1]))
+    return flat
+
+
+def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, temperature: float) -> np.ndarray:
+    """How far each uniform lies from the interval of its code: the certificate, on NumPy arrays in float64.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, positions, K)
+        From one full pass over ``codes``.
+    uniforms, codes : ndarray of shape (n, positions)
+    temperature : float
+
+    Returns
+    -------
+    ndarray of shape (n, positions)
+        0 where inverting the cumulative distribution gives the code; otherwise the distance of the uniform to the
+        code's interval, as a probability.
+    """
+    scaled = logits.astype(np.float64) / temperature
+    probabilities = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    cumulative = np.cumsum(probabilities / probabilities.sum(axis=-1, keepdims=True), axis=-1)
+    chosen = np.asarray(codes, dtype=np.int64)[..., None]
+    upper = np.take_along_axis(cumulative, chosen, axis=-1)[..., 0]
+    lower = np.where(
+        chosen[..., 0] > 0, np.take_along_axis(cumulative, np.maximum(chosen - 1, 0), axis=-1)[..., 0], 0.0
+    )
+    return np.maximum(np.maximum(lower - uniforms, uniforms - upper), 0.0)

@@ -1,0 +1,553 @@
+"""The PixelCNN prior as a scikit-learn density estimator over codes."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from keras import ops
+from sklearn.base import DensityMixin, TransformerMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, Options
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skvq import _random
+from skvq._codes import check_codes
+from skvq._fitting import (
+    TRAINING_ADVICE,
+    TRAINING_CONSTRAINTS,
+    NetworkEstimator,
+    Streams,
+    Training,
+    split_validation,
+)
+from skvq._graph import GraphFunction, TensorSpec
+from skvq.networks.pixelcnn import PixelCNN
+from skvq.networks.sampling import boundary_distance, sample
+
+
+class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
+    """Autoregressive density of codes, with exact sampling.
+
+    The probability of an image's codes is the product, in row-major order, of each code's probability given those
+    before it, which a gated PixelCNN estimates.
+
+    Parameters
+    ----------
+    n_embeddings : int, default=None
+        Number of codes K. None takes the largest code of X plus one.
+    code_shape : tuple of int, default=None
+        (height, width) of the grid of codes, or (length,). None takes a square if a row of X makes one, else a
+        single row.
+    conditional : bool, default=False
+        Whether y conditions the codes.
+    hidden_channels : int, default=64
+        Channels of each of the two stacks.
+    n_layers : int, default=6
+    kernel_size : {1, 3, 5, 7}, default=3
+        Width of a layer's view of the rows above.
+    dropout : float, default=0.1
+        In [0, 1).
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
+    learning_rate : float, default=0.002
+        Rate of the first step; it falls linearly over the epochs.
+    batch_size : int or "auto", default="auto"
+        Grids to a step. ``"auto"`` is 64, and fewer where grids are large.
+    max_iter : int, default=20
+        Epochs.
+    early_stopping : bool, default=True
+        Whether to hold out ``validation_fraction`` of X, stop after ``n_iter_no_change`` epochs in which its loss
+        fell by less than ``tol``, and restore the best epoch's weights. Priors overfit: it is on by default.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=5
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights of the last call.
+    verbose : int, default=0
+        1 reports every epoch, with a progress bar in a terminal; 2 draws the bar everywhere.
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    n_embeddings_ : int
+    code_shape_ : tuple of int
+        (height, width) of the grid.
+    classes_ : ndarray of shape (n_classes,) or None
+        None unless ``conditional``.
+    history_ : dict of list
+        Per epoch: ``loss`` (nats a code), ``learning_rate``, and ``val_loss`` with early stopping.
+    n_iter_ : int
+        Epochs run.
+    n_features_in_ : int
+        Codes in a row of X.
+    feature_names_in_ : ndarray of str
+        Where X had column names.
+    weights_ : list of ndarray
+        The network's weights.
+
+    References
+    ----------
+    van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", NeurIPS 2016, arXiv:1606.05328.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import PixelCNNPrior
+    >>> codes = np.tile([0, 1, 1, 0], (64, 1))
+    >>> prior = PixelCNNPrior(hidden_channels=8, n_layers=1, max_iter=30, random_state=0).fit(codes)
+    >>> prior.code_shape_
+    (2, 2)
+    >>> prior.sample(3, random_state=0).shape
+    (3, 4)
+    """
+
+    _parameter_constraints = {
+        "n_embeddings": [Interval(Integral, 1, None, closed="left"), None],
+        "code_shape": [tuple, list, None],
+        "conditional": ["boolean"],
+        "hidden_channels": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "kernel_size": [Options(Integral, {1, 3, 5, 7})],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        **TRAINING_CONSTRAINTS,
+    }
+    _parameter_advice = {
+        "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
+        "code_shape": "Give (height, width), or None for a square.",
+        "dropout": "It is the part of each layer's features left out in training; 0.1 is a common start.",
+        **TRAINING_ADVICE,
+    }
+
+    def __init__(
+        self,
+        n_embeddings: int | None = None,
+        *,
+        code_shape: tuple[int, ...] | None = None,
+        conditional: bool = False,
+        hidden_channels: int = 64,
+        n_layers: int = 6,
+        kernel_size: int = 3,
+        dropout: float = 0.1,
+        optimizer: str = "adam",
+        learning_rate: float = 0.002,
+        batch_size: int | str = "auto",
+        max_iter: int = 20,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state=None,
+    ):
+        self.n_embeddings = n_embeddings
+        self.code_shape = code_shape
+        self.conditional = conditional
+        self.hidden_channels = hidden_channels
+        self.n_layers = n_layers
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn the density of codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_positions)
+            Codes, as ``VQVAE.transform`` answers them.
+        y : array-like of shape (n,), default=None
+            Classes; ignored unless ``conditional``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If codes are fractional, negative or out of range, do not fill ``code_shape``, or y is missing for a
+            conditional prior; or if a parameter is out of its range.
+        """
+        self._check_params()
+        continues = self.warm_start and self.__sklearn_is_fitted__()
+        codes, labels, start = self._check_continuing(X, y) if continues else self._check_new(X, y)
+        validate_data(self, X, reset=True, skip_check_array=True)
+        streams = Streams(_random.seed_from(self.random_state))
+        start(streams)
+        self._train(codes, labels, streams, max_iter=self.max_iter, falling_rate=True)
+        return self
+
+    def partial_fit(self, X, y=None, classes=None):
+        """Train for one pass over X, from the present weights, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_positions)
+            Codes. The first call's decide ``n_embeddings_`` unless the parameter is given.
+        y : array-like of shape (n,), default=None
+            Classes, for a conditional prior.
+        classes : array-like, default=None
+            All classes that will come; needed in the first call where its y lacks some.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        if self.__sklearn_is_fitted__():
+            codes, labels, _ = self._check_continuing(X, y)
+        else:
+            codes, labels, start = self._check_new(X, y, classes)
+            validate_data(self, X, reset=True, skip_check_array=True)
+            start(Streams(_random.seed_from(self.random_state)))
+        self._train(codes, labels, Streams(self.seed_, self.n_iter_), max_iter=1, falling_rate=False)
+        return self
+
+    def _check_new(self, X, y, classes=None) -> tuple:
+        """Return codes, indices of labels or None, and a function that begins a new network for them."""
+        codes = check_codes(X, n_embeddings=self.n_embeddings)
+        shape = grid_shape(codes.shape[1], self.code_shape)
+        labels = None
+        if self.conditional:
+            y = check_labels(y, len(codes))
+            classes = np.unique(y if classes is None else classes)
+            labels = index_labels(y, classes)
+        else:
+            classes = None
+
+        def start(streams: Streams) -> None:
+            self.seed_ = streams.seed
+            self.n_embeddings_ = int(self.n_embeddings or codes.max() + 1)
+            self.code_shape_ = shape
+            self.classes_ = classes
+            self.network_config_ = self._network_params()
+            self.history_: dict[str, list] = {}
+            self.n_iter_ = 0
+            self._adopt(self._new_network(streams.weights))
+
+        return codes, labels, start
+
+    def _check_continuing(self, X, y) -> tuple:
+        """Return the same for the network that there is, which then goes on as it is."""
+        codes = check_codes(X, self.n_features_in_, self.n_embeddings_)
+        labels = index_labels(check_labels(y, len(codes)), self.classes_) if self.classes_ is not None else None
+        for name, value in self._network_params().items():
+            if value != self.network_config_[name]:
+                raise ValueError(
+                    f"{name} must stay {self.network_config_[name]!r} for training to continue; got {value!r}. "
+                    "To begin anew with it, call fit with warm_start=False."
+                )
+        return codes, labels, lambda streams: None
+
+    def _network_params(self) -> dict:
+        names = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
+        return {name: getattr(self, name) for name in names}
+
+    def _build_network(self) -> PixelCNN:
+        config = {name: value for name, value in self.network_config_.items() if name != "conditional"}
+        n_classes = 0 if self.classes_ is None else len(self.classes_)
+        return PixelCNN(self.n_embeddings_, self.code_shape_, n_classes=n_classes, **config)
+
+    def _train(self, codes, labels, streams: Streams, *, max_iter: int, falling_rate: bool) -> None:
+        network = self._network()
+        train, validation = split_validation(self, len(codes), streams.of("validation"))
+
+        def rows(indices):
+            x = codes[indices]
+            return (x, x) if labels is None else ((x, labels[indices]), x)
+
+        def validate():
+            held_out = None if labels is None else labels[validation]
+            return float(-self._log_probabilities(codes[validation], held_out).mean())
+
+        training = Training(
+            self,
+            network,
+            rows,
+            train,
+            generator=streams.of("batches"),
+            batch_size=min(self._batch_size(), len(train)),
+            max_iter=max_iter,
+            validate=validate if len(validation) else None,
+            falling_rate=falling_rate,
+        )
+        history = training.run()
+        self._adopt(network)
+        for name, values in history.items():
+            self.history_.setdefault(name, []).extend(values)
+        self.n_iter_ += len(history.get("loss", []))
+
+    def transform(self, X) -> np.ndarray:
+        """Return the codes unchanged, so that a pipeline that ends in a prior transforms images to codes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), int64
+        """
+        return self._check_X(X).astype(np.int64)
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
+        return self.transform(X)
+
+    def log_prob_per_code(self, X, y=None) -> np.ndarray:
+        """Return the log-probability of each code given the codes before it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_positions)
+        y : array-like of shape (n,), default=None
+            Classes, for a conditional prior.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), float64, in nats
+        """
+        codes = self._check_X(X)
+        return self._log_probabilities(codes, self._check_y(y, len(codes))).astype(np.float64)
+
+    def score_samples(self, X, y=None) -> np.ndarray:
+        """Return the log-likelihood of each row.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64, in nats
+        """
+        return self.log_prob_per_code(X, y).sum(axis=1)
+
+    def score(self, X, y=None) -> float:
+        """Return the mean log-likelihood of a row, in nats."""
+        return float(self.score_samples(X, y).mean())
+
+    def bits_per_code(self, X, y=None) -> float:
+        """Return the mean cost of a code of X, in bits: the fewer, the better the prior."""
+        return float(-self.log_prob_per_code(X, y).mean() / math.log(2))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y=None,
+        *,
+        temperature: float = 1.0,
+        random_state=None,
+    ) -> np.ndarray:
+        """Draw codes from the density, exactly.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Rows to draw. The first rows do not depend on it.
+        y : array-like of shape (n_samples,) or one class, default=None
+            Class of each row, for a conditional prior.
+        temperature : float, default=1.0
+            Below 1 the likely codes become likelier; 1 is the density itself.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_positions), int64
+
+        Raises
+        ------
+        ValueError
+            If classes are missing, unknown or not ``n_samples``, or ``temperature`` is not positive.
+        """
+        network = self._network()
+        check_sampling(n_samples, temperature)
+        if y is not None and np.ndim(y) == 0:
+            y = np.full(n_samples, y)
+        labels = self._check_y(y, n_samples)
+        uniforms = _random.uniforms(random_state, n_samples, network.n_positions)
+        draw = self._compiled("sample", lambda *inputs: sample(network, *inputs))
+        inputs = [uniforms, np.full((n_samples, 1), temperature, np.float32)]
+        if labels is not None:
+            inputs.append(labels)
+        # The smallest power of two that holds the rows, so that one image does not cost a whole batch.
+        size = min(self._inference_batch_size(), 1 << (n_samples - 1).bit_length())
+        return draw.in_batches(*inputs, batch_size=size).astype(np.int64)
+
+    def graph_functions(self) -> dict[str, GraphFunction]:
+        """Return what an exporter may trace: ``prior``, ``log_likelihood`` and ``sampler``.
+
+        Returns
+        -------
+        dict of GraphFunction
+        """
+        network = self._network()
+        n_positions, n_embeddings = network.n_positions, self.n_embeddings_
+        codes = TensorSpec(
+            "codes",
+            (None, n_positions),
+            "int64",
+            f"codes in [0, {n_embeddings}), row-major over {self.code_shape_}",
+        )
+        logits = TensorSpec(
+            "logits", (None, n_positions, n_embeddings), "float32", "unnormalised log-probabilities, in nats"
+        )
+        log_likelihood = TensorSpec("log_likelihood", (None,), "float32", "log-probability of a row, in nats")
+        uniforms = TensorSpec(
+            "uniforms", (None, n_positions), "float32", "independent uniform numbers in [0, 1), one for each code"
+        )
+        temperature = TensorSpec("temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer")
+        labels = ()
+        if self.classes_ is not None:
+            labels = (TensorSpec("labels", (None,), "int64", f"index into the {len(self.classes_)} classes"),)
+
+        def example_labels(n, generator):
+            return (generator.integers(0, len(self.classes_), n),) if labels else ()
+
+        def example_codes(n, generator):
+            return (generator.integers(0, n_embeddings, (n, n_positions)), *example_labels(n, generator))
+
+        def example_uniforms(n, generator):
+            drawn = generator.random((n, n_positions), dtype=np.float32)
+            return (drawn, np.array(1.0, np.float32), *example_labels(n, generator))
+
+        def margin(inputs, drawn):
+            uniforms, temperature, *given = inputs
+            answered = self._logits(drawn, *given)
+            return boundary_distance(answered, uniforms, drawn, float(temperature)) / 2e-5
+
+        return {
+            "prior": GraphFunction(
+                "prior", lambda *x: (network.logits(*x),), (codes, *labels), (logits,), example_codes
+            ),
+            "log_likelihood": GraphFunction(
+                "log_likelihood",
+                lambda *x: (ops.sum(network.log_probabilities(*x), axis=-1),),
+                (codes, *labels),
+                (log_likelihood,),
+                example_codes,
+            ),
+            "sampler": GraphFunction(
+                "sampler",
+                lambda *x: (ops.cast(sample(network, *x), "int64"),),
+                (uniforms, temperature, *labels),
+                (codes,),
+                example_uniforms,
+                margin,
+            ),
+        }
+
+    def _logits(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        network = self._network()
+        inputs = [np.asarray(codes, np.int32)] if labels is None else [np.asarray(codes, np.int32), labels]
+        logits = self._compiled("logits", network.logits)
+        return logits.in_batches(*inputs, batch_size=self._inference_batch_size())
+
+    def _log_probabilities(self, codes: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        network = self._network()
+        inputs = [codes] if labels is None else [codes, labels]
+        log_probabilities = self._compiled("log_probabilities", network.log_probabilities)
+        return log_probabilities.in_batches(*inputs, batch_size=self._inference_batch_size())
+
+    def _check_X(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return check_codes(X, self.n_features_in_, self.n_embeddings_)
+
+    def _check_y(self, y, n_rows: int) -> np.ndarray | None:
+        """Return indices of labels for a conditional prior, None for another."""
+        if self.classes_ is None:
+            return None
+        return index_labels(check_labels(y, n_rows), self.classes_)
+
+    def _batch_size(self) -> int:
+        if self.batch_size != "auto":
+            return self.batch_size
+        return int(np.clip(2**14 // math.prod(self.code_shape_), 4, 64))
+
+    def _inference_batch_size(self) -> int:
+        return int(np.clip(2**15 // math.prod(self.code_shape_), 1, 256))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = True
+        tags.target_tags.required = bool(self.conditional)
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def grid_shape(n_positions: int, code_shape: tuple[int, ...] | None) -> tuple[int, int]:
+    """Return (height, width) of a grid of ``n_positions`` codes.
+
+    Raises
+    ------
+    ValueError
+        If ``code_shape`` is not one or two positive integers, or does not have that many positions.
+    """
+    if code_shape is None:
+        side = math.isqrt(n_positions)
+        return (side, side) if side * side == n_positions else (1, n_positions)
+    shape = tuple(code_shape)
+    if len(shape) not in (1, 2) or not all(isinstance(side, Integral) and side > 0 for side in shape):
+        raise ValueError(
+            f"code_shape must be (height, width) or (length,) of positive integers; got {code_shape!r}. "
+            "It is the VQVAE's code_shape_."
+        )
+    shape = (1, *shape)[-2:]
+    if math.prod(shape) != n_positions:
+        raise ValueError(
+            f"code_shape={tuple(code_shape)} has {math.prod(shape)} positions; got rows of {n_positions} codes. "
+            "Give the VQVAE's code_shape_."
+        )
+    return int(shape[0]), int(shape[1])
+
+
+def check_labels(y, n_rows: int) -> np.ndarray:
+    """Return y as an array of ``n_rows`` labels.
+
+    Raises
+    ------
+    ValueError
+        If y is None or has another length.
+    """
+    if y is None:
+        raise ValueError(
+            "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
+            "Pass y, or use conditional=False."
+        )
+    y = column_or_1d(y)
+    if len(y) != n_rows:
+        raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(y)}. Repeat or cut it.")
+    return y
+
+
+def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the index of each label in the sorted classes, int32.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of them.
+    """
+    unknown = ~np.isin(y, classes)
+    if unknown.any():
+        raise ValueError(
+            f"y must hold classes that the prior was fitted with, {list(classes)}; got {y[unknown][0]!r}. "
+            "Ask for one of these, or fit with examples of it."
+        )
+    return np.searchsorted(classes, y).astype(np.int32)
+
+
+def check_sampling(n_samples: int, temperature: float) -> None:
+    """Raise ValueError unless both can be sampled with."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
+    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
+        raise ValueError(
+            f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
+            "for safer samples."
+        )

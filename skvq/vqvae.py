@@ -1,0 +1,682 @@
+"""The VQ-VAE as a scikit-learn transformer: images to discrete codes and back."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from keras import ops
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skvq import _random
+from skvq._codebook import CodebookCare
+from skvq._codes import check_codes
+from skvq._fitting import (
+    TRAINING_ADVICE,
+    TRAINING_CONSTRAINTS,
+    NetworkEstimator,
+    Streams,
+    Training,
+    split_validation,
+)
+from skvq._graph import GraphFunction, TensorSpec
+from skvq._images import Layout, ValueRange, layout_of, value_range
+from skvq.networks.architectures import ARCHITECTURES
+from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.inference import spans
+from skvq.networks.losses import LOSSES
+from skvq.networks.quantizers import QUANTIZERS
+
+
+class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+    """Vector-quantised variational autoencoder.
+
+    An encoder maps each image to a small grid of latents, each latent is replaced by the nearest of
+    ``n_embeddings`` embeddings, and a decoder maps the grid of embeddings back to the image. The numbers of those
+    embeddings are the image's codes.
+
+    The loss of a batch is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
+
+    Parameters
+    ----------
+    n_embeddings : int, default=128
+        Number of codes K. An image costs at most ``log2(K)`` bits a position.
+    embedding_dim : int, default=16
+        Length D of an embedding.
+    beta : float, default=0.25
+        Weight of the commitment term, which pulls latents to their embeddings, in [0, inf). The paper's β.
+    vq_weight : float, default=1.0
+        Weight of the codebook and commitment terms together, in [0, inf).
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, channels)`` when the rows of X are flat images. None takes the
+        shape of X; flat rows are then vectors, for a dense network.
+    architecture : {"auto", "conv", "dense"} or callable, default="auto"
+        ``"auto"`` is ``"conv"`` for images and ``"dense"`` for vectors. A callable is what
+        :mod:`skvq.networks.architectures` describes.
+    downsampling : {1, 2, 4, 8, 16, 32}, default=4
+        Pixels to a code in each direction; for vectors, features to a code.
+    hidden_channels : int, default=64
+        Channels of the hidden layers.
+    n_residual_blocks : int, default=2
+        Residual blocks in the encoder and in the decoder.
+    quantizer : {"ema", "gradient", "fsq"} or class, default="ema"
+        How the codebook learns: moving averages, the paper's loss term, or a fixed grid. A class is a
+        subclass of :class:`skvq.networks.quantizers.Quantizer`.
+    decay : float, default=0.99
+        Weight of the past in the moving averages, in [0, 1).
+    reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
+        Each is divided by its value for the best constant picture, so that the weights mean the same under each
+        and at every scale of X; see :mod:`skvq.networks.losses`.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
+    learning_rate : float, default=0.002
+        Rate of the first step; it falls linearly over the epochs.
+    batch_size : int or "auto", default="auto"
+        Images to a step. ``"auto"`` is 128, and fewer where images are large.
+    max_iter : int, default=20
+        Epochs.
+    early_stopping : bool, default=False
+        Whether to hold out ``validation_fraction`` of X, stop after ``n_iter_no_change`` epochs in which its loss
+        fell by less than ``tol``, and restore the best epoch's weights.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=5
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights of the last call.
+    verbose : int, default=0
+        1 reports every epoch, with a progress bar in a terminal; 2 draws the bar everywhere.
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    codebook_ : ndarray of shape (n_embeddings, embedding_dim)
+    code_shape_ : tuple of int
+        Shape of an image's codes, row-major in ``transform``'s rows.
+    image_shape_ : tuple of int
+        ``(height, width, channels)``, or ``(n_features,)`` for vectors.
+    layout_ : Layout
+        Shape and dtype in which reconstructions are given.
+    data_range_ : tuple of float
+        Smallest and largest value of X in ``fit``; images are reconstructed within it.
+    code_counts_ : ndarray of shape (n_embeddings,)
+        Uses of each code in the last epoch.
+    position_counts_ : ndarray of shape (n_positions, n_embeddings)
+        The same at each position.
+    history_ : dict of list
+        Per epoch: ``loss``, ``reconstruction_loss``, ``codebook_loss``, ``commitment_loss``, ``perplexity``,
+        ``codes_in_use``, ``learning_rate``, and ``val_loss`` with early stopping.
+    n_iter_ : int
+        Epochs run.
+    n_features_in_ : int
+        Values in a row of X.
+    feature_names_in_ : ndarray of str
+        Where X had column names.
+    weights_ : list of ndarray
+        The network's weights.
+
+    References
+    ----------
+    van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017, arXiv:1711.00937.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import VQVAE
+    >>> X = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+    >>> vqvae = VQVAE(n_embeddings=8, hidden_channels=8, max_iter=1, random_state=0).fit(X)
+    >>> codes = vqvae.transform(X)
+    >>> codes.shape, vqvae.code_shape_
+    ((64, 4), (2, 2))
+    >>> vqvae.inverse_transform(codes).shape
+    (64, 8, 8)
+    """
+
+    _parameter_constraints = {
+        "n_embeddings": [Interval(Integral, 2, None, closed="left")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "vq_weight": [Interval(Real, 0, None, closed="left")],
+        "image_shape": [tuple, list, None],
+        "architecture": [StrOptions({"auto", *ARCHITECTURES}), callable],
+        "downsampling": [Options(Integral, {1, 2, 4, 8, 16, 32})],
+        "hidden_channels": [Interval(Integral, 1, None, closed="left")],
+        "n_residual_blocks": [Interval(Integral, 0, None, closed="left")],
+        "quantizer": [StrOptions(set(QUANTIZERS)), callable],
+        "decay": [Interval(Real, 0, 1, closed="left")],
+        "reconstruction_loss": [StrOptions(set(LOSSES)), callable],
+        **TRAINING_CONSTRAINTS,
+    }
+    _parameter_advice = {
+        "n_embeddings": "It is the number of codes; 128 or 512 are common.",
+        "embedding_dim": "It is the length of an embedding; 16 to 64 are common.",
+        "beta": "It weighs the commitment term; 0.25 is a common start.",
+        "vq_weight": "It weighs the codebook and commitment terms together; 1 is a common start.",
+        "image_shape": "Give (height, width) or (height, width, channels), or None for vectors.",
+        "downsampling": "It is the number of pixels to a code in each direction; 4 makes 7 × 7 codes of 28 × 28 pixels.",
+        "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
+        "decay": "It is the weight of the past in the codebook's moving averages; 0.99 is a common start.",
+        **TRAINING_ADVICE,
+    }
+
+    def __init__(
+        self,
+        n_embeddings: int = 128,
+        embedding_dim: int = 16,
+        *,
+        beta: float = 0.25,
+        vq_weight: float = 1.0,
+        image_shape: tuple[int, ...] | None = None,
+        architecture: str | Callable = "auto",
+        downsampling: int = 4,
+        hidden_channels: int = 64,
+        n_residual_blocks: int = 2,
+        quantizer: str | type = "ema",
+        decay: float = 0.99,
+        reconstruction_loss: str | Callable = "mse",
+        optimizer: str = "adam",
+        learning_rate: float = 0.002,
+        batch_size: int | str = "auto",
+        max_iter: int = 20,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state=None,
+    ):
+        self.n_embeddings = n_embeddings
+        self.embedding_dim = embedding_dim
+        self.beta = beta
+        self.vq_weight = vq_weight
+        self.image_shape = image_shape
+        self.architecture = architecture
+        self.downsampling = downsampling
+        self.hidden_channels = hidden_channels
+        self.n_residual_blocks = n_residual_blocks
+        self.quantizer = quantizer
+        self.decay = decay
+        self.reconstruction_loss = reconstruction_loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn the codebook and the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
+            uint8 or floats in any range; a memory-mapped array is read batch by batch.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is empty, has another rank or shape than ``image_shape`` says, or holds NaN or infinity; or if a
+            parameter is out of its range.
+        """
+        self._check_params()
+        continues = self.warm_start and self.__sklearn_is_fitted__()
+        X, layout, remember = self._check_fit_X(X)
+        if continues:
+            self._check_continues(layout)
+        remember()
+        streams = Streams(_random.seed_from(self.random_state))
+        if not continues:
+            self._start(X, layout, streams)
+        self._train(X, streams, new=not continues, max_iter=self.max_iter, falling_rate=True)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Train for one pass over X, from the present weights, at a constant learning rate.
+
+        Units and range of the values are taken from the first call's X.
+
+        Parameters
+        ----------
+        X : array-like
+            As for ``fit``.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        new = not self.__sklearn_is_fitted__()
+        X, layout, remember = self._check_fit_X(X)
+        if new:
+            remember()
+            self._start(X, layout, Streams(_random.seed_from(self.random_state)))
+        else:
+            self._check_continues(layout)
+        self._train(X, Streams(self.seed_, self.n_iter_), new=new, max_iter=1, falling_rate=False)
+        return self
+
+    def _start(self, X: np.ndarray, layout: Layout, streams: Streams) -> None:
+        """Fix what the data decide, and draw new weights."""
+        values = value_range(X)
+        loss = LOSSES.get(self.reconstruction_loss, self.reconstruction_loss)
+        self.seed_ = streams.seed
+        self.layout_ = layout
+        self.image_shape_ = layout.image_shape
+        self.data_range_ = (values.minimum, values.maximum)
+        self.network_config_ = {
+            **self._network_params(layout),
+            "mean": values.mean,
+            "scale": values.scale,
+            "reconstruction_scale": constant_picture_loss(loss, layout.to_images(spread(X, 512)), values),
+        }
+        network = self._new_network(streams.weights)
+        self.code_shape_ = network.code_shape
+        self.position_counts_ = np.zeros((network.n_positions, self.n_embeddings), np.int64)
+        self.history_: dict[str, list] = {}
+        self.n_iter_ = 0
+        self._adopt(network)
+
+    def _network_params(self, layout: Layout) -> dict:
+        """Return the parameters that decide the network's shape or what its weights mean."""
+        names = (
+            "architecture",
+            "quantizer",
+            "n_embeddings",
+            "embedding_dim",
+            "decay",
+            "downsampling",
+            "hidden_channels",
+            "n_residual_blocks",
+            "reconstruction_loss",
+        )
+        params = {name: getattr(self, name) for name in names}
+        if self.architecture == "auto":
+            params["architecture"] = "dense" if layout.is_vector else "conv"
+        return params
+
+    def _check_continues(self, layout: Layout) -> None:
+        """Raise if X or a parameter no longer fits the network that training would continue."""
+        if not self.layout_.accepts(layout.image_shape):
+            raise ValueError(
+                f"X must hold images of shape {self.image_shape_}, as before, for training to continue; "
+                f"got {layout.image_shape}. To begin anew, call fit with warm_start=False."
+            )
+        for name, value in self._network_params(layout).items():
+            if value != self.network_config_[name]:
+                raise ValueError(
+                    f"{name} must stay {self.network_config_[name]!r} for training to continue; got {value!r}. "
+                    "To begin anew with it, call fit with warm_start=False."
+                )
+
+    def _build_network(self) -> Autoencoder:
+        config = self.network_config_
+        build = ARCHITECTURES.get(config["architecture"], config["architecture"])
+        quantizer_class = QUANTIZERS.get(config["quantizer"], config["quantizer"])
+        step = config["downsampling"]
+        shape = self.image_shape_
+        padded = tuple(math.ceil(side / step) * step for side in shape[:-1]) + shape[-1:] if len(shape) == 3 else shape
+        encoder, decoder = build(
+            padded,
+            embedding_dim=config["embedding_dim"],
+            downsampling=step,
+            hidden_channels=config["hidden_channels"],
+            n_residual_blocks=config["n_residual_blocks"],
+        )
+        return Autoencoder(
+            shape,
+            encoder,
+            decoder,
+            quantizer_class(config["n_embeddings"], config["embedding_dim"], decay=config["decay"]),
+            values=ValueRange(config["mean"], config["scale"], *self.data_range_),
+            reconstruction_loss=LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"]),
+            reconstruction_scale=config["reconstruction_scale"],
+            beta=self.beta,
+            vq_weight=self.vq_weight,
+            bounded=not self.layout_.is_vector,
+        )
+
+    def _train(self, X, streams: Streams, *, new: bool, max_iter: int, falling_rate: bool) -> None:
+        network = self._network_for_training()
+        train, validation = split_validation(self, len(X), streams.of("validation"))
+        batch_size = min(self._batch_size(), len(train))
+
+        def rows(indices):
+            return self.layout_.to_images(X[indices])
+
+        training = Training(
+            self,
+            network,
+            rows,
+            train,
+            generator=streams.of("batches"),
+            batch_size=batch_size,
+            max_iter=max_iter,
+            validate=(lambda: self._validation_loss(rows, validation)) if len(validation) else None,
+            falling_rate=falling_rate,
+        )
+        care = CodebookCare(
+            network,
+            rows,
+            train,
+            n_steps=training.n_steps,
+            batch_size=batch_size,
+            start=new,
+            start_generator=streams.of("codebook"),
+            restart_generator=streams.of("restarts"),
+        )
+
+        def after_epoch():
+            self.position_counts_ = ops.convert_to_numpy(network.position_counts).astype(np.int64)
+            network.position_counts.assign(ops.zeros_like(network.position_counts))
+            used = self.position_counts_.sum(axis=0)
+            shares = used[used > 0] / used.sum()
+            return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum())), "codes_in_use": len(shares)}
+
+        history = training.run(care.before_step, after_epoch)
+        network.quantizer.active.assign(1.0)  # also where fit ended before the codebook's start
+        self._adopt(network)
+        for name, values in history.items():
+            self.history_.setdefault(name, []).extend(values)
+        self.n_iter_ += len(history.get("loss", []))
+        self.codebook_ = ops.convert_to_numpy(network.quantizer.codebook)
+        self.code_counts_ = self.position_counts_.sum(axis=0)
+        self._warn_of_collapse()
+
+    def _network_for_training(self) -> Autoencoder:
+        """Return the network with the present weights of the loss, which set_params may have changed."""
+        network = self._network()
+        if (network.beta, network.vq_weight) != (self.beta, self.vq_weight):
+            network.beta, network.vq_weight = self.beta, self.vq_weight
+            if network.compiled:
+                network.make_train_function(force=True)
+        return network
+
+    def _warn_of_collapse(self) -> None:
+        in_use = int((self.code_counts_ > 0).sum())
+        n_codes = int(self.code_counts_.sum())
+        if n_codes >= 10 * len(self.code_counts_) and in_use < 0.1 * len(self.code_counts_):
+            warnings.warn(
+                f"Only {in_use} of n_embeddings={len(self.code_counts_)} codes are in use: the codebook has collapsed. "
+                "The usual causes are a learning_rate or a beta so large that the latents shrink to one point, or data "
+                "with fewer distinct patches than codes. Lower learning_rate, beta or n_embeddings.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def transform(self, X) -> np.ndarray:
+        """Return the codes of images.
+
+        Parameters
+        ----------
+        X : array-like
+            Images in any layout of ``fit``'s X.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), int64
+            Row-major over ``code_shape_``, in [0, n_embeddings).
+        """
+        network = self._network()
+        X = self._check_X(X)
+        encode = self._compiled("encode", network.encode)
+        size = self._inference_batch_size()
+        codes = [encode.one_batch((self.layout_.to_images(X[a:b]),), size) for a, b in spans(len(X), size)]
+        return np.concatenate(codes).astype(np.int64)
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """Return the images of codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_positions)
+            Codes: integers in [0, n_embeddings).
+
+        Returns
+        -------
+        ndarray
+            In the shape, dtype and units of ``fit``'s X.
+
+        Raises
+        ------
+        ValueError
+            If codes are fractional, out of range, or not ``n_positions`` to a row.
+        """
+        network = self._network()
+        codes = check_codes(X, network.n_positions, network.quantizer.n_embeddings)
+        decode = self._compiled("decode", network.decode)
+        images = decode.in_batches(codes, batch_size=self._inference_batch_size())
+        return self.layout_.from_images(images)
+
+    def reconstruct(self, X) -> np.ndarray:
+        """Return ``inverse_transform(transform(X))``."""
+        return self.inverse_transform(self.transform(X))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        prior=None,
+        y=None,
+        *,
+        temperature: float = 1.0,
+        random_state=None,
+    ) -> np.ndarray:
+        """Draw new images.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        prior : PixelCNNPrior, default=None
+            Fitted on this estimator's codes. Without one, every position's code is drawn on its own from the
+            frequencies that it had in training: what a prior has to beat.
+        y : array-like of shape (n_samples,), default=None
+            Classes, for a conditional prior.
+        temperature : float, default=1.0
+            As in :meth:`PixelCNNPrior.sample`; for a prior only.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        ndarray
+            Images in the shape, dtype and units of ``fit``'s X.
+        """
+        check_is_fitted(self)
+        if prior is not None:
+            codes = prior.sample(n_samples, y, temperature=temperature, random_state=random_state)
+            return self.inverse_transform(codes)
+        counts = self.position_counts_.astype(np.float64)
+        if not counts.sum():
+            raise ValueError("sample needs a prior here: fit ended before its first epoch, so no code was counted.")
+        cumulative = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)  # (positions, K)
+        uniforms = _random.uniforms(random_state, n_samples, len(counts))
+        codes = [np.searchsorted(row, u, side="right") for row, u in zip(cumulative, uniforms.T, strict=True)]
+        return self.inverse_transform(np.minimum(np.stack(codes, axis=1), counts.shape[1] - 1))
+
+    def score_samples(self, X) -> np.ndarray:
+        """Return minus the mean squared error of each row's reconstruction, in squared units of X.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+        """
+        X = self._check_X(X)
+        sizes = spans(len(X), self._inference_batch_size())
+        return -np.concatenate([self._squared_errors(self.layout_.to_images(X[a:b])) for a, b in sizes])
+
+    def score(self, X, y=None) -> float:
+        """Return the mean of :meth:`score_samples`. No weight of the loss is in it, so searches may vary them."""
+        return float(self.score_samples(X).mean())
+
+    def _validation_loss(self, rows: Callable, validation: np.ndarray) -> float:
+        sizes = spans(len(validation), self._inference_batch_size())
+        errors = np.concatenate([self._squared_errors(rows(validation[a:b])) for a, b in sizes])
+        return float(errors.mean()) / self.network_config_["scale"] ** 2
+
+    def _squared_errors(self, images: np.ndarray) -> np.ndarray:
+        """Mean squared error (n,) of each of at most one batch of images."""
+        network = self._network()
+        reconstruct = self._compiled("reconstruct", network.reconstruct)
+        reconstructions = reconstruct.one_batch((images,), self._inference_batch_size())
+        difference = images.astype(np.float64) - reconstructions
+        return np.square(difference).reshape(len(images), -1).mean(axis=1)
+
+    def graph_functions(self) -> dict[str, GraphFunction]:
+        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``.
+
+        Returns
+        -------
+        dict of GraphFunction
+        """
+        network = self._network()
+        low, high = self.data_range_
+        kind = "vectors" if self.layout_.is_vector else "images, channels last"
+        images = TensorSpec(
+            "images",
+            (None, *self.image_shape_),
+            "float32",
+            f"{kind}, in the units of the training data [{low}, {high}]",
+        )
+        codes = TensorSpec(
+            "codes",
+            (None, network.n_positions),
+            "int64",
+            f"codes in [0, {len(self.codebook_)}), row-major over {self.code_shape_}",
+        )
+
+        def example_images(n, generator):
+            # Smooth pictures in the data's range: their codes are those of use, not of noise.
+            values = generator.random((n, *self.image_shape_), dtype=np.float32)
+            for axis in range(1, 1 + min(2, len(self.image_shape_))):
+                for _ in range(2):
+                    values = (values + np.roll(values, 1, axis) + np.roll(values, -1, axis)) / 3
+            return (np.clip(2 * values - 0.5, 0, 1) * np.float32(high - low) + np.float32(low),)
+
+        def example_codes(n, generator):
+            return (generator.integers(0, len(self.codebook_), (n, network.n_positions)),)
+
+        def margin(inputs, codes):
+            return self._code_margin(inputs[0], codes)
+
+        return {
+            "encoder": GraphFunction(
+                "encoder",
+                lambda x: (ops.cast(network.encode(x), "int64"),),
+                (images,),
+                (codes,),
+                example_images,
+                margin,
+            ),
+            "decoder": GraphFunction("decoder", lambda c: (network.decode(c),), (codes,), (images,), example_codes),
+            "reconstruct": GraphFunction(
+                "reconstruct",
+                lambda x: (network.reconstruct(x),),
+                (images,),
+                (replace(images, name="reconstructions"),),
+                example_images,
+            ),
+        }
+
+    def _code_margin(self, images: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """How much farther than the nearest embedding each code's embedding is, in units of float32's blur."""
+        network = self._network()
+        latents = self._compiled("latents", network.latents)
+        z = latents.in_batches(images, batch_size=self._inference_batch_size()).astype(np.float64)
+        z = z.reshape(len(images), network.n_positions, -1)
+        table = self.codebook_.astype(np.float64)
+        half_norms = 0.5 * np.square(table).sum(axis=-1)
+        scores = z @ table.T - half_norms
+        chosen = np.take_along_axis(scores, codes[..., None].astype(np.int64), axis=-1)[..., 0]
+        size = np.abs(z) @ np.abs(table).T.max(axis=1) + half_norms.max()
+        return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
+
+    def _check_fit_X(self, X) -> tuple:
+        """Return X as an array, its layout, and a function that notes X's columns once all is found good."""
+        array = check_images(X)
+        layout = layout_of(array, self.image_shape)
+
+        def remember():
+            if array.ndim == 2:
+                validate_data(self, X, reset=True, skip_check_array=True)
+            else:
+                self.n_features_in_ = layout.n_features
+                self.__dict__.pop("feature_names_in_", None)
+
+        return array, layout, remember
+
+    def _check_X(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        array = check_images(X)
+        if array.ndim == 2:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        elif not self.layout_.accepts(array.shape[1:]):
+            raise ValueError(
+                f"X must hold images of shape {self.image_shape_}, as in fit; got rows of shape {array.shape[1:]}. "
+                "Resize the images, or fit an estimator on images of this size."
+            )
+        return array
+
+    def _batch_size(self) -> int:
+        if self.batch_size != "auto":
+            return self.batch_size
+        return int(np.clip(2**21 // math.prod(self.image_shape_), 1, 128))
+
+    def _inference_batch_size(self) -> int:
+        return int(np.clip(2**20 // math.prod(self.image_shape_), 1, 128))
+
+    @property
+    def _n_features_out(self) -> int:
+        return math.prod(self.code_shape_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def check_images(X) -> np.ndarray:
+    """Return X as a numeric array of two to four dimensions, or as it is if it only looks like an array.
+
+    Something with ``shape``, ``dtype`` and slicing, such as a folder of images, is read batch by batch.
+    """
+    if is_lazy(X):
+        return X
+    flat = getattr(X, "ndim", None) in (None, 0, 1, 2) and np.ndim(X) <= 2 if not hasattr(X, "toarray") else True
+    return check_array(X, dtype="numeric", ensure_2d=flat, allow_nd=True, input_name="X")
+
+
+def is_lazy(X) -> bool:
+    """Whether X is read from elsewhere, slice by slice."""
+    looks_like_array = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__", "__len__"))
+    return looks_like_array and not isinstance(X, np.ndarray) and len(X.shape) in (3, 4) and not hasattr(X, "toarray")
+
+
+def spread(X, n_rows: int) -> np.ndarray:
+    """Return at most ``n_rows`` rows of X, evenly spaced."""
+    return np.asarray(X[np.unique(np.linspace(0, len(X) - 1, min(n_rows, len(X))).astype(int))])
+
+
+def constant_picture_loss(loss: Callable, images: np.ndarray, values: ValueRange) -> float:
+    """Return the loss of answering every image with the mean value: the unit that losses are measured in."""
+    span = values.maximum - values.minimum or 1.0
+    unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
+    picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
+    result = float(ops.convert_to_numpy(loss(unit_images, picture)))
+    return result if math.isfinite(result) and result > 1e-12 else 1.0
