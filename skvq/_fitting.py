@@ -16,7 +16,6 @@ from numbers import Integral, Real
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import keras
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -24,6 +23,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 
 from skvq._random import stream
+from skvq.networks import keras
 from skvq.networks.inference import CompiledFunction
 
 OPTIMIZERS = {

@@ -147,8 +147,9 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
         total_squares += float(np.square(centred).sum())
         lowest = min(lowest, float(chunk.min()))
         highest = max(highest, float(chunk.max()))
-    mean = total / X.size
-    variance = max(total_squares / X.size - mean * mean, 0.0)
+    n_values = math.prod(X.shape)
+    mean = total / n_values
+    variance = max(total_squares / n_values - mean * mean, 0.0)
     # Below float32's resolution of the values themselves, what looks like spread is rounding.
     resolution = float(np.finfo(np.float32).eps) * max(abs(lowest), abs(highest))
     scale = math.sqrt(variance)

@@ -4,7 +4,6 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from keras import ops
 from sklearn.base import DensityMixin, TransformerMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, Options

@@ -7,7 +7,6 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from keras import ops
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
@@ -27,6 +26,7 @@ from skvq._fitting import (
 )
 from skvq._graph import GraphFunction, TensorSpec
 from skvq._images import Layout, ValueRange, layout_of, value_range
+from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import spans
@@ -157,7 +157,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "beta": "It weighs the commitment term; 0.25 is a common start.",
         "vq_weight": "It weighs the codebook and commitment terms together; 1 is a common start.",
         "image_shape": "Give (height, width) or (height, width, channels), or None for vectors.",
-        "downsampling": "It is the number of pixels to a code in each direction; 4 makes 7 × 7 codes of 28 × 28 pixels.",
+        "downsampling": "Pixels to a code in each direction: 4 makes 7 × 7 codes of 28 × 28 pixels.",
         "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
         "decay": "It is the weight of the past in the codebook's moving averages; 0.99 is a common start.",
         **TRAINING_ADVICE,

@@ -2,4 +2,5 @@
 
 from skvq.networks._backend import load_keras
 
-load_keras()
+keras = load_keras()
+ops = keras.ops

@@ -1,0 +1,31 @@
+"""Images to fit on, and splits that keep patients apart.
+
+- digits: :func:`load_mnist_sample` (offline), :func:`load_idx`, :func:`fetch_mnist`
+- folders and zips of images, decoded when asked for: :func:`open_images`, :func:`open_oasis`
+- volumes: :func:`slices_from_nifti`
+- patients: :func:`subjects_from_names`, :func:`split_by_subject`, :func:`check_subjects_apart`
+- downloads: :func:`check_oasis_manifest`
+"""
+
+from ._digits import fetch_mnist, load_idx, load_mnist_sample
+from ._folders import ImageFiles, SkippedFile, open_images
+from ._oasis import ManifestReport, OasisSlices, check_oasis_manifest, open_oasis
+from ._subjects import check_subjects_apart, split_by_subject, subjects_from_names
+from ._volumes import slices_from_nifti
+
+__all__ = [
+    "ImageFiles",
+    "ManifestReport",
+    "OasisSlices",
+    "SkippedFile",
+    "check_oasis_manifest",
+    "check_subjects_apart",
+    "fetch_mnist",
+    "load_idx",
+    "load_mnist_sample",
+    "open_images",
+    "open_oasis",
+    "slices_from_nifti",
+    "split_by_subject",
+    "subjects_from_names",
+]

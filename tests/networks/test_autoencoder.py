@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from skvq._images import ValueRange
+from skvq.networks.architectures import ARCHITECTURES
+from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.losses import mse
+from skvq.networks.quantizers import GradientQuantizer
+
+PADDED = {"conv": (8, 12, 2), "dense": (10,)}
+OPTIONS = {"embedding_dim": 3, "downsampling": 4, "hidden_channels": 6, "n_residual_blocks": 1}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+class TestArchitectures:
+    """Every row of the table maps images to latents and back to their shape."""
+
+    def test_shapes(self, name):
+        shape = PADDED[name]
+        encoder, decoder = ARCHITECTURES[name](shape, **OPTIONS)
+        z = encoder(np.zeros((2, *shape), np.float32))
+        assert z.shape[0] == 2
+        assert z.shape[-1] == 3
+        assert decoder(z).shape == (2, *shape)
+
+    def test_layers_share_no_weights(self, name):
+        encoder, _ = ARCHITECTURES[name](PADDED[name], **{**OPTIONS, "n_residual_blocks": 3})
+        one, _ = ARCHITECTURES[name](PADDED[name], **OPTIONS)
+        assert len(encoder.weights) == len(one.weights) + 2 * 4
+
+
+@pytest.mark.parametrize("downsampling", [1, 2, 4, 8, 16])
+def test_conv_halves_as_often_as_asked(downsampling):
+    encoder, decoder = ARCHITECTURES["conv"]((32, 16, 1), **{**OPTIONS, "downsampling": downsampling})
+    z = encoder(np.zeros((1, 32, 16, 1), np.float32))
+    assert z.shape[1:3] == (32 // downsampling, 16 // downsampling)
+    assert decoder(z).shape == (1, 32, 16, 1)
+
+
+def autoencoder(image_shape=(7, 10, 1), values=None, beta=0.3, vq_weight=2.0, **options):
+    encoder, decoder = ARCHITECTURES["conv"]((8, 12, 1), **OPTIONS)
+    return Autoencoder(
+        image_shape,
+        encoder,
+        decoder,
+        GradientQuantizer(5, 3),
+        values=values or ValueRange(100.0, 50.0, 0.0, 255.0),
+        **{
+            "reconstruction_loss": mse,
+            "reconstruction_scale": 0.5,
+            "beta": beta,
+            "vq_weight": vq_weight,
+            "bounded": True,
+            **options,
+        },
+    )
+
+
+def images(n=6):
+    return np.random.default_rng(0).integers(0, 256, (n, 7, 10, 1)).astype("float32")
+
+
+def test_encode_decode_reconstruct_agree():
+    network = autoencoder()
+    codes = network.encode(images())
+    assert codes.shape == (6, 6)
+    assert network.code_shape == (2, 3)
+    answer = ops.convert_to_numpy(network.decode(codes))
+    assert answer.shape == (6, 7, 10, 1)
+    assert 0 <= answer.min() <= answer.max() <= 255
+    np.testing.assert_allclose(answer, ops.convert_to_numpy(network.reconstruct(images())), atol=1e-4)
+
+
+def test_the_border_goes_on_where_an_image_is_padded():
+    network = autoencoder()
+    padded = ops.convert_to_numpy(network._pad(ops.convert_to_tensor(images())))
+    np.testing.assert_array_equal(padded, np.pad(images(), ((0, 0), (0, 1), (0, 2), (0, 0)), mode="edge"))
+
+
+def test_the_loss_is_the_sum_of_its_weighted_terms():
+    network = autoencoder()
+    x = ops.convert_to_tensor(images())
+    answers = network(x)
+    total = float(network.compute_loss(x=x, y_pred=answers))
+    reconstruction = np.square(images() / 255 - ops.convert_to_numpy(answers["reconstructions"])).mean() / 0.5
+    expected = reconstruction + 2.0 * (float(answers["codebook_loss"]) + 0.3 * float(answers["commitment_loss"]))
+    assert total == pytest.approx(expected, rel=1e-5)
+
+
+def test_counts_of_codes_at_each_position():
+    network = autoencoder()
+    codes = ops.convert_to_numpy(network.encode(images()))
+    network(images(), training=True)
+    counts = ops.convert_to_numpy(network.position_counts)
+    for position in range(6):
+        np.testing.assert_array_equal(counts[position], np.bincount(codes[:, position], minlength=5))

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from skvq.networks.pixelcnn import PixelCNN, gate
+
+
+def network(code_shape=(3, 4), n_classes=0, kernel_size=3, n_embeddings=5, **options):
+    net = PixelCNN(
+        n_embeddings,
+        code_shape,
+        n_classes=n_classes,
+        kernel_size=kernel_size,
+        **{"hidden_channels": 6, "n_layers": 3, "dropout": 0.0, **options},
+    )
+    generator = np.random.default_rng(1)
+    # Weights far from their start: a mask that only holds before training would show.
+    for variable in net.trainable_variables:
+        variable.assign(0.4 * generator.standard_normal(variable.shape))
+    return net
+
+
+@pytest.mark.parametrize("code_shape", [(3, 4), (1, 6), (5, 1)])
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_changing_a_code_moves_no_logit_up_to_and_including_it(code_shape, kernel_size):
+    net = network(code_shape, kernel_size=kernel_size)
+    codes = np.random.default_rng(0).integers(0, 5, (1, net.n_positions))
+    changed = np.repeat(codes, net.n_positions, axis=0)
+    changed[np.arange(net.n_positions), np.arange(net.n_positions)] += 1
+    before = ops.convert_to_numpy(net.logits(codes))
+    after = ops.convert_to_numpy(net.logits(changed % 5))
+    moved = np.abs(after - before).max(axis=-1) > 1e-6  # (changed position, position)
+    assert not np.any(moved[np.tril_indices(net.n_positions)])
+    # The next code always hears of it, unless it starts a row that the kernel cannot bend round to.
+    nexts = [moved[j, j + 1] for j in range(net.n_positions - 1) if (j + 1) % code_shape[1] and kernel_size > 1]
+    assert all(nexts)
+
+
+def test_no_blind_spot():
+    # With enough layers every code of the past moves the last logits, also those above and to the right.
+    net = network((4, 4), n_layers=5)
+    codes = np.zeros((1, 16), int)
+    changed = np.repeat(codes, 15, axis=0)
+    changed[np.arange(15), np.arange(15)] = 1
+    difference = ops.convert_to_numpy(net.logits(changed)) - ops.convert_to_numpy(net.logits(codes))
+    assert np.all(np.abs(difference[:, -1]).max(axis=-1) > 1e-7)
+    second_row_start = np.abs(difference[:4, 4]).max(axis=-1)
+    assert np.all(second_row_start > 1e-7)  # all four codes of the first row
+
+
+def test_labels_move_every_position():
+    net = network(n_classes=3)
+    codes = np.zeros((2, 12), int)
+    logits = ops.convert_to_numpy(net.logits(codes, np.array([0, 2])))
+    assert np.all(np.abs(logits[0] - logits[1]).max(axis=-1) > 1e-6)
+
+
+def test_log_probabilities_are_those_of_the_logits():
+    net = network()
+    codes = np.random.default_rng(0).integers(0, 5, (4, 12))
+    logits = ops.convert_to_numpy(net.logits(codes)).astype(np.float64)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    expected = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    expected = np.take_along_axis(expected, codes[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(ops.convert_to_numpy(net.log_probabilities(codes)), expected, atol=1e-5)
+
+
+def test_gate():
+    values, gates = np.random.default_rng(0).normal(size=(2, 3, 4))
+    answer = ops.convert_to_numpy(gate(ops.convert_to_tensor(np.concatenate([values, gates], axis=-1))))
+    np.testing.assert_allclose(answer, np.tanh(values) / (1 + np.exp(-gates)), rtol=1e-6)

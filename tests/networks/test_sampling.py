@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+from test_pixelcnn import network
+
+from skvq.networks.sampling import boundary_distance, cumulative_weights, invert, sample
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    weights=st.lists(st.floats(0, 1).map(lambda w: w if w > 1e-3 else 0.0), min_size=2, max_size=9).filter(any),
+    uniform=st.floats(0, 1, exclude_max=True, width=32),
+)
+def test_inverse_of_the_cumulative_distribution(weights, uniform):
+    cumulative = np.cumsum(np.array(weights, np.float32))
+    code = int(invert(ops.convert_to_tensor(cumulative[None]), ops.convert_to_tensor(np.float32([uniform])))[0])
+    threshold = np.float32(uniform) * cumulative[-1]
+    assert weights[code] > 0
+    assert cumulative[code] > threshold
+    assert code == 0 or cumulative[code - 1] <= threshold
+
+
+def test_cumulative_weights_are_a_softmax_summed_up():
+    logits = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
+    weights = np.exp(logits / 0.7)
+    expected = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
+    answer = ops.convert_to_numpy(cumulative_weights(logits, 0.7))
+    np.testing.assert_allclose(answer / answer[:, -1:], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("code_shape", [(3, 4), (1, 6), (5, 1), (1, 1)])
+@pytest.mark.parametrize(("kernel_size", "n_classes"), [(3, 0), (5, 4), (1, 2)])
+def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel_size, n_classes):
+    net = network(code_shape, kernel_size=kernel_size, n_classes=n_classes)
+    generator = np.random.default_rng(2)
+    uniforms = generator.random((6, net.n_positions), dtype=np.float32)
+    labels = (generator.integers(0, n_classes, 6),) if n_classes else ()
+    drawn = ops.convert_to_numpy(sample(net, uniforms, 0.9, *labels))
+    slowly = np.zeros((6, net.n_positions), np.int32)
+    for j in range(net.n_positions):
+        cumulative = cumulative_weights(net.logits(slowly, *labels)[:, j], 0.9)
+        slowly[:, j] = ops.convert_to_numpy(invert(cumulative, uniforms[:, j]))
+    np.testing.assert_array_equal(drawn, slowly)
+    logits = ops.convert_to_numpy(net.logits(drawn, *labels))
+    assert boundary_distance(logits, uniforms, drawn, 0.9).max() < 1e-5
+
+
+def test_boundary_distance_measures_how_far_a_code_is_off():
+    logits = np.log(np.array([[[0.2, 0.3, 0.5]]]))
+    distance = [boundary_distance(logits, np.array([[0.6]]), np.array([[code]]), 1.0)[0, 0] for code in range(3)]
+    np.testing.assert_allclose(distance, [0.4, 0.1, 0.0], atol=1e-9)
