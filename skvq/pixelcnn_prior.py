@@ -20,6 +20,7 @@ from skvq._fitting import (
     split_validation,
 )
 from skvq._graph import GraphFunction, TensorSpec
+from skvq.networks import ops
 from skvq.networks.pixelcnn import PixelCNN
 from skvq.networks.sampling import boundary_distance, sample
 

@@ -1,0 +1,85 @@
+"""A colour for every code, so that codes whose vectors lie close look alike."""
+
+import numpy as np
+
+# From Oklab to linear sRGB: B. Ottosson, "A perceptual color space for image processing" (2020).
+_OKLAB_TO_LMS = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+_LMS_TO_RGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
+
+
+def principal_axes(codebook: np.ndarray, n_axes: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Project code vectors on their leading principal axes.
+
+    Parameters
+    ----------
+    codebook : ndarray of shape (n_codes, code_dim)
+    n_axes : int
+        Axes beyond those in which codes differ come out as 0.
+    weights : ndarray of shape (n_codes,) or None
+        How much each code says about the axes, such as its use; None weighs all alike.
+
+    Returns
+    -------
+    ndarray of shape (n_codes, n_axes), float64
+        The largest loading of each axis is positive, so that no run shows a mirror image of another.
+    """
+    codebook = np.asarray(codebook, dtype=np.float64)
+    weights = np.ones(len(codebook)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not weights.sum() > 0:
+        weights = np.ones(len(codebook))
+    weights = weights / weights.sum()
+    centred = codebook - weights @ codebook
+    _, spreads, axes = np.linalg.svd(np.sqrt(weights)[:, None] * centred, full_matrices=False)
+    # Along an axis without spread, places would be rounding errors.
+    axes = axes[:n_axes][spreads[:n_axes] > 1e-9 * spreads[0]]
+    largest = np.abs(axes).argmax(axis=1)
+    axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1.0, 1.0)[:, None]
+    projected = np.zeros((len(codebook), n_axes))
+    projected[:, : len(axes)] = centred @ axes.T
+    return projected
+
+
+def code_colors(codebook: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+    """Colour codes by the place of their vectors in the codebook.
+
+    The first principal axis of the codebook becomes lightness, the next two become hue and saturation (the
+    axes green to red and blue to yellow of the perceptual space Oklab). Far vectors are drawn in, so that one
+    of them does not leave all others in one colour.
+
+    Parameters
+    ----------
+    codebook : ndarray of shape (n_codes, code_dim)
+    counts : ndarray of shape (n_codes,) or None
+        How often each code is used: codes in use then decide the axes.
+
+    Returns
+    -------
+    ndarray of shape (n_codes, 3), float32, sRGB in [0, 1]
+    """
+    axes = principal_axes(codebook, 3, counts)
+    typical = axes if counts is None or not np.any(counts) else axes[np.asarray(counts) > 0]
+    light, red, yellow = (_drawn_in(*pair) for pair in zip(axes.T, typical.T, strict=True))
+    oklab = np.stack([0.66 + 0.24 * light, 0.15 * red, 0.15 * yellow], axis=1)
+    linear = np.clip((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.clip(encoded, 0, 1).astype(np.float32)
+
+
+def _drawn_in(places: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Bring places on an axis into (-1, 1), in their order; four fifths of the typical ones lie well inside."""
+    center = np.median(typical)
+    distances = np.abs(typical - center)
+    reach = np.quantile(distances, 0.8) or distances.max() or 1.0
+    return np.tanh(1.2 * (places - center) / reach)

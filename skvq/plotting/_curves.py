@@ -1,0 +1,222 @@
+"""How every term of a loss moved while an estimator was fitted."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skvq.plotting._axes import matplotlib_module, open_axes, suited_scale
+from skvq.plotting._fitted import fitted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Counted in codes, not in units of loss: these have an axis of their own.
+_COUNTED_IN_CODES = ("perplexity", "codes_in_use")
+# A schedule, chosen and not learnt; drawn when asked for by name.
+_NOT_SHOWN = ("learning_rate",)
+_VALIDATION = "val_"
+
+
+class LossCurveDisplay:
+    """Every term of a fit's history over its epochs.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        One value an epoch, by the name of the term. A name with the prefix ``"val_"`` is the same term on
+        held-out rows: it has the colour of its term, dashed.
+
+    Attributes
+    ----------
+    history : dict of str to ndarray
+        As given.
+    lines_ : dict of str to Line2D
+        The line of each term drawn. Made by :meth:`plot`.
+    ax_, figure_ : Axes, Figure
+        What was drawn on. Made by :meth:`plot`.
+    codes_ax_ : Axes or None
+        The right-hand axis of ``perplexity`` and ``codes_in_use``; None when neither is drawn.
+
+    Raises
+    ------
+    ValueError
+        If ``history`` is empty, or a term is not a sequence of numbers.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from skvq.plotting import LossCurveDisplay
+    >>> history = {"loss": [1.0, 0.3, 0.1], "val_loss": [1.1, 0.4, 0.2], "perplexity": [4, 9, 12]}
+    >>> display = LossCurveDisplay(history)
+    >>> sorted(display.plot(ax=Figure().subplots()).lines_)
+    ['loss', 'perplexity', 'val_loss']
+    >>> display.ax_.get_yscale()
+    'log'
+    """
+
+    ax_: "Axes"
+    figure_: "Figure"
+    codes_ax_: "Axes | None"
+
+    def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
+        self.history = {name: np.asarray(values, dtype=np.float64) for name, values in history.items()}
+        wrong = [name for name, values in self.history.items() if values.ndim != 1 or not len(values)]
+        if wrong or not self.history:
+            raise ValueError(
+                "history must map names of terms to one number an epoch, at least one; "
+                f"got {', '.join(map(repr, wrong)) or 'no term'}. Pass the history_ of a fitted estimator."
+            )
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "LossCurveDisplay":
+        """Draw the ``history_`` of a fitted VQVAE or PixelCNNPrior.
+
+        Parameters
+        ----------
+        estimator : fitted VQVAE or PixelCNNPrior
+        ax : Axes or None, default=None
+            Where to draw; None opens a figure.
+        **plot_kwargs
+            Passed on to :meth:`plot`.
+
+        Returns
+        -------
+        LossCurveDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If ``estimator`` is not fitted.
+        """
+        return cls(fitted(estimator, "history_", "estimator")).plot(ax, **plot_kwargs)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        terms: Sequence[str] | None = None,
+        yscale: str | None = None,
+        title: str = "Training",
+        **line_kwargs: Any,
+    ) -> "LossCurveDisplay":
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where to draw; None opens a figure. Terms counted in codes get a twin of it.
+        terms : sequence of str or None, default=None
+            Names without ``"val_"``; None draws all but the learning rate and what is 0 throughout, such as the
+            codebook's loss where moving averages take its place.
+        yscale : str or None, default=None
+            Scale of the left axis, such as ``"linear"``; None takes ``"log"`` where no value is negative and the
+            positive ones spread over more than a factor of 8. A curve is broken where it is 0.
+        title : str, default="Training"
+            ``""`` for none.
+        **line_kwargs
+            Passed on to ``Axes.plot``.
+
+        Returns
+        -------
+        LossCurveDisplay
+            Itself, now with ``ax_``, ``codes_ax_``, ``figure_`` and ``lines_``.
+
+        Raises
+        ------
+        ValueError
+            If a term is not in the history.
+        """
+        terms = self._terms(terms)
+        self.ax_ = open_axes(ax, (6.4, 4.4))
+        self.figure_ = self.ax_.figure
+        counted = [term for term in terms if term in _COUNTED_IN_CODES]
+        losses = [term for term in terms if term not in _COUNTED_IN_CODES]
+        self.codes_ax_ = self.ax_.twinx() if counted else None
+        self.lines_ = {}
+        colors = cycle(matplotlib_module().rcParams["axes.prop_cycle"].by_key().get("color", ["C0"]))
+        for term in losses + counted:
+            axes = self.codes_ax_ if term in counted else self.ax_
+            self._draw_term(axes, term, {"color": next(colors)} | line_kwargs)
+        self._dress(losses, counted, yscale, title)
+        return self
+
+    def _terms(self, terms: Sequence[str] | None) -> list[str]:
+        known = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in self.history))
+        if terms is None:
+            shown = [term for term in known if term not in _NOT_SHOWN and self._is_ever_nonzero(term)]
+            # The sum of the others comes first, whatever order they were reckoned in.
+            return sorted(shown, key=lambda term: term != "loss")
+        terms = [terms] if isinstance(terms, str) else list(terms)
+        unknown = [term for term in terms if term not in known]
+        if unknown or not terms:
+            raise ValueError(
+                f"terms must be names from the history without 'val_'; got {unknown or terms}. "
+                f"It holds {', '.join(known)}."
+            )
+        return terms
+
+    def _is_ever_nonzero(self, term: str) -> bool:
+        return any(np.any(self.history.get(name, 0.0)) for name in (term, _VALIDATION + term))
+
+    def _draw_term(self, axes: "Axes", term: str, line_kwargs: dict[str, Any]) -> None:
+        for name, style in ((term, "-"), (_VALIDATION + term, "--")):
+            if name not in self.history:
+                continue
+            values = self.history[name]
+            # A single epoch makes no line; a dot is seen.
+            options = {
+                "linestyle": style,
+                "marker": "o" if len(values) == 1 else None,
+                "label": _readable(name),
+            }
+            (self.lines_[name],) = axes.plot(np.arange(1, len(values) + 1), values, **(options | line_kwargs))
+
+    def _dress(self, losses: list[str], counted: list[str], yscale: str | None, title: str) -> None:
+        left = [values for name, values in self.history.items() if name.removeprefix(_VALIDATION) in losses]
+        yscale = yscale or suited_scale(np.concatenate(left or [[]]))
+        # Masked and not clipped: a term that starts at 0 would fall off the bottom of the picture.
+        self.ax_.set_yscale(yscale, **({"nonpositive": "mask"} if yscale == "log" else {}))
+        self.ax_.set_xlabel("epoch")
+        self.ax_.set_ylabel(_readable(losses[0]) if len(losses) == 1 else "loss terms" if losses else "")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.spines["top"].set_visible(False)
+        self.ax_.grid(axis="y", alpha=0.25)
+        if self.codes_ax_ is None:
+            self.ax_.spines["right"].set_visible(False)
+        else:
+            self.codes_ax_.set_ylabel(" and ".join(map(_readable, counted)))
+            self.codes_ax_.set_ylim(bottom=0)
+            self.codes_ax_.spines["top"].set_visible(False)
+        if title:
+            self.ax_.set_title(title)
+        self._add_legend()
+
+    def _add_legend(self) -> None:
+        handles = [line for name, line in self.lines_.items() if self._term_is_new(name)]
+        if any(name.startswith(_VALIDATION) for name in self.lines_):
+            line_type = matplotlib_module("matplotlib.lines").Line2D
+            handles.append(line_type([], [], color="0.5", linestyle="--", label="validation"))
+        # Below the axes, where no curve runs, at the same distance in inches whatever the height of the axes.
+        shift = matplotlib_module("matplotlib.transforms").ScaledTranslation(0, -0.42, self.figure_.dpi_scale_trans)
+        self.ax_.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            bbox_transform=self.ax_.transAxes + shift,
+            ncols=min(3, len(handles)),
+            fontsize="small",
+            frameon=False,
+        )
+
+    def _term_is_new(self, name: str) -> bool:
+        """Whether ``name`` is a term's own curve, or its held-out curve where that is all there is."""
+        return not name.startswith(_VALIDATION) or name.removeprefix(_VALIDATION) not in self.lines_
+
+
+def _readable(name: str) -> str:
+    """Return ``"val_bits_per_code"`` as ``"bits per code, validation"``."""
+    term = name.removeprefix(_VALIDATION).replace("_", " ")
+    return f"{term}, validation" if name.startswith(_VALIDATION) else term

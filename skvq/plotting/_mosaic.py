@@ -1,0 +1,151 @@
+"""Images -> one picture of many tiles, in NumPy alone.
+
+A display draws all of its images with a single ``imshow``, so that it fits in one Axes. Gaps between tiles,
+and tiles that are missing, are NaN; they are drawn transparent, whatever the figure's background.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """A picture made of equal tiles, and where its rows and columns are.
+
+    Parameters
+    ----------
+    canvas : ndarray of shape (height, width) or (height, width, 4)
+        Grey values in [0, 1] with NaN in the gaps; or RGBA in [0, 1] with alpha 0 in the gaps.
+    row_centers, column_centers : ndarray
+        Middle of each row and column of tiles, in pixels of the canvas.
+    tile_shape : tuple of int
+        ``(height, width)`` of a tile, in pixels.
+    gap : int
+        Pixels between neighbouring tiles.
+    """
+
+    canvas: np.ndarray
+    row_centers: np.ndarray
+    column_centers: np.ndarray
+    tile_shape: tuple[int, int]
+    gap: int
+
+
+def unit_images(images: np.ndarray, data_range: tuple[float, float] | None, name: str = "images") -> np.ndarray:
+    """Bring images to [0, 1], and to one channel (grey) or three (RGB).
+
+    Parameters
+    ----------
+    images : array-like of shape (n, height, width) or (n, height, width, channels)
+        In any units. One channel is grey, three are RGB; of any other number the mean is taken.
+    data_range : tuple of float or None
+        Values that become 0 and 1; what lies outside is clipped. None takes the finite minimum and maximum.
+    name : str
+        What to call ``images`` in messages.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width) or (n, height, width, 3), float32
+        NaN stays NaN.
+
+    Raises
+    ------
+    ValueError
+        If ``images`` has another rank or is empty, or ``data_range`` is no range.
+    """
+    images = np.asarray(images, dtype=np.float32)
+    if images.ndim not in (3, 4) or images.size == 0:
+        raise ValueError(
+            f"{name} must be one or more images, (n, height, width) or (n, height, width, channels); "
+            f"got shape {images.shape}. Reshape flat rows, or use from_estimator, which does it."
+        )
+    low, high = check_data_range(data_range, images)
+    if images.ndim == 4 and images.shape[3] != 3:
+        images = images.mean(axis=3)
+    return np.clip((images - np.float32(low)) / np.float32(high - low), 0, 1)
+
+
+def check_data_range(data_range: tuple[float, float] | None, images: np.ndarray) -> tuple[float, float]:
+    """Return ``data_range`` as two floats; for None, the least and greatest finite value of ``images``."""
+    if data_range is None:
+        finite = images[np.isfinite(images)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        return _not_empty(low, high)
+    try:
+        low, high = (float(value) for value in data_range)
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not low <= high or not np.isfinite(high - low):
+        raise ValueError(
+            "data_range must be two finite numbers, (minimum, maximum), in the images' units; "
+            f"got {data_range!r}. Use (0, 255) for uint8, or None for the images' own range."
+        )
+    return _not_empty(low, high)
+
+
+def _not_empty(low: float, high: float) -> tuple[float, float]:
+    """Widen the range of images that are constant, which are then drawn black."""
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def mosaic(tiles: np.ndarray, gap: int | None = None) -> Mosaic:
+    """Arrange a grid of tiles in one picture.
+
+    Parameters
+    ----------
+    tiles : ndarray of shape (rows, columns, height, width) or (rows, columns, height, width, 3)
+        Values in [0, 1]; NaN is left transparent.
+    gap : int or None
+        Pixels between tiles; None takes about a twelfth of a tile's longer side.
+
+    Returns
+    -------
+    Mosaic
+        Tile ``(r, c)`` starts at row ``r * (height + gap)`` and column ``c * (width + gap)``.
+    """
+    n_rows, n_columns, height, width = tiles.shape[:4]
+    if gap is None:
+        gap = max(1, round(max(height, width) / 12))
+    shape = (n_rows * (height + gap) - gap, n_columns * (width + gap) - gap)
+    canvas = np.full(shape + tiles.shape[4:], np.nan, dtype=np.float32)
+    tops, lefts = np.arange(n_rows) * (height + gap), np.arange(n_columns) * (width + gap)
+    for row, top in enumerate(tops):
+        for column, left in enumerate(lefts):
+            canvas[top : top + height, left : left + width] = tiles[row, column]
+    if canvas.ndim == 3:
+        canvas = _with_alpha(canvas)
+    return Mosaic(canvas, tops + (height - 1) / 2, lefts + (width - 1) / 2, (height, width), gap)
+
+
+def fill_grid(images: np.ndarray, n_columns: int) -> np.ndarray:
+    """Return images as a grid ``(rows, n_columns, ...)``, row by row; what is left of the last row is NaN."""
+    n_missing = -len(images) % n_columns
+    blanks = np.full((n_missing, *images.shape[1:]), np.nan, dtype=images.dtype)
+    return np.concatenate([images, blanks]).reshape(-1, n_columns, *images.shape[1:])
+
+
+def spread_over_pixels(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Enlarge maps ``(n, h, w, ...)`` to ``(n, height, width, ...)``: every pixel takes the cell it lies in.
+
+    Sizes need not divide: 7 cells over 30 pixels give cells of 4 or 5 pixels.
+    """
+    rows = np.arange(image_size[0]) * maps.shape[1] // image_size[0]
+    columns = np.arange(image_size[1]) * maps.shape[2] // image_size[1]
+    return maps[:, rows[:, None], columns]
+
+
+def as_rgb(images: np.ndarray) -> np.ndarray:
+    """Return grey ``(n, height, width)`` as RGB ``(n, height, width, 3)``; RGB as it is."""
+    return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)
+
+
+def in_same_mode(*stacks: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return stacks of images all grey, or, when one of them is RGB, all RGB."""
+    return tuple(as_rgb(s) for s in stacks) if any(s.ndim == 4 for s in stacks) else stacks
+
+
+def _with_alpha(canvas: np.ndarray) -> np.ndarray:
+    seen = np.isfinite(canvas).all(axis=-1, keepdims=True)
+    # White under the transparent gaps: resampling blends colours across edges, and black would leave seams.
+    return np.concatenate([np.where(seen, canvas, np.float32(1)), seen.astype(np.float32)], axis=-1)

@@ -1,0 +1,182 @@
+"""Models as points of rate against distortion, and the front of those that no other beats."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skvq.plotting._axes import open_axes, suited_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKERS = "osD^vPX*"
+
+
+class RateDistortionDisplay:
+    """Bits an image against the error they leave, one point a model.
+
+    Parameters
+    ----------
+    rates : array-like of shape (n,)
+        Bits an image, > 0.
+    distortions : array-like of shape (n,)
+        Error of the reconstructions, such as their MSE, > 0; less is better.
+    labels : sequence of str or None, default=None
+        Written beside the points.
+    groups : sequence of str or None, default=None
+        Family of each point: one colour and marker a family, named in a legend.
+
+    Attributes
+    ----------
+    on_front : ndarray of shape (n,), bool
+        Points that no other point equals or beats in both, and beats in one.
+    ax_, figure_ : Axes, Figure
+        What was drawn on. Made by :meth:`plot`.
+
+    Raises
+    ------
+    ValueError
+        If the arguments differ in length, or a rate or distortion is not a positive number.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from skvq.plotting import RateDistortionDisplay
+    >>> display = RateDistortionDisplay([245, 343, 392], [0.008, 0.004, 0.005], ["K=32", "K=128", "K=256"])
+    >>> display.on_front.tolist()
+    [True, True, False]
+    >>> display.plot(ax=Figure().subplots()).ax_.get_xlabel()
+    'rate (bits per image)'
+    """
+
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        rates: Sequence[float],
+        distortions: Sequence[float],
+        labels: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> None:
+        self.rates = np.asarray(rates, dtype=np.float64)
+        self.distortions = np.asarray(distortions, dtype=np.float64)
+        self.labels = None if labels is None else [str(label) for label in labels]
+        self.groups = None if groups is None else [str(group) for group in groups]
+        for name, values in (("rates", self.rates), ("distortions", self.distortions)):
+            if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
+                raise ValueError(
+                    f"{name} must be positive finite numbers, one a model; got {values!r}. "
+                    "Leave out models that have no measurement."
+                )
+        given_too = {"distortions": self.distortions, "labels": self.labels, "groups": self.groups}
+        for name, given in given_too.items():
+            if given is not None and len(given) != len(self.rates):
+                raise ValueError(
+                    f"{name} must have one entry for each of {len(self.rates)} rates; got {len(given)}. "
+                    "Pass sequences of one length, a model a place."
+                )
+        self.on_front = pareto_front(self.rates, self.distortions)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        xscale: str | None = None,
+        yscale: str | None = None,
+        distortion_name: str = "distortion (MSE)",
+        title: str = "Rate and distortion",
+        **scatter_kwargs: Any,
+    ) -> "RateDistortionDisplay":
+        """Draw the points and the front.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where to draw; None opens a figure.
+        xscale, yscale : str or None, default=None
+            Scales of the axes, such as ``"linear"``; None takes ``"log"`` where values spread over more than
+            a factor of 8.
+        distortion_name : str, default="distortion (MSE)"
+            Label of the y axis.
+        title : str, default="Rate and distortion"
+            ``""`` for none.
+        **scatter_kwargs
+            Passed on to ``Axes.scatter``.
+
+        Returns
+        -------
+        RateDistortionDisplay
+            Itself, now with ``ax_`` and ``figure_``.
+        """
+        self.ax_ = open_axes(ax, (6.0, 4.2))
+        self.figure_ = self.ax_.figure
+        self.ax_.set_xscale(xscale or suited_scale(self.rates))
+        self.ax_.set_yscale(yscale or suited_scale(self.distortions))
+        self._draw_front()
+        groups = self.groups or [""] * len(self.rates)
+        for place, group in enumerate(dict.fromkeys(groups)):
+            members = np.array([g == group for g in groups])
+            options = {"color": f"C{place}", "marker": _MARKERS[place % len(_MARKERS)], "s": 42, "zorder": 3}
+            options |= {"edgecolors": [self.ax_.get_facecolor()], "linewidths": 0.7, "label": group or None}
+            self.ax_.scatter(self.rates[members], self.distortions[members], **(options | scatter_kwargs))
+        self._write_labels()
+        self._dress(distortion_name, title)
+        return self
+
+    def _draw_front(self) -> None:
+        front = np.flatnonzero(self.on_front)
+        front = front[np.argsort(self.rates[front])]
+        # Steps and not slopes: between two models there is none that was measured.
+        options = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": "Pareto front"}
+        self.ax_.plot(self.rates[front], self.distortions[front], drawstyle="steps-post", **options)
+
+    def _write_labels(self) -> None:
+        for label, rate, distortion, best in zip(
+            self.labels or [], self.rates, self.distortions, self.on_front, strict=False
+        ):
+            # Below and left of the front there is nothing, so its labels meet no line; the others go the
+            # other way.
+            offset, sides = ((-5, -5), ("right", "top")) if best else ((5, 5), ("left", "bottom"))
+            self.ax_.annotate(
+                label,
+                (rate, distortion),
+                xytext=offset,
+                textcoords="offset points",
+                ha=sides[0],
+                va=sides[1],
+                fontsize="small",
+                alpha=0.9 if best else 0.6,
+            )
+
+    def _dress(self, distortion_name: str, title: str) -> None:
+        self.ax_.set_xlabel("rate (bits per image)")
+        self.ax_.set_ylabel(distortion_name)
+        # Labels stand left of the first point and below the last.
+        self.ax_.margins(0.18)
+        self.ax_.grid(alpha=0.2)
+        for side in ("top", "right"):
+            self.ax_.spines[side].set_visible(False)
+        self.ax_.legend(fontsize="small", frameon=False, loc="upper right")
+        if title:
+            self.ax_.set_title(title)
+
+
+def pareto_front(rates: np.ndarray, distortions: np.ndarray) -> np.ndarray:
+    """Return which points no other point dominates.
+
+    Parameters
+    ----------
+    rates, distortions : ndarray of shape (n,)
+        Less is better for both.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        Of equal points, all are on the front or none.
+    """
+    no_worse = (rates[:, None] <= rates) & (distortions[:, None] <= distortions)
+    better = (rates[:, None] < rates) | (distortions[:, None] < distortions)
+    return ~(no_worse & better).any(axis=0)

@@ -1,0 +1,155 @@
+"""Small fitted estimators with the public API that displays read: exact, in NumPy, and fitted at once.
+
+And an independent road to the pixels that displays should show.
+"""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+class BlockVQ:
+    """Every code is a block of pixels; encoding takes the nearest block, decoding lays them side by side."""
+
+    def __init__(self, row_shape=(8, 12), image_shape=(8, 12, 1), dtype="float32", low=0, high=1):
+        n_codes, block = 12, 4
+        height, width, channels = image_shape
+        self.row_shape, self.dtype, self.block = row_shape, dtype, block
+        self.image_shape_ = image_shape
+        self.code_shape_ = (height // block, width // block)
+        self.data_range_ = (float(low), float(high))
+        generator = np.random.default_rng(7)
+        codebook = generator.uniform(low, high, (n_codes, block * block * channels))
+        self.codebook_ = np.rint(codebook) if np.dtype(dtype).kind == "u" else codebook
+        self.code_counts_ = np.arange(n_codes)[::-1] ** 2
+        epochs = np.arange(1, 6)
+        self.history_ = {
+            "loss": list(2.0**-epochs + 0.01),
+            "reconstruction_loss": list(2.0**-epochs),
+            "val_loss": list(2.0**-epochs + 0.02),
+            "perplexity": list(1.0 + epochs),
+            "learning_rate": [0.1] * 5,
+        }
+
+    def transform(self, X):
+        blocks = self._split(np.asarray(X, dtype=np.float64).reshape(-1, *self.image_shape_))
+        return np.square(blocks[:, :, None] - self.codebook_).sum(axis=-1).argmin(axis=-1)
+
+    def inverse_transform(self, codes):
+        (h, w), (height, width, channels) = self.code_shape_, self.image_shape_
+        blocks = self.codebook_[codes].reshape(-1, h, w, self.block, self.block, channels)
+        images = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
+        return images.astype(self.dtype).reshape(-1, *self.row_shape)
+
+    def reconstruct(self, X):
+        return self.inverse_transform(self.transform(X))
+
+    def _split(self, images):
+        (h, w), channels = self.code_shape_, self.image_shape_[2]
+        blocks = images.reshape(-1, h, self.block, w, self.block, channels).transpose(0, 1, 3, 2, 4, 5)
+        return blocks.reshape(len(images), h * w, -1)
+
+
+LAYOUTS = {
+    "float": {},
+    "flat": {"row_shape": (96,), "low": -2, "high": 3, "dtype": "float64"},
+    "uint8 with channel": {"row_shape": (8, 12, 1), "dtype": "uint8", "high": 255},
+    "colour": {"row_shape": (8, 8, 3), "image_shape": (8, 8, 3), "dtype": "uint8", "high": 255},
+}
+
+
+def stand_in(layout):
+    """Return an autoencoder of images in one of the ``LAYOUTS``."""
+    return BlockVQ(**LAYOUTS[layout])
+
+
+class CountingPrior:
+    """Samples count upwards from the class; unknown codes become the number of their row; code k costs k bits."""
+
+    def __init__(self, vqvae, classes=None):
+        self.code_shape_ = vqvae.code_shape_
+        self.n_embeddings_ = len(vqvae.codebook_)
+        self.classes_ = None if classes is None else np.asarray(classes)
+        self.history_ = {"loss": [2.5, 2.0], "val_loss": [2.6, 2.2], "learning_rate": [0.1, 0.05]}
+        self.calls = []
+
+    def sample(self, n_samples=1, y=None, *, temperature=1.0, random_state=None):
+        self.calls.append({"y": y, "temperature": temperature, "random_state": random_state})
+        first = np.zeros(n_samples, int) if y is None else np.searchsorted(self.classes_, y)
+        positions = np.arange(self.code_shape_[0] * self.code_shape_[1])
+        return (first[:, None] + np.arange(n_samples)[:, None] + positions) % self.n_embeddings_
+
+    def complete(self, X, known, y=None, random_state=None):
+        self.calls.append({"known": known, "y": y, "random_state": random_state})
+        return np.where(known, X, np.arange(len(X))[:, None] % self.n_embeddings_)
+
+    def log_prob_per_code(self, X, y=None):
+        self.calls.append({"y": y})
+        return -np.log(2) * np.asarray(X)
+
+
+def blocky_images(n, vqvae, seed=0):
+    """Return n images in the rows of ``vqvae``: its own blocks, with noise that leaves their codes as they
+    are."""
+    generator = np.random.default_rng(seed)
+    n_codes, positions = len(vqvae.codebook_), vqvae.code_shape_[0] * vqvae.code_shape_[1]
+    images = vqvae.inverse_transform(generator.integers(n_codes, size=(n, positions))).astype(np.float64)
+    low, high = vqvae.data_range_
+    noisy = images + generator.uniform(-0.05, 0.05, images.shape) * (high - low)
+    return np.clip(noisy, low, high).astype(vqvae.dtype)
+
+
+def laid_out(rows, gap):
+    """Lay rows of tiles side by side with NaN between them: what a mosaic should hold, by another road."""
+
+    def joined(parts, axis):
+        shape = list(parts[0].shape)
+        shape[axis] = gap
+        strip = np.full(shape, np.nan, dtype=np.float32)
+        pieces = [piece for part in parts for piece in (strip, part)][1:]
+        return np.concatenate(pieces, axis=axis)
+
+    return joined([joined([np.asarray(tile, dtype=np.float32) for tile in row], 1) for row in rows], 0)
+
+
+def unit(images, vqvae):
+    """Return rows as float32 images in [0, 1] by the range of ``vqvae``, grey without a channel axis."""
+    low, high = vqvae.data_range_
+    images = np.asarray(images, dtype=np.float32).reshape(-1, *vqvae.image_shape_)
+    images = np.clip((images - np.float32(low)) / np.float32(high - low), 0, 1)
+    return images[..., 0] if images.shape[3] == 1 else images
+
+
+def agg_figure(**kwargs):
+    """Return a figure that pyplot does not know, and that can be rendered on any machine."""
+    figure = Figure(**kwargs)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def rendered(figure):
+    """Draw a figure and return its pixels, RGBA."""
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())
+
+
+def new_axes():
+    """Return the only Axes of a small figure."""
+    return agg_figure(figsize=(6, 4), dpi=80).subplots()
+
+
+def shown(image):
+    """Return what an image holds: NaN where nothing is drawn, without alpha."""
+    canvas = np.ma.filled(image.get_array().astype(np.float32), np.nan)
+    if canvas.ndim == 3:
+        assert set(np.unique(canvas[..., 3])) <= {0, 1}
+        canvas = np.where(canvas[..., 3:] == 1, canvas[..., :3], np.nan)
+    return canvas
+
+
+def row_labels(display):
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def column_labels(display):
+    return [label.get_text() for label in display.ax_.get_xticklabels()]
