@@ -4,7 +4,7 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import DensityMixin, TransformerMixin
+from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, Options
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -22,10 +22,10 @@ from skvq._fitting import (
 from skvq._graph import GraphFunction, TensorSpec
 from skvq.networks import ops
 from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import boundary_distance, sample
+from skvq.networks.sampling import Choice, boundary_distance, sample
 
 
-class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
+class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimator):
     """Autoregressive density of codes, with exact sampling.
 
     The probability of an image's codes is the product, in row-major order, of each code's probability given those
@@ -181,7 +181,8 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
         codes, labels, start = self._check_continuing(X, y) if continues else self._check_new(X, y)
-        validate_data(self, X, reset=True, skip_check_array=True)
+        if not continues:
+            validate_data(self, X, reset=True, skip_check_array=True)
         streams = Streams(_random.seed_from(self.random_state))
         start(streams)
         self._train(codes, labels, streams, max_iter=self.max_iter, falling_rate=True)
@@ -239,7 +240,7 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
 
     def _check_continuing(self, X, y) -> tuple:
         """Return the same for the network that there is, which then goes on as it is."""
-        codes = check_codes(X, self.n_features_in_, self.n_embeddings_)
+        codes = self._check_X(X)
         labels = index_labels(check_labels(y, len(codes)), self.classes_) if self.classes_ is not None else None
         for name, value in self._network_params().items():
             if value != self.network_config_[name]:
@@ -339,6 +340,8 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
         y=None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         random_state=None,
     ) -> np.ndarray:
         """Draw codes from the density, exactly.
@@ -351,6 +354,10 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
             Class of each row, for a conditional prior.
         temperature : float, default=1.0
             Below 1 the likely codes become likelier; 1 is the density itself.
+        top_k : int, default=None
+            Draw only the ``top_k`` likeliest codes at each position.
+        top_p : float, default=None
+            Draw only the likeliest codes that together reach this probability, after ``top_k``; in (0, 1].
         random_state : int, RandomState instance or None, default=None
 
         Returns
@@ -360,21 +367,76 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
         Raises
         ------
         ValueError
-            If classes are missing, unknown or not ``n_samples``, or ``temperature`` is not positive.
+            If classes are missing, unknown or not ``n_samples``, or a number is out of its range.
         """
-        network = self._network()
-        check_sampling(n_samples, temperature)
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
         if y is not None and np.ndim(y) == 0:
             y = np.full(n_samples, y)
+        return self._draw(n_samples, y, (temperature, top_k, top_p), random_state)
+
+    def complete(
+        self,
+        X,
+        known,
+        y=None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_state=None,
+    ) -> np.ndarray:
+        """Keep the known codes of each row and draw the others.
+
+        Each code is drawn given all codes before it, known or drawn. Known codes further on have no say in it, so
+        what is known should come first: the top of a picture.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_positions)
+            Codes; those at unknown positions may be any in range.
+        known : array-like of bool, of shape (n_positions,) or (n, n_positions)
+        y : array-like of shape (n,), default=None
+            Classes, for a conditional prior.
+        temperature, top_k, top_p, random_state
+            As for :meth:`sample`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), int64
+        """
+        codes = self._check_X(X)
+        mask = np.asarray(known)
+        if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
+            raise ValueError(
+                f"known must be an array of bool of shape {codes.shape[1:]} or {codes.shape}; got {mask.dtype}, "
+                f"shape {mask.shape}. True keeps the code at that position."
+            )
+        given = (codes, np.broadcast_to(mask, codes.shape))
+        return self._draw(len(codes), y, (temperature, top_k, top_p), random_state, given)
+
+    def _draw(self, n_samples: int, y, choice: tuple, random_state, given: tuple = ()) -> np.ndarray:
+        network = self._network()
+        check_choice(*choice)
         labels = self._check_y(y, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, network.n_positions)
-        draw = self._compiled("sample", lambda *inputs: sample(network, *inputs))
-        inputs = [uniforms, np.full((n_samples, 1), temperature, np.float32)]
-        if labels is not None:
-            inputs.append(labels)
+        columns = [None if c is None else np.full((n_samples, 1), c) for c in choice]
+        columns[0] = columns[0].astype(np.float32)
+        if columns[2] is not None:
+            columns[2] = columns[2].astype(np.float32)
+        inputs = [uniforms, *columns, labels, *given]
+        present = [x is not None for x in inputs]
+
+        def draw(*arrays):
+            rest = iter(arrays)
+            uniforms, temperature, top_k, top_p, labels, *given = [next(rest) if p else None for p in present]
+            return sample(network, uniforms, Choice(temperature, top_k, top_p), labels, given or None)
+
+        compiled = self._compiled(f"sample {present}", draw)
         # The smallest power of two that holds the rows, so that one image does not cost a whole batch.
         size = min(self._inference_batch_size(), 1 << (n_samples - 1).bit_length())
-        return draw.in_batches(*inputs, batch_size=size).astype(np.int64)
+        return compiled.in_batches(*(x for x in inputs if x is not None), batch_size=size).astype(np.int64)
 
     def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``prior``, ``log_likelihood`` and ``sampler``.
@@ -416,7 +478,7 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
         def margin(inputs, drawn):
             uniforms, temperature, *given = inputs
             answered = self._logits(drawn, *given)
-            return boundary_distance(answered, uniforms, drawn, float(temperature)) / 2e-5
+            return boundary_distance(answered, uniforms, drawn, Choice(float(temperature))) / 2e-5
 
         return {
             "prior": GraphFunction(
@@ -431,7 +493,9 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
             ),
             "sampler": GraphFunction(
                 "sampler",
-                lambda *x: (ops.cast(sample(network, *x), "int64"),),
+                lambda uniforms, temperature, *labels: (
+                    ops.cast(sample(network, uniforms, Choice(temperature), *labels), "int64"),
+                ),
                 (uniforms, temperature, *labels),
                 (codes,),
                 example_uniforms,
@@ -453,8 +517,9 @@ class PixelCNNPrior(DensityMixin, TransformerMixin, NetworkEstimator):
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
+        codes = check_codes(X, n_embeddings=self.n_embeddings_)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return check_codes(X, self.n_features_in_, self.n_embeddings_)
+        return codes
 
     def _check_y(self, y, n_rows: int) -> np.ndarray | None:
         """Return indices of labels for a conditional prior, None for another."""
@@ -542,12 +607,18 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.searchsorted(classes, y).astype(np.int32)
 
 
-def check_sampling(n_samples: int, temperature: float) -> None:
-    """Raise ValueError unless both can be sampled with."""
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
+def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raise ValueError unless codes can be drawn with these."""
     if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
         raise ValueError(
             f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
             "for safer samples."
+        )
+    if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
+        raise ValueError(
+            f"top_k must be an integer >= 1, or None; got {top_k!r}. It is the number of likeliest codes to draw from."
+        )
+    if top_p is not None and (not isinstance(top_p, Real) or not 0 < top_p <= 1):
+        raise ValueError(
+            f"top_p must be in (0, 1], or None; got {top_p!r}. It is the probability that the codes to draw from reach."
         )

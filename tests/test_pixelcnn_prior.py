@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skvq import VQVAE, PixelCNNPrior, _random
+from skvq.networks.sampling import Choice, boundary_distance
 
 QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1}
 
@@ -93,6 +94,34 @@ class TestSampling:
         drawn = np.bincount(prior.sample(4000, random_state=0)[:, 0], minlength=3) / 4000
         density = np.exp(prior.score_samples([[0], [1], [2]]))
         np.testing.assert_allclose(drawn, density, atol=0.03)
+
+    @pytest.mark.parametrize("choice", [{"top_k": 1}, {"top_k": 3}, {"top_p": 0.5}, {"top_k": 4, "top_p": 0.8}])
+    def test_top_k_and_top_p_are_certified(self, prior, choice):
+        y = np.arange(40) % 2
+        drawn = prior.sample(40, y, **choice, random_state=5)
+        logits = prior._logits(drawn, y.astype(np.int32))
+        off = boundary_distance(logits, _random.uniforms(5, 40, 4), drawn, Choice(1.0, **choice))
+        assert off.max() < 2e-5
+        if choice.get("top_k"):
+            ranks = (logits > np.take_along_axis(logits, drawn[..., None], -1)).sum(-1)
+            assert ranks.max() < choice["top_k"]
+
+    def test_completion_keeps_what_is_known_and_draws_the_rest_as_sampling_does(self, prior, codes, labels):
+        known = np.array([True, True, False, False])
+        drawn = prior.complete(codes[:30], known, labels[:30], random_state=2)
+        np.testing.assert_array_equal(drawn[:, :2], codes[:30, :2])
+        logits = prior._logits(drawn, labels[:30].astype(np.int32))
+        off = boundary_distance(logits, _random.uniforms(2, 30, 4), drawn, Choice(1.0))
+        assert off[:, 2:].max() < 2e-5
+        nothing = prior.complete(codes[:30], np.zeros(4, bool), labels[:30], random_state=2)
+        np.testing.assert_array_equal(nothing, prior.sample(30, labels[:30], random_state=2))
+        everything = prior.complete(codes[:30], np.ones((30, 4), bool), labels[:30])
+        np.testing.assert_array_equal(everything, codes[:30])
+
+    @pytest.mark.parametrize("known", [[True], [[True] * 4] * 2, [1, 1, 0, 0]])
+    def test_completion_refuses_other_masks(self, prior, codes, labels, known):
+        with pytest.raises(ValueError, match=r"known must be an array of bool of shape \(4,\) or \(96, 4\)"):
+            prior.complete(codes, known, labels)
 
     def test_a_low_temperature_takes_the_likeliest_code(self, prior):
         drawn = prior.sample(8, y=[0] * 8, temperature=1e-3, random_state=0)
@@ -202,6 +231,8 @@ class TestBadInput:
             ({"temperature": 0}, r"temperature must be finite and > 0; got 0"),
             ({"temperature": float("inf")}, "temperature must be finite"),
             ({"random_state": "seed"}, "random_state must be an int"),
+            ({"top_k": 0}, r"top_k must be an integer >= 1, or None; got 0"),
+            ({"top_p": 1.5}, r"top_p must be in \(0, 1\], or None; got 1\.5"),
         ],
     )
     def test_sampling(self, prior, arguments, message):

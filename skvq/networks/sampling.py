@@ -10,16 +10,51 @@ equal codes wherever the graph runs, and one full forward pass certifies a sampl
 sample again.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from keras import ops
 
 from skvq.networks.pixelcnn import PixelCNN, gate
 
 
-def cumulative_weights(logits, temperature):
-    """Cumulative sums (..., K) of unnormalised probabilities."""
-    scaled = logits / temperature
-    return ops.cumsum(ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True)), axis=-1)
+class Choice(NamedTuple):
+    """What narrows a code's distribution before it is drawn.
+
+    Attributes
+    ----------
+    temperature : float tensor of shape () or (n, 1)
+        Divides the logits; below 1 the likely codes become likelier.
+    top_k : integer tensor of shape () or (n, 1), or None
+        Only that many of the likeliest codes are drawn.
+    top_p : float tensor of shape () or (n, 1), or None
+        Only the likeliest codes are drawn that together reach this probability, after ``top_k``.
+    """
+
+    temperature: Any
+    top_k: Any = None
+    top_p: Any = None
+
+
+def cumulative_weights(logits, choice: Choice):
+    """Cumulative sums (..., K) of unnormalised probabilities; codes that are left out weigh nothing."""
+    scaled = logits / choice.temperature
+    weights = ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True))
+    if choice.top_k is not None or choice.top_p is not None:
+        n_embeddings = scaled.shape[-1]
+        falling = ops.top_k(weights, n_embeddings)[0]  # (..., K), the largest first
+        if choice.top_k is not None:
+            falling = falling * ops.cast(
+                ops.arange(n_embeddings, dtype="int32") < ops.cast(choice.top_k, "int32"), "float32"
+            )
+        if choice.top_p is not None:
+            before = ops.cumsum(falling, axis=-1) - falling
+            reached = choice.top_p * ops.sum(falling, axis=-1, keepdims=True)
+            falling = falling * ops.cast(before < reached, "float32")
+        # Codes as likely as the last one kept are kept with it.
+        lowest = ops.min(ops.where(falling > 0, falling, 1.0), axis=-1, keepdims=True)
+        weights = ops.where(weights >= lowest, weights, 0.0)
+    return ops.cumsum(weights, axis=-1)
 
 
 def invert(cumulative, uniforms):
@@ -32,7 +67,7 @@ def invert(cumulative, uniforms):
     return ops.minimum(passed, cumulative.shape[-1] - 1)
 
 
-def sample(network: PixelCNN, uniforms, temperature, labels=None):
+def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None):
     """Draw codes (n, height * width), int32.
 
     Parameters
@@ -40,10 +75,11 @@ def sample(network: PixelCNN, uniforms, temperature, labels=None):
     network : PixelCNN
     uniforms : float tensor of shape (n, height * width), in [0, 1)
         One for each code.
-    temperature : float tensor of shape () or (n, 1)
-        Divides the logits; below 1 the likely codes become likelier.
+    choice : Choice
     labels : integer tensor of shape (n,) or None
         Indices of classes, for a conditional network.
+    given : tuple of (codes, known) or None
+        Both (n, height * width): where ``known``, the code is taken from ``codes`` and the rest is drawn around it.
     """
     height, width = network.code_shape
     channels, n_layers, reach = network.hidden_channels, network.n_layers, network.reach
@@ -52,7 +88,11 @@ def sample(network: PixelCNN, uniforms, temperature, labels=None):
     class_biases = network.class_biases(labels)
     layers = [_flat_kernels(layer) for layer in network.layer_weights]
     column_embedding = ops.convert_to_tensor(network.column_embedding)[0]  # (w, c)
-    by_position = ops.reshape(ops.transpose(uniforms), (height, width, -1))  # (h, w, n)
+
+    def by_position(x):
+        return ops.reshape(ops.transpose(x), (height, width, -1))  # (h, w, n)
+
+    inputs = [by_position(x) for x in (uniforms, *(() if given is None else given))]
 
     def vertical_row(embedded_row, rows_above, row):
         """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
@@ -89,12 +129,14 @@ def sample(network: PixelCNN, uniforms, temperature, labels=None):
     def draw_row(row, codes, embedded_above, *rows_above):
         given, rows_above = vertical_row(embedded_above, rows_above, row)
         row_bias = ops.take(network.row_embedding, row, axis=0)[0]  # (c,)
-        row_uniforms = ops.take(by_position, row, axis=0)  # (w, n)
+        row_inputs = [ops.take(x, row, axis=0) for x in inputs]  # each (w, n)
 
         def draw_cell(column, row_codes, embedded_left, *memory):
             x, memory = cell(embedded_left, ops.take(given, column, axis=0), memory, row_bias, column)
-            cumulative = cumulative_weights(network.logits_of(x), temperature)
-            code = invert(cumulative, ops.take(row_uniforms, column, axis=0))  # (n,)
+            uniform, *fixed = [ops.take(x, column, axis=0) for x in row_inputs]  # each (n,)
+            code = invert(cumulative_weights(network.logits_of(x), choice), uniform)
+            if fixed:
+                code = ops.where(fixed[1], ops.cast(fixed[0], "int32"), code)
             here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
             row_codes = row_codes + ops.expand_dims(code, -1) * here
             return (column + 1, row_codes, ops.take(network.embedding, code, axis=0), *memory)
@@ -135,28 +177,27 @@ def _flat_kernels(layer: dict) -> dict:
     return flat
 
 
-def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, temperature: float) -> np.ndarray:
-    """How far each uniform lies from the interval of its code: the certificate, on NumPy arrays in float64.
+def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, choice: Choice) -> np.ndarray:
+    """How far each uniform lies from the interval of its code: the certificate of a sample.
 
     Parameters
     ----------
     logits : ndarray of shape (n, positions, K)
         From one full pass over ``codes``.
     uniforms, codes : ndarray of shape (n, positions)
-    temperature : float
+    choice : Choice
 
     Returns
     -------
     ndarray of shape (n, positions)
         0 where inverting the cumulative distribution gives the code; otherwise the distance of the uniform to the
-        code's interval, as a probability.
+        code's interval, as a probability, or 1 where the code's interval is empty.
     """
-    scaled = logits.astype(np.float64) / temperature
-    probabilities = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    cumulative = np.cumsum(probabilities / probabilities.sum(axis=-1, keepdims=True), axis=-1)
+    cumulative = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), choice)).astype(np.float64)
+    cumulative = cumulative / cumulative[..., -1:]
     chosen = np.asarray(codes, dtype=np.int64)[..., None]
     upper = np.take_along_axis(cumulative, chosen, axis=-1)[..., 0]
-    lower = np.where(
-        chosen[..., 0] > 0, np.take_along_axis(cumulative, np.maximum(chosen - 1, 0), axis=-1)[..., 0], 0.0
-    )
-    return np.maximum(np.maximum(lower - uniforms, uniforms - upper), 0.0)
+    below = np.take_along_axis(cumulative, np.maximum(chosen - 1, 0), axis=-1)[..., 0]
+    lower = np.where(chosen[..., 0] > 0, below, 0.0)
+    distance = np.maximum(np.maximum(lower - uniforms, uniforms - upper), 0.0)
+    return np.where(upper > lower, distance, 1.0)

@@ -1,3 +1,4 @@
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +6,7 @@ from hypothesis import strategies as st
 from keras import ops
 from test_pixelcnn import network
 
-from skvq.networks.sampling import boundary_distance, cumulative_weights, invert, sample
+from skvq.networks.sampling import Choice, boundary_distance, cumulative_weights, invert, sample
 
 
 @settings(max_examples=50, deadline=None)
@@ -26,8 +27,31 @@ def test_cumulative_weights_are_a_softmax_summed_up():
     logits = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
     weights = np.exp(logits / 0.7)
     expected = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
-    answer = ops.convert_to_numpy(cumulative_weights(logits, 0.7))
+    answer = ops.convert_to_numpy(cumulative_weights(logits, Choice(0.7)))
     np.testing.assert_allclose(answer / answer[:, -1:], expected, rtol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    temperature=st.floats(0.2, 3),
+    top_k=st.none() | st.integers(1, 12),
+    top_p=st.none() | st.floats(0.05, 1),
+)
+def test_top_k_and_top_p_against_numpy(seed, temperature, top_k, top_p):
+    logits = np.random.default_rng(seed).normal(size=9).astype("float32")
+    probabilities = np.exp(logits.astype(float) / temperature)
+    order = np.argsort(-probabilities)
+    kept = order[:top_k]
+    if top_p is not None:
+        share = probabilities[kept] / probabilities[kept].sum()
+        reached = np.cumsum(share) - share
+        hypothesis.assume(np.abs(reached - top_p).min() > 1e-4)  # float32 may decide either way there
+        kept = kept[reached < top_p]
+    expected = np.zeros(9)
+    expected[kept] = probabilities[kept] / probabilities[kept].sum()
+    answer = ops.convert_to_numpy(cumulative_weights(logits[None], Choice(np.float32(temperature), top_k, top_p)))[0]
+    np.testing.assert_allclose(np.diff(answer / answer[-1], prepend=0), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("code_shape", [(3, 4), (1, 6), (5, 1), (1, 1)])
@@ -37,17 +61,19 @@ def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel
     generator = np.random.default_rng(2)
     uniforms = generator.random((6, net.n_positions), dtype=np.float32)
     labels = (generator.integers(0, n_classes, 6),) if n_classes else ()
-    drawn = ops.convert_to_numpy(sample(net, uniforms, 0.9, *labels))
+    drawn = ops.convert_to_numpy(sample(net, uniforms, Choice(0.9), *labels))
     slowly = np.zeros((6, net.n_positions), np.int32)
     for j in range(net.n_positions):
-        cumulative = cumulative_weights(net.logits(slowly, *labels)[:, j], 0.9)
+        cumulative = cumulative_weights(net.logits(slowly, *labels)[:, j], Choice(0.9))
         slowly[:, j] = ops.convert_to_numpy(invert(cumulative, uniforms[:, j]))
     np.testing.assert_array_equal(drawn, slowly)
     logits = ops.convert_to_numpy(net.logits(drawn, *labels))
-    assert boundary_distance(logits, uniforms, drawn, 0.9).max() < 1e-5
+    assert boundary_distance(logits, uniforms, drawn, Choice(0.9)).max() < 1e-5
 
 
 def test_boundary_distance_measures_how_far_a_code_is_off():
     logits = np.log(np.array([[[0.2, 0.3, 0.5]]]))
-    distance = [boundary_distance(logits, np.array([[0.6]]), np.array([[code]]), 1.0)[0, 0] for code in range(3)]
+    distance = [
+        boundary_distance(logits, np.array([[0.6]]), np.array([[code]]), Choice(1.0))[0, 0] for code in range(3)
+    ]
     np.testing.assert_allclose(distance, [0.4, 0.1, 0.0], atol=1e-9)
