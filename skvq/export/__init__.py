@@ -1,0 +1,142 @@
+"""Fitted estimators -> ONNX files that answer as the estimators do.
+
+:func:`to_onnx` makes one model, :func:`export_onnx` a folder with all of them and a manifest, and
+:func:`compare` measures a model against its estimator. Each model is run and compared before anything is
+written. :mod:`skvq.runtime` runs the files without Keras.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from skvq._graph import GraphFunction
+from skvq.runtime._source import MANIFEST
+
+from ._child import models_from_child
+from ._convert import require_converters
+from ._errors import ExportError
+from ._folder import check_target, write_folder
+from ._manifest import annotate, manifest, sections
+from ._model import Converter, check_valid, serialized
+from ._parity import ParityReport, Reference, checked, compare, magnitude_of
+from ._parts import choose, functions_of
+
+__all__ = ["ExportError", "ParityReport", "compare", "export_onnx", "to_onnx"]
+
+_FOLDER_PARTS = ("encoder", "decoder", "prior", "sampler", "generator")
+
+
+def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> Any:
+    """Convert one part of a fitted estimator to ONNX, and check that it answers alike.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A VQVAE, or a prior.
+    part : str, optional
+        Of a VQVAE ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``; of a prior ``"sampler"``
+        (default), ``"prior"`` or ``"log_likelihood"``; of both ``"generator"`` (default), which draws codes
+        and decodes them in one graph.
+    prior : fitted prior, optional
+        Of the codes that ``estimator`` makes.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Opset 18, with named inputs and outputs and the one open dimension ``batch``. Its metadata hold
+        shapes, units, parameters and versions as JSON. The same weights give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, or the prior's codes are not the estimator's.
+    ExportError
+        If a part cannot be converted, or onnxruntime answers something else than Keras.
+    ImportError
+        If TensorFlow or tf2onnx is missing.
+
+    Notes
+    -----
+    Conversion is by tf2onnx [1]_. Under another Keras backend than TensorFlow it runs in a child process.
+
+    References
+    ----------
+    .. [1] https://github.com/onnx/tensorflow-onnx
+
+    Examples
+    --------
+    >>> model = skvq.to_onnx(vqvae, "encoder")  # doctest: +SKIP
+    >>> onnx.save(model, "encoder.onnx")  # doctest: +SKIP
+    """
+    functions = functions_of(estimator, prior)
+    name = choose(functions, part).name
+    alone = prior is None and "sampler" in functions
+    described = sections(None, estimator) if alone else sections(estimator, prior)
+    model, _ = next(_models(estimator, prior, {name: functions[name]}, described))
+    return model
+
+
+def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = None) -> Path:
+    """Write a folder of ONNX files and a manifest, for :func:`skvq.runtime.load` or any ONNX runtime.
+
+    Parameters
+    ----------
+    vqvae : fitted VQVAE
+        Gives ``encoder.onnx`` and ``decoder.onnx``.
+    prior : fitted prior, optional
+        Gives ``prior.onnx``, ``sampler.onnx`` and ``generator.onnx``.
+    path : path-like
+        The folder: new, empty, or an earlier export, which is replaced.
+
+    Returns
+    -------
+    Path
+        The folder. ``manifest.json`` in it names each file with its SHA-256, inputs and outputs, and how it
+        compared with the estimator.
+
+    Raises
+    ------
+    ValueError
+        If ``path`` holds anything else, or the prior's codes are not those of ``vqvae``.
+    ExportError, ImportError
+        As :func:`to_onnx`. The folder is then as it was before.
+
+    Examples
+    --------
+    >>> skvq.export_onnx(vqvae, prior, "exports/mnist")  # doctest: +SKIP
+    PosixPath('/home/me/exports/mnist')
+    """
+    target = check_target(path)
+    functions = functions_of(vqvae, prior)
+    if not {"encoder", "decoder"} <= functions.keys():
+        raise ValueError(
+            f"vqvae must offer an encoder and a decoder; {type(vqvae).__name__} offers {', '.join(functions)}. "
+            "For a prior alone, call skvq.to_onnx(prior)."
+        )
+    parts = {part: functions[part] for part in _FOLDER_PARTS if part in functions}
+    described = sections(vqvae, prior)
+    files = {}
+    models = _models(vqvae, prior, parts, described)
+    for (part, function), (model, report) in zip(parts.items(), models, strict=True):
+        files[f"{part}.onnx"] = function, serialized(model), report
+    content = {name: data for name, (_, data, _) in files.items()}
+    write_folder(target, {**content, MANIFEST: manifest(described, files)})
+    return target
+
+
+def _models(
+    estimator: Any, prior: Any, functions: Mapping[str, GraphFunction], described: Mapping
+) -> Iterator[tuple[Any, ParityReport]]:
+    """Yield each part's finished model with its parity report."""
+    import keras
+
+    require_converters()
+    elsewhere = keras.backend.backend() != "tensorflow"
+    converted = models_from_child(estimator, prior, list(functions)) if elsewhere else {}
+    converter, reference, magnitude = Converter(), Reference(), magnitude_of(estimator)
+    for part, function in functions.items():
+        model = converted[part] if elsewhere else converter.model(function)
+        annotate(model, function, described)
+        check_valid(model, part)
+        yield model, checked(function, model, reference, magnitude)

@@ -1,0 +1,144 @@
+"""Convert a traced function by tf2onnx, taking every complaint seriously.
+
+tf2onnx logs what it cannot convert and hands back a broken model all the same. Here a logged error and an
+operator outside of ONNX's own set are failures.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skvq._graph import GraphFunction
+
+from ._errors import ExportError
+from ._trace import frozen_graph
+
+OPSET = 18  # the last that tf2onnx writes
+
+
+def require_converters() -> None:
+    """Raise unless TensorFlow and tf2onnx are installed.
+
+    Raises
+    ------
+    ImportError
+        Naming what to install.
+    """
+    missing = [name for name in ("tensorflow", "tf2onnx") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"Export to ONNX traces with TensorFlow, whatever Keras backend fitted the estimator; "
+            f'{" and ".join(missing)} cannot be imported. Run: pip install "skvq[tensorflow]"'
+        )
+
+
+def convert(function: GraphFunction) -> Any:
+    """Return the raw ``onnx.ModelProto`` of a function, as tf2onnx leaves it.
+
+    Keras must run on TensorFlow in this process.
+
+    Raises
+    ------
+    ExportError
+        If the function cannot be traced, or anything in it is not converted.
+    """
+    with _complaints() as complaints:
+        try:
+            traced = frozen_graph(function)
+            try:
+                model = _converted(function.name, traced, catch_errors=False)
+            except Exception:
+                # One of tf2onnx's optimisations failed. Guarding each by a copy of the graph takes twice the time.
+                complaints.clear()
+                model = _converted(function.name, traced, catch_errors=True)
+        except Exception as error:
+            raise _failure(function.name, [*complaints, f"{type(error).__name__}: {error}"]) from error
+    if complaints:
+        raise _failure(function.name, complaints)
+    strangers = sorted(_strangers(model.graph))
+    if strangers:
+        raise _failure(function.name, [f"operators that are not ONNX: {', '.join(strangers)}"])
+    return model
+
+
+def _converted(name: str, traced: tuple[Any, list[str], list[str]], catch_errors: bool) -> Any:
+    import tensorflow as tf
+    import tf2onnx
+
+    frozen, inputs, outputs = traced
+    with tf.Graph().as_default() as graph, tf.device("/cpu:0"):
+        tf.import_graph_def(frozen, name="")
+        converted = tf2onnx.tfonnx.process_tf_graph(
+            graph,
+            continue_on_error=True,  # so that all complaints are collected
+            opset=OPSET,
+            custom_rewriter=[_widen_scalars],
+            input_names=inputs,
+            output_names=outputs,
+        )
+        model = tf2onnx.optimizer.optimize_graph(converted, catch_errors).make_model(name)
+    for tensors, order in ((model.graph.input, inputs), (model.graph.output, outputs)):
+        tensors.sort(key=lambda tensor: order.index(tensor.name))
+    return model
+
+
+def _failure(part: str, complaints: list[str]) -> ExportError:
+    return ExportError(
+        f"The part {part!r} could not be converted to ONNX opset {OPSET}: {'; '.join(complaints)}. "
+        "Write it with operations that tf2onnx knows: ops.top_k(score, 1) in place of ops.argmax, for instance."
+    )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tf2onnx logs as an error, and keep its log off the user's screen meanwhile."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(" ".join(record.getMessage().split()))
+
+    logger = logging.getLogger("tf2onnx")
+    handler = Collector(level=logging.ERROR)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+def _widen_scalars(graph: Any, operations: list) -> list:
+    """Make scalar summands of images one-element vectors.
+
+    tf2onnx's pass that removes Transposes fails on a scalar added right after a convolution, and takes all
+    of its work back: every convolution would keep two Transposes.
+    """
+    for node in operations:
+        if node.type not in ("Add", "AddV2") or not node.inputs[1].is_const():
+            continue
+        summand = node.inputs[1].get_tensor_value(as_list=False)
+        if summand.ndim == 0 and len(graph.get_shape(node.input[0]) or ()) == 4:
+            vector = graph.make_const(f"{node.name}/summand", summand.reshape(1))
+            graph.replace_input(node, node.input[1], vector.output[0], 1)
+    return graph.get_nodes()
+
+
+def _strangers(graph: Any) -> set[str]:
+    """Names of the operators in a graph, nested ones too, that ONNX does not define."""
+    import onnx
+
+    found = set()
+    for node in graph.node:
+        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, max_inclusive_version=OPSET):
+            found.add(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                found |= _strangers(attribute.g)
+    return found

@@ -1,0 +1,149 @@
+"""What an exported file says about itself, as JSON: shapes, units, parameters, versions.
+
+The same sections stand in a folder's ``manifest.json`` and in the metadata of each ONNX file, so a file that
+has left its folder can still be used. Nothing here depends on when or where it was written.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+import skvq
+from skvq._graph import GraphFunction, TensorSpec
+from skvq.runtime._source import FORMAT, FORMAT_VERSION
+
+from ._convert import OPSET
+from ._errors import ExportError
+from ._naming import BATCH
+from ._parity import ParityReport
+
+
+def sections(vqvae: Any = None, prior: Any = None) -> dict:
+    """Describe the estimators: what a runtime must know, then where the weights came from."""
+    described: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    owner = prior if vqvae is None else vqvae
+    described["code_shape"] = jsonable(owner.code_shape_)
+    if vqvae is not None:
+        layout = vqvae.layout_
+        described["n_embeddings"] = len(vqvae.codebook_)
+        described["data_range"] = [float(limit) for limit in vqvae.data_range_]
+        described["layout"] = jsonable(
+            {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
+        )
+    if prior is not None:
+        described["prior"] = {"n_embeddings": int(prior.n_embeddings_), "classes": _classes(prior.classes_)}
+    estimators = {"vqvae": vqvae, "prior": prior}
+    described["estimators"] = {
+        role: {"class": type(estimator).__name__, "parameters": jsonable(estimator.get_params(deep=False))}
+        for role, estimator in estimators.items()
+        if estimator is not None
+    }
+    described["versions"] = {"skvq": skvq.__version__, **_versions()}
+    return described
+
+
+def rim(function: GraphFunction) -> dict:
+    """Describe one part's inputs and outputs."""
+    return {
+        "part": function.name,
+        "opset": OPSET,
+        "inputs": [_tensor(spec) for spec in function.inputs],
+        "outputs": [_tensor(spec) for spec in function.outputs],
+    }
+
+
+def annotate(model: Any, function: GraphFunction, described: Mapping) -> None:
+    """Write both descriptions into the model's metadata, each entry a JSON text under ``skvq.<name>``."""
+    del model.metadata_props[:]
+    for key, value in sorted({**described, **rim(function)}.items()):
+        model.metadata_props.add(key=f"skvq.{key}", value=_text(value))
+
+
+def manifest(described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes, ParityReport]]) -> bytes:
+    """Return the content of ``manifest.json``.
+
+    Parameters
+    ----------
+    described : mapping
+        From :func:`sections`.
+    files : mapping of str to (GraphFunction, bytes, ParityReport)
+        File name -> the part, the content, and how it compared.
+    """
+    entries = {
+        name: {
+            **rim(function),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "parity": report.as_json(),
+        }
+        for name, (function, content, report) in files.items()
+    }
+    text = _text({**described, "files": entries}, indent=2)
+    return (_FLAT_LIST.sub(_on_one_line, text) + "\n").encode()
+
+
+# Shapes and classes read better on one line. Within a text, JSON has no line breaks.
+_FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
+
+
+def _on_one_line(found: re.Match) -> str:
+    return "[" + re.sub(r",\n\s*", ", ", found[1]) + "]"
+
+
+def jsonable(value: Any) -> Any:
+    """Reduce a parameter to what JSON can say; functions and classes to their names.
+
+    An object's own text is never used: it may hold an address, and differ at each run.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(jsonable, value), key=repr)
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _text(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _tensor(spec: TensorSpec) -> dict:
+    shape = [BATCH if size is None else int(size) for size in spec.shape]
+    return {"name": spec.name, "shape": shape, "dtype": spec.dtype, "description": spec.description}
+
+
+def _classes(classes: np.ndarray | None) -> list | None:
+    values = None if classes is None else np.asarray(classes).tolist()
+    for value in values or ():
+        if not isinstance(value, (str, int, float)) or value != value:
+            raise ExportError(
+                f"The prior's classes must be numbers or texts to stand in an exported file; got {value!r}. "
+                "Fit the prior to y of such values."
+            )
+    return values
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("keras", "numpy", "onnx", "onnxruntime", "tensorflow", "tf2onnx"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a nightly build goes under another name
+            found[name] = "unknown"
+    return found

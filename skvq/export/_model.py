@@ -1,0 +1,80 @@
+"""From graph functions to ONNX models, in a process where Keras runs on TensorFlow."""
+
+from typing import Any
+
+import skvq
+from skvq._graph import GraphFunction
+
+from ._convert import OPSET, convert
+from ._errors import ExportError
+from ._naming import renamed
+from ._parts import Composition
+from ._tidy import joined, tidy
+
+IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
+
+
+class Converter:
+    """Convert graph functions, each once: what two functions share is not traced again."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[int, tuple[GraphFunction, Any]] = {}
+
+    def model(self, function: GraphFunction) -> Any:
+        """Return a function as a model; the same weights give the same bytes.
+
+        Returns
+        -------
+        onnx.ModelProto
+            Without metadata.
+
+        Raises
+        ------
+        ExportError
+            If the function cannot be converted.
+        """
+        import onnx
+
+        graph = onnx.GraphProto()
+        graph.CopyFrom(self._graph(function))
+        inner = function.inner if isinstance(function, Composition) else ()
+        return onnx.helper.make_model(
+            renamed(graph, function.name, function.inputs, function.outputs, inner),
+            opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="skvq",
+            producer_version=skvq.__version__,
+        )
+
+    def _graph(self, function: GraphFunction) -> Any:
+        if isinstance(function, Composition):
+            return joined(self._graph(function.first), self._graph(function.second))
+        if id(function) not in self._graphs:  # the function is kept too, or its id could be given again
+            raw = convert(function)
+            tidy(raw.graph)
+            self._graphs[id(function)] = function, raw.graph
+        return self._graphs[id(function)][1]
+
+
+def check_valid(model: Any, part: str) -> None:
+    """Raise unless ONNX's own checker accepts the model, shape inference included.
+
+    Raises
+    ------
+    ExportError
+        With the checker's words.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+        raise ExportError(
+            f"The ONNX graph of the part {part!r} is not valid: {error}. Nothing was written. Try the versions of "
+            "tf2onnx and onnx that skvq is tested with, or write the function with other operations."
+        ) from error
+
+
+def serialized(model: Any) -> bytes:
+    """Return the bytes of a model, the same at every call."""
+    return model.SerializeToString(deterministic=True)

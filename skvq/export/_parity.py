@@ -1,0 +1,288 @@
+"""Does the ONNX model answer what the estimator answers? Run both and judge every difference.
+
+Floats may differ by what float32 can blur. Codes must be equal, except where the best two choices lie so
+close that rounding decides: the function's ``margin`` says where, and any other difference is a fault.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from skvq._graph import GraphFunction
+
+from ._errors import ExportError
+from ._parts import Composition, choose, functions_of
+
+RELATIVE_TOLERANCE = 1e-5
+SIZES = (1, 3, 17)
+_IMAGES = ("images", "reconstructions")  # outputs in the data's unit; others are of the order of 1
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How an ONNX model's answers compare with the estimator's.
+
+    Parameters
+    ----------
+    part : str
+        Which part was compared.
+    n : int
+        Rows compared.
+    max_abs_difference : float or None
+        Largest difference of a float output, in its own unit; None where all outputs are codes.
+    tolerance : float or None
+        What it may be: 1e-5 of the output's magnitude.
+    n_codes : int
+        Codes compared; 0 where none are made.
+    code_agreement : float or None
+        Share of codes that are equal, in [0, 1].
+    explained, unexplained : int
+        Differences between codes that rounding explains, and that it does not. A sampler's row counts once,
+        at its first difference, since each code decides on those after it.
+    """
+
+    part: str
+    n: int
+    max_abs_difference: float | None = None
+    tolerance: float | None = None
+    n_codes: int = 0
+    code_agreement: float | None = None
+    explained: int = 0
+    unexplained: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model does what the estimator does."""
+        floats = self.max_abs_difference is None or self.max_abs_difference <= self.tolerance
+        return floats and self.unexplained == 0
+
+    def __str__(self) -> str:
+        words = []
+        if self.max_abs_difference is not None:
+            words.append(f"largest difference {self.max_abs_difference:.3g}, allowed {self.tolerance:.3g}")
+        if self.n_codes:
+            words.append(
+                f"{self.code_agreement:.4%} of {self.n_codes} codes equal, "
+                f"{self.explained} differences explained by rounding, {self.unexplained} not"
+            )
+        return f"{self.part}, {self.n} rows: {'; '.join(words)}"
+
+    def as_json(self) -> dict:
+        """Return the fields for a manifest, floats rounded to two digits."""
+        fields = asdict(self)
+        for name in ("max_abs_difference", "tolerance"):
+            fields[name] = None if fields[name] is None else float(f"{fields[name]:.2g}")
+        del fields["part"]
+        return {**fields, "ok": self.ok}
+
+
+def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any = None) -> ParityReport:
+    """Run an ONNX model beside the estimator it was made of.
+
+    Parameters
+    ----------
+    source : fitted estimator or GraphFunction
+        What the model was made of. For an estimator the part is read from the model's metadata.
+    model : onnx.ModelProto or bytes
+        As :func:`skvq.to_onnx` returned it, or a file's content.
+    inputs : sequence of ndarray
+        One array an input of the part, in the order of the graph: shapes, dtypes and units as there.
+    prior : fitted prior, optional
+        Where ``source`` is an autoencoder and the model a generator.
+
+    Returns
+    -------
+    ParityReport
+
+    Raises
+    ------
+    ValueError
+        If the model's part is not one that the estimator offers.
+    ExportError
+        If the model cannot be run, or answers in another shape.
+
+    Examples
+    --------
+    >>> model = skvq.to_onnx(vqvae, "encoder")  # doctest: +SKIP
+    >>> skvq.export.compare(vqvae, model, (images,)).ok  # doctest: +SKIP
+    True
+    """
+    import onnx
+
+    if isinstance(model, bytes):
+        model = onnx.load_model_from_string(model)
+    if isinstance(source, GraphFunction):
+        return _compare(source, model, inputs, Reference())
+    part = json.loads({entry.key: entry.value for entry in model.metadata_props}.get("skvq.part", '""'))
+    return _compare(choose(functions_of(source, prior), part), model, inputs, Reference(), magnitude_of(source))
+
+
+def checked(function: GraphFunction, model: Any, reference: "Reference", magnitude: float = 1.0) -> ParityReport:
+    """Compare on the function's own examples of several sizes, and insist.
+
+    Raises
+    ------
+    ExportError
+        With the numbers, if any size shows an unexplained difference.
+    """
+    generator = np.random.default_rng(0)
+    reports = []
+    for n in SIZES:
+        report = _compare(function, model, function.example(n, generator), reference, magnitude)
+        if not report.ok:
+            raise ExportError(
+                f"The ONNX model does not answer what the estimator answers: {report}. Nothing was written. "
+                "Try the versions of tf2onnx and onnxruntime that skvq is tested with."
+            )
+        reports.append(report)
+    return _joined(reports)
+
+
+def magnitude_of(estimator: Any) -> float:
+    """Return the largest absolute value of an estimator's data, which images are judged by."""
+    return float(np.abs(getattr(estimator, "data_range_", (0.0, 1.0))).max()) or 1.0
+
+
+class Reference:
+    """Run graph functions on the Keras backend of this process, each traced once a size under TensorFlow."""
+
+    def __init__(self) -> None:
+        self._traced: dict[tuple, tuple[GraphFunction, Callable]] = {}
+
+    def __call__(self, function: GraphFunction, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        import keras
+
+        # GPUs round float32 products to fewer bits unless told otherwise; JAX says that it keeps codes as int32.
+        with keras.device("cpu:0"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*int64.*truncated to dtype int32")
+            tensors = [
+                keras.ops.convert_to_tensor(np.asarray(value, spec.dtype))
+                for value, spec in zip(inputs, function.inputs, strict=True)
+            ]
+            run = function.function
+            if keras.backend.backend() == "tensorflow":
+                run = self._traced_for(function, tensors)  # loops run many times as fast as they do eagerly
+            return [np.asarray(keras.ops.convert_to_numpy(output)) for output in run(*tensors)]
+
+    def _traced_for(self, function: GraphFunction, tensors: list) -> Callable:
+        import tensorflow as tf
+
+        key = id(function), *(tuple(tensor.shape) for tensor in tensors)
+        if key not in self._traced:  # the function is kept too, or its id could be given again
+            signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+            traced = tf.function(function.function, autograph=False).get_concrete_function(*signature)
+            self._traced[key] = function, traced
+        return self._traced[key][1]
+
+
+def _compare(
+    function: GraphFunction, model: Any, inputs: Sequence, reference: Reference, magnitude: float = 1.0
+) -> ParityReport:
+    inputs = tuple(np.asarray(value, spec.dtype) for value, spec in zip(inputs, function.inputs, strict=True))
+    answers = _run(function, model, inputs)
+    if isinstance(function, Composition):
+        between = _run(function, _showing(model, function.first), inputs)[len(function.outputs) :]
+        codes = _judge(function.first, inputs, reference(function.first, inputs), between, magnitude)
+        images = _judge(function.second, tuple(between), reference(function.second, between), answers, magnitude)
+        return replace(
+            codes,
+            part=function.name,
+            max_abs_difference=images.max_abs_difference,
+            tolerance=images.tolerance,
+        )
+    return _judge(function, inputs, reference(function, inputs), answers, magnitude)
+
+
+def _run(function: GraphFunction, model: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    import onnxruntime
+
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        feed = {spec.name: value for spec, value in zip(function.inputs, inputs, strict=True)}
+        return session.run(None, feed)
+    except Exception as error:  # onnxruntime's own exceptions share no base class
+        raise ExportError(
+            f"onnxruntime {onnxruntime.__version__} cannot run the part {function.name!r}: {error}. "
+            "Nothing was written."
+        ) from error
+
+
+def _showing(model: Any, first: GraphFunction) -> Any:
+    """Return the model with the tensors between its two stages as further outputs."""
+    import onnx
+
+    open_model = onnx.ModelProto()
+    open_model.CopyFrom(model)
+    for spec in first.outputs:
+        kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+        open_model.graph.output.add().CopyFrom(onnx.helper.make_tensor_value_info(spec.name, kind, None))
+    return open_model
+
+
+def _judge(
+    function: GraphFunction,
+    inputs: tuple[np.ndarray, ...],
+    expected: Iterable[np.ndarray],
+    answers: Iterable[np.ndarray],
+    magnitude: float,
+) -> ParityReport:
+    """Compare the outputs of one function that is not composed."""
+    report = {"n": len(inputs[0])}
+    for spec, wanted, got in zip(function.outputs, expected, answers, strict=True):
+        if wanted.shape != got.shape or got.dtype != spec.dtype:
+            raise ExportError(
+                f"{spec.name!r} of the part {function.name!r} must be {spec.dtype} {wanted.shape} as in Keras; "
+                f"onnxruntime answered {got.dtype} {got.shape}. Nothing was written."
+            )
+        if np.issubdtype(got.dtype, np.integer):
+            report |= _judge_codes(function, inputs, wanted, got)
+            continue
+        least = magnitude if spec.name in _IMAGES else 1.0
+        scale = max(least, float(np.abs(wanted).max(initial=0.0)))
+        difference = float(np.abs(wanted.astype(np.float64) - got).max(initial=0.0))
+        if not np.isfinite(difference):
+            difference = float("inf")  # NaN would pass every comparison
+        report |= {"max_abs_difference": difference, "tolerance": RELATIVE_TOLERANCE * scale}
+    return ParityReport(function.name, **report)
+
+
+def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got: np.ndarray) -> dict:
+    different = wanted != got
+    agreement = float(1 - different.mean()) if different.size else 1.0
+    if "uniforms" in {spec.name for spec in function.inputs}:
+        # Each code decides on those after it: only the first difference of a row needs a reason.
+        different &= np.cumsum(different, axis=1) == 1
+    close = np.zeros_like(different)
+    if different.any() and function.margin is not None:
+        import keras
+
+        with keras.device("cpu:0"):
+            close = np.asarray(function.margin(inputs, got)) <= 1
+    return {
+        "n_codes": int(got.size),
+        "code_agreement": agreement,
+        "explained": int((different & close).sum()),
+        "unexplained": int((different & ~close).sum()),
+    }
+
+
+def _joined(reports: list[ParityReport]) -> ParityReport:
+    """Return one report over several sizes: the worst difference, all the codes."""
+    floats = [report for report in reports if report.max_abs_difference is not None]
+    worst = max(floats, key=lambda report: report.max_abs_difference / report.tolerance, default=reports[0])
+    n_codes = sum(report.n_codes for report in reports)
+    equal = sum(report.n_codes * report.code_agreement for report in reports if report.n_codes)
+    return ParityReport(
+        worst.part,
+        sum(report.n for report in reports),
+        worst.max_abs_difference,
+        worst.tolerance,
+        n_codes,
+        equal / n_codes if n_codes else None,
+        sum(report.explained for report in reports),
+        sum(report.unexplained for report in reports),
+    )

@@ -1,0 +1,123 @@
+"""From fitted estimators to the one function that a part's ONNX graph is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skvq._graph import GraphFunction, TensorSpec
+
+_DEFAULTS = ("encoder", "sampler")
+
+
+@dataclass(frozen=True)
+class Composition(GraphFunction):
+    """``second`` after ``first``, in one graph.
+
+    What passes between the two keeps its name inside the graph, where :func:`skvq.export.compare` finds it. So a
+    code that flips between two runtimes is judged as a code, and not as the other image that follows from it.
+
+    Parameters
+    ----------
+    first, second : GraphFunction
+        The one output of ``first`` is the one input of ``second``.
+    """
+
+    first: GraphFunction | None = None
+    second: GraphFunction | None = None
+
+    @property
+    def inner(self) -> tuple[TensorSpec, ...]:
+        """What the graph keeps to itself under its own name."""
+        return self.first.outputs
+
+
+def compose(
+    name: str, first: GraphFunction, second: GraphFunction, outputs: tuple[TensorSpec, ...] | None = None
+) -> Composition:
+    """Return ``second`` after ``first``; ``outputs`` gives other names to what ``second`` answers."""
+
+    def function(*tensors: Any) -> tuple:
+        return second.function(*first.function(*tensors))
+
+    outputs = second.outputs if outputs is None else outputs
+    return Composition(name, function, first.inputs, outputs, first.example, first=first, second=second)
+
+
+def offered(estimator: Any, parameter: str = "estimator") -> dict[str, GraphFunction]:
+    """Return what ``estimator`` offers for export.
+
+    Raises
+    ------
+    TypeError
+        If it has no ``graph_functions``.
+    """
+    if not callable(getattr(estimator, "graph_functions", None)) or isinstance(estimator, type):
+        raise TypeError(
+            f"{parameter} must be a fitted estimator of skvq that offers graph_functions(); got {estimator!r}. "
+            "Of a pipeline, pass the steps: export_onnx(pipeline[0], pipeline[-1], path)."
+        )
+    return estimator.graph_functions()
+
+
+def functions_of(estimator: Any, prior: Any = None) -> dict[str, GraphFunction]:
+    """Return every part that can be made of an estimator, or of an autoencoder with its prior.
+
+    Raises
+    ------
+    ValueError
+        If the codes of the two do not fit each other.
+    """
+    functions = offered(estimator)
+    if {"encoder", "decoder", "reconstruct"} <= functions.keys():
+        # One graph cannot have two tensors called images.
+        reconstructions = replace(functions["decoder"].outputs[0], name="reconstructions")
+        both = compose("reconstruct", functions["encoder"], functions["decoder"], (reconstructions,))
+        functions = {**functions, "reconstruct": both}
+    if prior is None:
+        return functions
+    more = offered(prior, "prior")
+    _check_agreement(estimator, functions, prior, more)
+    generator = compose("generator", more["sampler"], functions["decoder"])
+    return {**functions, **more, "generator": generator}
+
+
+def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFunction:
+    """Return the part asked for; for None the generator, else the encoder, else the sampler.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, or None could mean several.
+    """
+    if part is None:
+        for name in ("generator", *_DEFAULTS) if len(functions) > 1 else functions:
+            if name in functions:
+                return functions[name]
+    if part not in functions:
+        hint = " Pass prior= to compose sampler and decoder." if part == "generator" else ""
+        raise ValueError(f"part must be one of {', '.join(map(repr, functions))}; got {part!r}.{hint}")
+    return functions[part]
+
+
+def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) -> None:
+    if "decoder" not in functions or "sampler" not in more:
+        raise ValueError(
+            "a generator needs an estimator with a decoder and a prior with a sampler; got parts "
+            f"{', '.join(functions)} and {', '.join(more)}. Pass the VQVAE first and the PixelCNNPrior second."
+        )
+    if _grid(vqvae.code_shape_) != _grid(prior.code_shape_):
+        raise ValueError(
+            f"prior must be fitted to codes of the autoencoder's code_shape_ {tuple(vqvae.code_shape_)}; its own "
+            f"is {tuple(prior.code_shape_)}. Fit it to vqvae.transform(X), with code_shape=vqvae.code_shape_."
+        )
+    n_codes = len(vqvae.codebook_)
+    if prior.n_embeddings_ > n_codes:
+        raise ValueError(
+            f"prior must draw codes below the autoencoder's number of codes, {n_codes}; its n_embeddings_ is "
+            f"{prior.n_embeddings_}. Fit it with n_embeddings={n_codes} to codes of this autoencoder."
+        )
+
+
+def _grid(code_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return (height, width); codes of vectors are one row of a grid."""
+    return (1, *code_shape)[-2:]

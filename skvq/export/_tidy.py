@@ -1,0 +1,183 @@
+"""Take out of a converted graph what costs time or puzzles a reader, without changing a result.
+
+Loops keep weights that never change in their state, where no runtime can prepare them; pairs of Transposes
+undo each other; constants stand twice. Each pass is one function on a graph whose names are unique.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def tidy(graph: Any) -> None:
+    """Clean an ``onnx.GraphProto`` in place.
+
+    Dead nodes are left for :func:`skvq.export._naming.renamed`, which only keeps what it reaches.
+    """
+    make_names_unique(graph)
+    lift_loop_invariants(graph)
+    drop_identities(graph)
+    cancel_transposes(graph)
+    merge_constants(graph)
+
+
+def subgraphs(node: Any) -> Iterator[Any]:
+    """Yield the graphs inside a node: the body of a Loop, the branches of an If."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def replace_uses(graph: Any, new_names: dict[str, str]) -> None:
+    """Point every use of the old names, at any depth, to the new ones; graph outputs are uses too."""
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name in new_names:
+                node.input[index] = new_names[name]
+        for body in subgraphs(node):
+            replace_uses(body, new_names)
+    for output in graph.output:
+        output.name = new_names.get(output.name, output.name)
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Return one ``onnx.GraphProto`` in which the outputs of ``first`` are the inputs of ``second``.
+
+    Its outputs are those of ``second``, then those of ``first``.
+    """
+    both, rest = type(first)(), type(second)()
+    both.CopyFrom(first)
+    rest.CopyFrom(second)
+    make_names_unique(both, "first_")
+    make_names_unique(rest, "second_")
+    replace_uses(rest, {end.name: start.name for end, start in zip(rest.input, both.output, strict=True)})
+    both.node.extend(rest.node)
+    both.initializer.extend(rest.initializer)
+    outputs = [*rest.output, *both.output]
+    del both.output[:]
+    both.output.extend(outputs)
+    merge_constants(both)
+    return both
+
+
+def make_names_unique(graph: Any, prefix: str = "") -> None:
+    """Give every tensor its own name, across all depths, so that passes may ignore scopes."""
+    count = 0
+
+    def visit(graph: Any, outer: dict[str, str]) -> None:
+        nonlocal count
+        names = dict(outer)
+
+        def fresh(name: str) -> str:
+            nonlocal count
+            if name:  # an optional output that is not wanted has none
+                names[name] = f"{prefix}{count}"
+                count += 1
+            return names.get(name, "")
+
+        for tensor in (*graph.input, *graph.initializer):
+            tensor.name = fresh(tensor.name)
+        for node in graph.node:
+            node.input[:] = [names.get(name, "") for name in node.input]
+            for body in subgraphs(node):
+                visit(body, names)
+            node.output[:] = [fresh(name) for name in node.output]
+        for output in graph.output:
+            output.name = names[output.name]
+        del graph.value_info[:]
+
+    visit(graph, {})
+
+
+def lift_loop_invariants(graph: Any) -> None:
+    """Let loop bodies see from outside what each iteration hands on unchanged.
+
+    tf2onnx carries weights and inputs through the loop's state. Seen from outside they are constants, which
+    a runtime can fold and pack once.
+    """
+    for node in graph.node:
+        for body in subgraphs(node):
+            lift_loop_invariants(body)
+    for node in graph.node:
+        if node.op_type != "Loop":
+            continue
+        body = next(subgraphs(node))
+        # Body inputs: iteration, condition, state…; body outputs: condition, state…; Loop inputs: M, condition, state….
+        for k in reversed(range(len(node.input) - 2)):
+            state, start = body.input[k + 2].name, node.input[k + 2]
+            if body.output[k + 1].name != state:
+                continue
+            end = node.output[k]
+            del node.input[k + 2], node.output[k], body.input[k + 2], body.output[k + 1]
+            replace_uses(body, {state: start})
+            replace_uses(graph, {end: start})
+
+
+def drop_identities(graph: Any) -> None:
+    """Take out nodes that hand their input on."""
+    for node in graph.node:
+        for body in subgraphs(node):
+            drop_identities(body)
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Identity":
+            replace_uses(graph, {node.output[0]: node.input[0]})
+        else:
+            kept.append(node)
+    _set_nodes(graph, kept)
+
+
+def cancel_transposes(graph: Any) -> None:
+    """Take out Transposes that undo the one before them, or do nothing."""
+    permutations: dict[str, tuple[str, list[int]]] = {}
+    for node in graph.node:
+        for body in subgraphs(node):
+            cancel_transposes(body)
+        if node.op_type != "Transpose" or not node.attribute:
+            continue
+        source, axes = node.input[0], list(node.attribute[0].ints)
+        if source in permutations:
+            earlier, before = permutations[source]
+            if [before[axis] for axis in axes] == sorted(axes):
+                replace_uses(graph, {node.output[0]: earlier})
+                continue
+        permutations[node.output[0]] = source, axes
+        if axes == sorted(axes):
+            replace_uses(graph, {node.output[0]: source})
+
+
+def merge_constants(graph: Any) -> None:
+    """Keep one initialiser of those that are equal, and make initialisers of Constant nodes."""
+    from onnx import numpy_helper
+
+    kept_nodes = []
+    for node in graph.node:
+        for body in subgraphs(node):
+            merge_constants(body)
+        values = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
+        if values:
+            graph.initializer.add().CopyFrom(values[0])
+            graph.initializer[-1].name = node.output[0]
+        else:
+            kept_nodes.append(node)
+    _set_nodes(graph, kept_nodes)
+
+    first: dict[tuple, str] = {}
+    kept, again = [], {}
+    for tensor in graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        key = tensor.data_type, value.shape, value.tobytes()
+        if key in first:
+            again[tensor.name] = first[key]
+            continue
+        first[key] = tensor.name
+        kept.append(numpy_helper.from_array(value, tensor.name))
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    replace_uses(graph, again)
+
+
+def _set_nodes(graph: Any, nodes: list) -> None:
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)

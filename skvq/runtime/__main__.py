@@ -1,0 +1,81 @@
+"""``python -m skvq.runtime FOLDER``: say what an export holds, and draw samples into a PNG."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import load
+from ._png import mosaic, write_png
+from ._runtime import Runtime
+
+
+def describe(runtime: Runtime) -> str:
+    """Return what an export holds, as lines of text."""
+    source = runtime.source
+    lines = [str(source.path)]
+    if source.layout is not None:
+        low, high = source.data_range
+        lines.append(f"  rows     {_shape(source.layout.row_shape)} {source.layout.dtype}, values {low:g} to {high:g}")
+    lines.append(f"  codes    {_shape(source.code_shape)}, {source.n_embeddings or source.prior_n_embeddings} kinds")
+    if source.classes is not None:
+        lines.append(f"  classes  {', '.join(map(str, source.classes))}")
+    if source.versions:
+        lines.append(f"  made by  {', '.join(f'{name} {version}' for name, version in source.versions.items())}")
+    for file in source.parts.values():
+        lines.append(f"\n{file.path.name}, {_size(file.n_bytes)}")
+        for direction, tensors in (("in ", file.inputs), ("out", file.outputs)):
+            for tensor in tensors:
+                what = f"{tensor['dtype']} {_shape(tensor['shape'])}"
+                lines.append(f"  {direction}  {tensor['name']:<14}  {what:<26}  {tensor.get('description', '')}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m skvq.runtime", description=__doc__)
+    parser.add_argument("path", help="a folder that skvq.export_onnx wrote, or one ONNX file of it")
+    parser.add_argument("--sample", type=int, metavar="N", help="draw N images; needs --png")
+    parser.add_argument("--label", help="class of the samples, for a conditional prior")
+    parser.add_argument("--seed", type=int, help="for the same samples at every call")
+    parser.add_argument("--temperature", type=float, default=1.0, help="above 0; below 1 for likelier samples")
+    parser.add_argument("--png", metavar="FILE", help="where the samples go")
+    options = parser.parse_args(arguments)
+    if (options.sample is None) != (options.png is None):
+        parser.error("--sample and --png go together: --sample 16 --png samples.png")
+    try:
+        runtime = load(options.path)
+        if options.sample is None:
+            print(describe(runtime))
+        else:
+            write_png(options.png, _sheet(runtime, options))
+            print(f"{options.sample} samples in {options.png}")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
+    layout = runtime.source.layout
+    if layout is not None and layout.is_vector:
+        raise ValueError(f"--png needs images; this export makes vectors of {layout.n_features} values.")
+    label = options.label
+    for value in runtime.classes or ():
+        if str(value) == label:
+            label = value
+    samples = runtime.sample(options.sample, label, temperature=options.temperature, random_state=options.seed)
+    return mosaic(layout.to_images(samples), *runtime.source.data_range)
+
+
+def _shape(shape: Sequence) -> str:
+    return " × ".join(map(str, shape)) or "scalar"
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:.1f} KiB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

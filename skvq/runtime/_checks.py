@@ -1,0 +1,148 @@
+"""What users pass to a runtime, checked before a session runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from skvq._images import Layout
+
+Providers = Sequence[str | tuple[str, Mapping[str, Any]]] | None
+
+
+def check_images(X: Any, layout: Layout) -> np.ndarray:
+    """Return X as float32 images, in its own unit.
+
+    Raises
+    ------
+    ValueError
+        If X is not numeric, of another shape, or holds NaN or infinity.
+    """
+    X = np.asarray(X)
+    if X.dtype.kind not in "buif":
+        raise ValueError(f"X must be numeric; got dtype {X.dtype}. Convert it with np.asarray(X, dtype=float).")
+    if X.ndim < 2 or not layout.accepts(X.shape[1:]):
+        raise ValueError(
+            f"X must hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}; got an "
+            f"array of shape {X.shape}. Resize the images; for a single one pass image[None]."
+        )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is reported as such
+        images = layout.to_images(X)
+    if not np.isfinite(images).all():
+        raise ValueError(
+            "X must be finite in float32; got NaN or infinity. Drop such rows, or fill them with np.nan_to_num."
+        )
+    return images
+
+
+def check_codes(codes: Any, code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
+    """Return codes as int64 (n, positions).
+
+    Raises
+    ------
+    ValueError
+        If codes are fractional, not in [0, n_embeddings), or not one for each position.
+    """
+    n_positions = int(np.prod(code_shape))
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] != n_positions:
+        raise ValueError(
+            f"codes must be of shape (n, {n_positions}), one for each position of {code_shape}; "
+            f"got {codes.shape}. Use what transform answers."
+        )
+    if codes.dtype.kind not in "bui" and not (codes.dtype.kind == "f" and np.array_equal(np.rint(codes), codes)):
+        raise ValueError(
+            f"codes must be whole numbers; got fractions, NaN or text, as {codes.dtype}. Use what transform answers."
+        )
+    if codes.size and not (codes.min() >= 0 and codes.max() < n_embeddings):
+        raise ValueError(
+            f"codes must lie in [0, {n_embeddings}); got {codes.min()} to {codes.max()}. "
+            "Use what this export's own encoder or sampler answers."
+        )
+    return codes.astype(np.int64)
+
+
+def labels_of(y: Any, classes: tuple | None, n_rows: int) -> tuple[np.ndarray, ...]:
+    """Return class values as labels (n_rows,) int64, the only item; no item for a prior without classes.
+
+    Raises
+    ------
+    ValueError
+        If y is missing for a conditional prior, given for another, of a wrong length, or holds an unknown class.
+    """
+    if classes is None:
+        if y is not None:
+            raise ValueError("y must be None: this prior was fitted without classes. Leave y out.")
+        return ()
+    if y is None:
+        raise ValueError(
+            f"y must be given: this prior is conditional. Pass one class, or one a row, of {_listed(classes)}."
+        )
+    values = np.asarray(y)
+    if values.ndim == 0:
+        values = np.repeat(values, n_rows)
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"y must be one class, or one a row; got shape {values.shape} for {n_rows} rows. "
+            "Pass [label] * n_samples for the same class everywhere."
+        )
+    index = {value: label for label, value in enumerate(classes)}
+    unknown = [value for value in values.tolist() if value not in index]
+    if unknown:
+        raise ValueError(
+            f"y must hold classes that the prior was fitted with; got {unknown[0]!r}. Choose of {_listed(classes)}."
+        )
+    return (np.array([index[value] for value in values.tolist()], np.int64),)
+
+
+def check_temperature(temperature: Any) -> np.ndarray:
+    """Return the temperature as a float32 scalar, the shape that the graph takes.
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number above 0.
+    """
+    if np.ndim(temperature) == 0 and isinstance(temperature, (int, float, np.number)):
+        scalar = np.array(temperature, np.float32)
+        if 0 < scalar < np.inf:
+            return scalar
+    raise ValueError(f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself.")
+
+
+def check_count(name: str, value: Any) -> int:
+    """Return a whole number above 0.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and value >= 1:
+        return int(value)
+    raise ValueError(f"{name} must be a whole number above 0; got {value!r}. Pass 1 or more.")
+
+
+def check_providers(providers: Providers) -> list:
+    """Return onnxruntime providers to use; None is the CPU, on which exports are compared.
+
+    Raises
+    ------
+    ValueError
+        If this onnxruntime has no such provider.
+    """
+    providers = ["CPUExecutionProvider"] if providers is None else list(providers)
+    available = onnxruntime.get_available_providers()
+    names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
+    if not names or not set(names) <= set(available):
+        raise ValueError(
+            f"providers must be a list of some that this onnxruntime has, {', '.join(available)}; "
+            f"got {', '.join(names) or 'none'}. Install another build, such as onnxruntime-gpu, for more."
+        )
+    return providers
+
+
+def _listed(classes: tuple) -> str:
+    shown = ", ".join(map(repr, classes[:20]))
+    return f"{shown}, … ({len(classes)} in all)" if len(classes) > 20 else shown

@@ -1,0 +1,241 @@
+"""Images, codes and samples from exported files."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from skvq import _random
+
+from ._checks import Providers, check_codes, check_count, check_images, check_providers, check_temperature, labels_of
+from ._source import Source
+
+
+class Runtime:
+    """An autoencoder, a prior, or both, run by onnxruntime.
+
+    Made by :func:`skvq.runtime.load`. Safe to share between threads. Rows are run in batches of one size, the
+    last one padded, so that no row's answer depends on its neighbours.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        What there is to run: ``encoder``, ``decoder``, ``prior``, ``sampler``, ``generator``, ….
+    source : Source
+        What the files say about themselves: shapes, classes, inputs and outputs.
+
+    Examples
+    --------
+    >>> runtime = skvq.runtime.load("exports/mnist")  # doctest: +SKIP
+    >>> runtime.sample(16, y=[3] * 16, random_state=0).shape  # doctest: +SKIP
+    (16, 28, 28)
+    """
+
+    def __init__(self, source: Source, providers: Providers, threads: int | None, batch_size: int):
+        self.source = source
+        self.parts = tuple(source.parts)
+        self._providers = check_providers(providers)
+        self._threads = check_count("threads", threads) if threads is not None else None
+        self._batch_size = check_count("batch_size", batch_size)
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Runtime({str(self.source.path)!r}, parts={', '.join(self.parts)})"
+
+    @property
+    def classes(self) -> tuple | None:
+        """Classes that samples can be asked of, or None."""
+        return self.source.classes
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width, channels), (n, height, width) or (n, features)
+            Images in the unit that the estimator was fitted in.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), int64
+
+        Raises
+        ------
+        ValueError
+            If X has another shape, is not numeric, or holds NaN or infinity; or without an encoder.
+        """
+        self._require("encoder", "transform")
+        return self._run("encoder", check_images(X, self.source.layout))
+
+    def inverse_transform(self, codes: Any) -> np.ndarray:
+        """Return the images of codes.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_positions), integers in [0, n_embeddings)
+
+        Returns
+        -------
+        ndarray
+            In the shape, dtype and unit of the images that the estimator was fitted to.
+
+        Raises
+        ------
+        ValueError
+            If codes are fractional, out of range, or not ``n_positions`` to a row; or without a decoder.
+        """
+        self._require("decoder", "inverse_transform")
+        codes = check_codes(codes, self.source.code_shape, self.source.n_embeddings)
+        return self.source.layout.from_images(self._run("decoder", codes))
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Return ``inverse_transform(transform(X))``."""
+        if "encoder" not in self.parts and "reconstruct" in self.parts:
+            return self.source.layout.from_images(self._run("reconstruct", check_images(X, self.source.layout)))
+        self._require("encoder", "reconstruct")
+        self._require("decoder", "reconstruct")
+        return self.inverse_transform(self.transform(X))
+
+    def sample_codes(
+        self,
+        n_samples: int = 1,
+        y: Any = None,
+        *,
+        temperature: float = 1.0,
+        random_state: _random.RandomStateLike = None,
+    ) -> np.ndarray:
+        """Draw codes from the prior: those that the estimator draws for the same ``random_state``.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        y : class value, or array-like of shape (n_samples,)
+            For a conditional prior, and only then.
+        temperature : float, default=1.0
+            Above 0. Divides the logits; below 1 the likely codes become likelier.
+        random_state : int, RandomState, Generator or None
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_positions), int64
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of its range, a class is missing or unknown; or without a sampler.
+        """
+        self._require("sampler", "sample_codes")
+        return self._draw("sampler", n_samples, y, temperature, random_state)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y: Any = None,
+        *,
+        temperature: float = 1.0,
+        random_state: _random.RandomStateLike = None,
+    ) -> np.ndarray:
+        """Draw images: those that the estimators draw for the same ``random_state``.
+
+        Parameters
+        ----------
+        n_samples, y, temperature, random_state
+            As for :meth:`sample_codes`.
+
+        Returns
+        -------
+        ndarray
+            In the shape, dtype and unit of the images that the estimator was fitted to.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`sample_codes`; or without a generator.
+        """
+        if {"sampler", "decoder"} <= set(self.parts):
+            codes = self._draw("sampler", n_samples, y, temperature, random_state)
+            return self.source.layout.from_images(self._run("decoder", codes))
+        self._require("generator", "sample")
+        return self.source.layout.from_images(self._draw("generator", n_samples, y, temperature, random_state))
+
+    def score_samples(self, codes: Any, y: Any = None) -> np.ndarray:
+        """Return each row's log-probability under the prior.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_positions)
+        y : class value, or array-like of shape (n,)
+            For a conditional prior, and only then.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+            In nats.
+
+        Raises
+        ------
+        ValueError
+            If codes or classes are wrong; or without a prior.
+        """
+        part = "log_likelihood" if "log_likelihood" in self.parts else "prior"
+        self._require(part, "score_samples")
+        codes = check_codes(codes, self.source.code_shape, self.source.prior_n_embeddings)
+        labels = labels_of(y, self.classes, len(codes))
+        scores = [np.empty(0)]
+        for start in range(0, len(codes), self._batch_size):  # logits are K times the codes: never all at once
+            rows = slice(start, start + self._batch_size)
+            answer = self._run(part, codes[rows], *(array[rows] for array in labels)).astype(np.float64)
+            scores.append(answer if part == "log_likelihood" else _log_likelihood(answer, codes[rows]))
+        return np.concatenate(scores)
+
+    def _draw(self, part: str, n_samples: int, y: Any, temperature: float, random_state: Any) -> np.ndarray:
+        n_samples = check_count("n_samples", n_samples)
+        temperature = check_temperature(temperature)
+        labels = labels_of(y, self.classes, n_samples)
+        uniforms = _random.uniforms(random_state, n_samples, int(np.prod(self.source.code_shape)))
+        return self._run(part, uniforms, *labels, temperature=temperature)
+
+    def _run(self, part: str, *rows: np.ndarray, **shared: np.ndarray) -> np.ndarray:
+        """Run a part on all rows, in batches; ``rows`` are its inputs in order, less those ``shared`` by all rows."""
+        file = self.source.parts[part]
+        names = [tensor["name"] for tensor in file.inputs if tensor["name"] not in shared]
+        session = self._session(part)
+        output = file.outputs[0]
+        answers = [np.empty((0, *output["shape"][1:]), output["dtype"])]
+        for start in range(0, len(rows[0]), self._batch_size):
+            batch = [array[start : start + self._batch_size] for array in rows]
+            missing = self._batch_size - len(batch[0])
+            padded = [np.concatenate([array, np.repeat(array[:1], missing, axis=0)]) for array in batch]
+            answer = session.run(None, {**dict(zip(names, padded, strict=True)), **shared})[0]
+            answers.append(answer[: len(batch[0])])
+        return np.concatenate(answers)
+
+    def _session(self, part: str) -> onnxruntime.InferenceSession:
+        with self._lock:
+            if part not in self._sessions:
+                options = onnxruntime.SessionOptions()
+                # Otherwise bytes may pass as onnxruntime's own format, which is not looked through.
+                options.add_session_config_entry("session.load_model_format", "ONNX")
+                if self._threads is not None:
+                    options.intra_op_num_threads = self._threads
+                self._sessions[part] = onnxruntime.InferenceSession(
+                    self.source.read(part), options, providers=self._providers
+                )
+            return self._sessions[part]
+
+    def _require(self, part: str, method: str) -> None:
+        if part not in self.parts:
+            raise ValueError(
+                f"{method} needs the part {part!r}; {self.source.path} holds {', '.join(self.parts)}. "
+                "Load a folder that skvq.export_onnx wrote with all that you need."
+            )
+
+
+def _log_likelihood(logits: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Log-probabilities (n,) of codes (n, positions) under logits (n, positions, K), in float64."""
+    largest = logits.max(axis=-1, keepdims=True)
+    log_totals = np.log(np.exp(logits - largest).sum(axis=-1)) + largest[..., 0]
+    chosen = np.take_along_axis(logits, codes[..., None], axis=-1)[..., 0]
+    return (chosen - log_totals).sum(axis=1)

@@ -1,0 +1,249 @@
+"""An export folder or a single ONNX file, checked before anything in it is run.
+
+A file's bytes are read once: those that were hashed and looked through are those that onnxruntime gets.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skvq._images import Layout
+
+from ._errors import ModelFileError
+from ._wire import outline
+
+FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 1, "manifest.json"
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+MAX_BYTES = 2**29
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """One ONNX file.
+
+    Parameters
+    ----------
+    part : str
+        ``encoder``, ``decoder``, ``prior``, ``sampler``, ``generator``, ….
+    path : Path
+    n_bytes : int
+    sha256 : str or None
+        As the manifest says; None for a file without one.
+    inputs, outputs : tuple of dict
+        Each with ``name``, ``shape``, ``dtype`` and ``description``.
+    """
+
+    part: str
+    path: Path
+    n_bytes: int
+    sha256: str | None
+    inputs: tuple[dict, ...]
+    outputs: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was exported, and where its files are.
+
+    Parameters
+    ----------
+    path : Path
+        As given.
+    parts : dict of PartFile
+        By part.
+    code_shape : tuple of int
+    n_embeddings : int or None
+        Codes that the decoder knows; None without one.
+    prior_n_embeddings : int or None
+        Codes that the prior knows; None without one.
+    classes : tuple or None
+        Class values, in the order of labels; None for an unconditional prior.
+    layout : Layout or None
+        How the user's images look; None without an autoencoder.
+    data_range : tuple of float or None
+        Smallest and largest value of the training images.
+    versions : dict of str
+        Of the packages that made the files.
+    max_bytes : int
+        Largest file to be read.
+    """
+
+    path: Path
+    parts: dict[str, PartFile]
+    code_shape: tuple[int, ...]
+    n_embeddings: int | None = None
+    prior_n_embeddings: int | None = None
+    classes: tuple | None = None
+    layout: Layout | None = None
+    data_range: tuple[float, float] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    max_bytes: int = MAX_BYTES
+
+    def read(self, part: str) -> bytes:
+        """Return a part's bytes, unchanged since the export and fit to be run.
+
+        Raises
+        ------
+        ModelFileError
+            If the file has another hash than the manifest says, or holds what the runtime refuses.
+        """
+        file = self.parts[part]
+        data = _read(file.path, self.max_bytes)
+        found = hashlib.sha256(data).hexdigest()
+        if file.sha256 is not None and found != file.sha256:
+            raise ModelFileError(
+                f"{file.path} must have the SHA-256 {file.sha256[:12]}… that {MANIFEST} names; it has {found[:12]}…. "
+                "The file was changed or only partly copied: copy the folder again, or export again."
+            )
+        _refuse(file.path, data)
+        return data
+
+
+def open_source(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Source:
+    """Return what a folder or file says about itself, after checking every file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at ``path``, or a file of the export is missing.
+    ModelFileError
+        If it is no export of skvq, of an unknown version, changed, or holds what the runtime refuses.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no export at {path}. Make one with skvq.export_onnx(vqvae, prior, path).")
+    source = _open_folder(path, max_bytes) if path.is_dir() else _open_file(path, max_bytes)
+    for part in source.parts:
+        source.read(part)
+    return source
+
+
+def _open_folder(folder: Path, max_bytes: int) -> Source:
+    if not (folder / MANIFEST).is_file():
+        raise ModelFileError(
+            f"{folder} is not an export of skvq: it has no {MANIFEST}. "
+            "Make one with skvq.export_onnx(vqvae, prior, path), or give the path of a single .onnx file."
+        )
+    described = _parsed(_read(folder / MANIFEST, max_bytes), folder / MANIFEST)
+    with _telling_what_is_missing(folder / MANIFEST):
+        parts = {}
+        for name, entry in described["files"].items():
+            if name != os.path.basename(name) or name in ("", ".", ".."):
+                raise ModelFileError(f"{folder / MANIFEST} names the file {name!r}, which is not in its own folder.")
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name} is missing, which {MANIFEST} names. Copy the folder again.")
+            parts[entry["part"]] = _part(folder / name, entry, entry["sha256"], entry["bytes"])
+        return _source(folder, parts, described, max_bytes)
+
+
+def _open_file(path: Path, max_bytes: int) -> Source:
+    data = _read(path, max_bytes)
+    metadata = outline(data).metadata
+    described = {
+        key.removeprefix("skvq."): _parsed(text, path, is_section=True)
+        for key, text in metadata.items()
+        if key.startswith("skvq.")
+    }
+    _check_format(described, path)
+    with _telling_what_is_missing(path):
+        parts = {described["part"]: _part(path, described, None, len(data))}
+        return _source(path, parts, described, max_bytes)
+
+
+def _part(path: Path, entry: Mapping, sha256: str | None, n_bytes: int) -> PartFile:
+    inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
+    for tensor in (*inputs, *outputs):
+        missing = {"name", "shape", "dtype"} - tensor.keys()
+        if missing:
+            raise KeyError(*missing)
+    return PartFile(entry["part"], path, int(n_bytes), sha256, inputs, outputs)
+
+
+def _source(path: Path, parts: dict[str, PartFile], described: Mapping, max_bytes: int) -> Source:
+    prior = described.get("prior") or {}
+    layout = described.get("layout")
+    if layout is not None:
+        layout = Layout(tuple(layout["row_shape"]), tuple(layout["image_shape"]), str(layout["dtype"]))
+    classes, data_range = prior.get("classes"), described.get("data_range")
+    return Source(
+        path=path,
+        parts=parts,
+        code_shape=tuple(described["code_shape"]),
+        n_embeddings=described.get("n_embeddings"),
+        prior_n_embeddings=prior.get("n_embeddings"),
+        classes=None if classes is None else tuple(classes),
+        layout=layout,
+        data_range=None if data_range is None else tuple(data_range),
+        versions=dict(described.get("versions", {})),
+        max_bytes=max_bytes,
+    )
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ModelFileError(
+            f"{path} has {path.stat().st_size} bytes; the runtime reads at most max_bytes={max_bytes}. "
+            "If you trust the file, pass a larger max_bytes to load."
+        )
+    return data
+
+
+def _refuse(path: Path, data: bytes) -> None:
+    found = outline(data)
+    strangers = sorted(found.domains - DOMAINS)
+    if strangers:
+        raise ModelFileError(
+            f"{path} uses operators of {', '.join(map(repr, strangers))}; the runtime runs ONNX's own only. "
+            "skvq does not export others: do not trust the file, or run it with onnxruntime yourself."
+        )
+    if found.has_external_data:
+        raise ModelFileError(
+            f"{path} keeps tensors in other files, which no hash covers. skvq does not export such files: "
+            "do not trust the file, or save it with its data inside."
+        )
+
+
+def _parsed(text: str | bytes, path: Path, is_section: bool = False) -> Any:
+    try:
+        described = json.loads(text)
+    except ValueError as error:
+        raise ModelFileError(f"{path} is not an export of skvq: its description is not JSON ({error}).") from error
+    if not is_section:
+        _check_format(described, path)
+    return described
+
+
+def _check_format(described: Any, path: Path) -> None:
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} was not written by skvq: it does not name the format {FORMAT!r}. "
+            "Export with skvq.export_onnx; for other ONNX files use onnxruntime itself."
+        )
+    if described.get("format_version") != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has format version {described.get('format_version')!r}; this skvq reads {FORMAT_VERSION}. "
+            "Install the skvq that wrote it, or export again."
+        )
+
+
+class _telling_what_is_missing:
+    """Turn a description's missing or misshapen entry into an error that names the file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, (KeyError, TypeError, AttributeError)):
+            raise ModelFileError(
+                f"The description in {self.path} is incomplete or damaged ({type(error).__name__}: {error}). "
+                "Export again with skvq.export_onnx."
+            ) from error
