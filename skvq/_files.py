@@ -60,7 +60,8 @@ def save(estimator, path: str | os.PathLike) -> None:
         )
 
     params = estimator.get_params(deep=False)
-    state = {name: value for name, value in vars(estimator).items() if name not in params}
+    # What set_output and set_callbacks have noted begins with an underscore, and is not of the fit.
+    state = {name: value for name, value in vars(estimator).items() if name not in params and name[0] != "_"}
     manifest = {
         "format": "skvq estimator",
         "format_version": FORMAT_VERSION,

@@ -48,10 +48,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     dropout : float, default=0.1
         In [0, 1).
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
-    learning_rate : float, default=0.002
+    learning_rate : float, default=0.004
         Rate of the first step; it falls linearly over the epochs.
     batch_size : int or "auto", default="auto"
-        Grids to a step. ``"auto"`` is 64, and fewer where grids are large.
+        Grids to a step. ``"auto"`` is 32, and fewer where grids are large.
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=True
@@ -128,7 +128,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         kernel_size: int = 3,
         dropout: float = 0.1,
         optimizer: str = "adam",
-        learning_rate: float = 0.002,
+        learning_rate: float = 0.004,
         batch_size: int | str = "auto",
         max_iter: int = 20,
         early_stopping: bool = True,
@@ -299,7 +299,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def inverse_transform(self, X) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
-        return self.transform(X)
+        check_is_fitted(self)
+        # Samples have no column names, whatever the training data had.
+        return check_codes(X, self.n_features_in_, self.n_embeddings_).astype(np.int64)
 
     def log_prob_per_code(self, X, y=None) -> np.ndarray:
         """Return the log-probability of each code given the codes before it.
@@ -517,9 +519,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
-        codes = check_codes(X, n_embeddings=self.n_embeddings_)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return codes
+        return check_codes(validate_data(self, X, reset=False, dtype="numeric"), n_embeddings=self.n_embeddings_)
 
     def _check_y(self, y, n_rows: int) -> np.ndarray | None:
         """Return indices of labels for a conditional prior, None for another."""
@@ -530,7 +530,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        return int(np.clip(2**14 // math.prod(self.code_shape_), 4, 64))
+        return int(np.clip(2**13 // math.prod(self.code_shape_), 4, 32))
 
     def _inference_batch_size(self) -> int:
         return int(np.clip(2**15 // math.prod(self.code_shape_), 1, 256))

@@ -16,6 +16,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skvq import _random
 from skvq._codebook import CodebookCare
 from skvq._codes import check_codes
+from skvq._encodings import (
+    ENCODINGS,
+    check_encoding,
+    check_vectors,
+    features_of_codes,
+    holds_vectors,
+    n_features,
+    nearest_codes,
+)
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -57,8 +66,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         ``(height, width)`` or ``(height, width, channels)`` when the rows of X are flat images. None takes the
         shape of X; flat rows are then vectors, for a dense network.
     architecture : {"auto", "conv", "dense"} or callable, default="auto"
-        ``"auto"`` is ``"conv"`` for images and ``"dense"`` for vectors. A callable is what
-        :mod:`skvq.networks.architectures` describes.
+        ``"auto"`` is ``"conv"`` for images and ``"dense"`` for vectors. ``"conv"`` takes flat rows without
+        ``image_shape`` as signals: images one pixel high. A callable is what :mod:`skvq.networks.architectures`
+        describes.
     downsampling : {1, 2, 4, 8, 16, 32}, default=4
         Pixels to a code in each direction; for vectors, features to a code.
     hidden_channels : int, default=64
@@ -73,11 +83,16 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
         Each is divided by its value for the best constant picture, so that the weights mean the same under each
         and at every scale of X; see :mod:`skvq.networks.losses`.
+    encode : {"codes", "quantized", "latents", "histogram"}, default="codes"
+        What ``transform`` answers: codes; their embeddings; the latents, as they are before quantisation; or the share
+        of each code in the image. Code numbers are names, not quantities: a classifier needs another encoding, or
+        codes one-hot. It may be set after ``fit``, which it has no part in.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
-    learning_rate : float, default=0.002
+    learning_rate : float, default=0.003
         Rate of the first step; it falls linearly over the epochs.
     batch_size : int or "auto", default="auto"
-        Images to a step. ``"auto"`` is 128, and fewer where images are large.
+        Images to a step. ``"auto"`` is 32, and fewer where images are large: for a given time, many small steps
+        learn more than few large ones.
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=False
@@ -134,6 +149,16 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     ((64, 4), (2, 2))
     >>> vqvae.inverse_transform(codes).shape
     (64, 8, 8)
+
+    Codes as features, one-hot:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder
+    >>> y = X.mean(axis=(1, 2)) > 0.5
+    >>> pipe = make_pipeline(vqvae, OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(X, y)
+    >>> pipe.predict(X).shape
+    (64,)
     """
 
     _parameter_constraints = {
@@ -149,6 +174,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "quantizer": [StrOptions(set(QUANTIZERS)), callable],
         "decay": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_loss": [StrOptions(set(LOSSES)), callable],
+        "encode": [StrOptions(set(ENCODINGS))],
         **TRAINING_CONSTRAINTS,
     }
     _parameter_advice = {
@@ -160,6 +186,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "downsampling": "Pixels to a code in each direction: 4 makes 7 × 7 codes of 28 × 28 pixels.",
         "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
         "decay": "It is the weight of the past in the codebook's moving averages; 0.99 is a common start.",
+        "encode": "It is what transform answers; a prior needs 'codes'.",
         **TRAINING_ADVICE,
     }
 
@@ -178,8 +205,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         quantizer: str | type = "ema",
         decay: float = 0.99,
         reconstruction_loss: str | Callable = "mse",
+        encode: str = "codes",
         optimizer: str = "adam",
-        learning_rate: float = 0.002,
+        learning_rate: float = 0.003,
         batch_size: int | str = "auto",
         max_iter: int = 20,
         early_stopping: bool = False,
@@ -202,6 +230,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         self.quantizer = quantizer
         self.decay = decay
         self.reconstruction_loss = reconstruction_loss
+        self.encode = encode
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -236,9 +265,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         """
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
-        X, layout, remember = self._check_fit_X(X)
-        if continues:
-            self._check_continues(layout)
+        X, layout, remember = self._check_fit_X(X, continues)
         remember()
         streams = Streams(_random.seed_from(self.random_state))
         if not continues:
@@ -264,12 +291,10 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         """
         self._check_params()
         new = not self.__sklearn_is_fitted__()
-        X, layout, remember = self._check_fit_X(X)
+        X, layout, remember = self._check_fit_X(X, not new)
+        remember()
         if new:
-            remember()
             self._start(X, layout, Streams(_random.seed_from(self.random_state)))
-        else:
-            self._check_continues(layout)
         self._train(X, Streams(self.seed_, self.n_iter_), new=new, max_iter=1, falling_rate=False)
         return self
 
@@ -385,7 +410,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
         def after_epoch():
             self.position_counts_ = ops.convert_to_numpy(network.position_counts).astype(np.int64)
-            network.position_counts.assign(ops.zeros_like(network.position_counts))
+            network.position_counts.assign(np.zeros(network.position_counts.shape))
             used = self.position_counts_.sum(axis=0)
             shares = used[used > 0] / used.sum()
             return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum())), "codes_in_use": len(shares)}
@@ -422,7 +447,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             )
 
     def transform(self, X) -> np.ndarray:
-        """Return the codes of images.
+        """Return the codes of images, or what else ``encode`` says.
 
         Parameters
         ----------
@@ -431,23 +456,34 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
         Returns
         -------
-        ndarray of shape (n, n_positions), int64
-            Row-major over ``code_shape_``, in [0, n_embeddings).
+        ndarray of shape (n, n_features_out)
+            By ``encode``: ``"codes"`` int64 in [0, n_embeddings), n_positions to a row, row-major over
+            ``code_shape_``; ``"quantized"`` and ``"latents"`` float32, the vectors of length embedding_dim at these
+            positions one after the other; ``"histogram"`` float32, n_embeddings shares that sum to 1.
         """
-        network = self._network()
+        check_is_fitted(self)
+        check_encoding(self.encode)
         X = self._check_X(X)
-        encode = self._compiled("encode", network.encode)
+        if self.encode == "latents":
+            return self._of_images("latents", X).reshape(len(X), -1)
+        return features_of_codes(self.encode, self._of_images("encode", X), self.codebook_)
+
+    def _of_images(self, name: str, X: np.ndarray) -> np.ndarray:
+        """Run a method of the network on checked images, batch by batch."""
+        function = self._compiled(name, getattr(self._network(), name))
         size = self._inference_batch_size()
-        codes = [encode.one_batch((self.layout_.to_images(X[a:b]),), size) for a, b in spans(len(X), size)]
-        return np.concatenate(codes).astype(np.int64)
+        return np.concatenate(
+            [function.one_batch((self.layout_.to_images(X[a:b]),), size) for a, b in spans(len(X), size)]
+        )
 
     def inverse_transform(self, X) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_positions)
-            Codes: integers in [0, n_embeddings).
+        X : array-like of shape (n, n_positions) or (n, n_positions * embedding_dim)
+            Codes: integers in [0, n_embeddings). When ``encode`` is ``"quantized"`` or ``"latents"``, floats are such
+            vectors, and stand for their nearest codes.
 
         Returns
         -------
@@ -457,17 +493,30 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         Raises
         ------
         ValueError
-            If codes are fractional, out of range, or not ``n_positions`` to a row.
+            If codes are fractional, out of range, or not ``n_positions`` to a row; or if X holds histograms.
         """
         network = self._network()
+        check_encoding(self.encode)
+        X = check_array(X, dtype="numeric", input_name="X")
+        if holds_vectors(self.encode, X):
+            X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
         codes = check_codes(X, network.n_positions, network.quantizer.n_embeddings)
         decode = self._compiled("decode", network.decode)
         images = decode.in_batches(codes, batch_size=self._inference_batch_size())
         return self.layout_.from_images(images)
 
+    def _codes_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """Codes (n, n_positions) of embeddings or latents (n, n_positions, embedding_dim)."""
+        if self.encode == "quantized":
+            return nearest_codes(vectors, self.codebook_)
+        # Not every quantiser's code for a latent is the nearest embedding's.
+        assign = self._compiled("assign", self._network().quantizer.assign)
+        return assign.in_batches(vectors, batch_size=self._inference_batch_size())
+
     def reconstruct(self, X) -> np.ndarray:
-        """Return ``inverse_transform(transform(X))``."""
-        return self.inverse_transform(self.transform(X))
+        """Return the images of the codes of X."""
+        check_is_fitted(self)
+        return self.inverse_transform(self._of_images("encode", self._check_X(X)))
 
     def sample(
         self,
@@ -476,6 +525,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         y=None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         random_state=None,
     ) -> np.ndarray:
         """Draw new images.
@@ -488,7 +539,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             frequencies that it had in training: what a prior has to beat.
         y : array-like of shape (n_samples,), default=None
             Classes, for a conditional prior.
-        temperature : float, default=1.0
+        temperature, top_k, top_p
             As in :meth:`PixelCNNPrior.sample`; for a prior only.
         random_state : int, RandomState instance or None, default=None
 
@@ -499,7 +550,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         """
         check_is_fitted(self)
         if prior is not None:
-            codes = prior.sample(n_samples, y, temperature=temperature, random_state=random_state)
+            choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+            codes = prior.sample(n_samples, y, **choice, random_state=random_state)
             return self.inverse_transform(codes)
         counts = self.position_counts_.astype(np.float64)
         if not counts.sum():
@@ -606,12 +658,19 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         size = np.abs(z) @ np.abs(table).T.max(axis=1) + half_norms.max()
         return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
 
-    def _check_fit_X(self, X) -> tuple:
+    def _check_fit_X(self, X, continues: bool) -> tuple:
         """Return X as an array, its layout, and a function that notes X's columns once all is found good."""
-        array = check_images(X)
-        layout = layout_of(array, self.image_shape)
+        array = self._check_X(X) if continues else check_images(X)
+        image_shape = self.image_shape
+        if image_shape is None and self.architecture == "conv" and array.ndim == 2:
+            image_shape = (1, array.shape[1])
+        layout = layout_of(array, image_shape)
+        if continues:
+            self._check_continues(layout)
 
         def remember():
+            if continues:
+                return
             if array.ndim == 2:
                 validate_data(self, X, reset=True, skip_check_array=True)
             else:
@@ -622,10 +681,12 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
+        if not hasattr(X, "shape"):
+            X = check_images(X)
+        if len(X.shape) <= 2:
+            return validate_data(self, X, reset=False, dtype="numeric")
         array = check_images(X)
-        if array.ndim == 2:
-            validate_data(self, X, reset=False, skip_check_array=True)
-        elif not self.layout_.accepts(array.shape[1:]):
+        if not self.layout_.accepts(array.shape[1:]):
             raise ValueError(
                 f"X must hold images of shape {self.image_shape_}, as in fit; got rows of shape {array.shape[1:]}. "
                 "Resize the images, or fit an estimator on images of this size."
@@ -635,14 +696,14 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        return int(np.clip(2**21 // math.prod(self.image_shape_), 1, 128))
+        return int(np.clip(2**19 // math.prod(self.image_shape_), 1, 32))
 
     def _inference_batch_size(self) -> int:
         return int(np.clip(2**20 // math.prod(self.image_shape_), 1, 128))
 
     @property
     def _n_features_out(self) -> int:
-        return math.prod(self.code_shape_)
+        return n_features(self.encode, math.prod(self.code_shape_), self.codebook_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -658,8 +719,7 @@ def check_images(X) -> np.ndarray:
     """
     if is_lazy(X):
         return X
-    flat = getattr(X, "ndim", None) in (None, 0, 1, 2) and np.ndim(X) <= 2 if not hasattr(X, "toarray") else True
-    return check_array(X, dtype="numeric", ensure_2d=flat, allow_nd=True, input_name="X")
+    return check_array(X, dtype="numeric", allow_nd=True, input_name="X")
 
 
 def is_lazy(X) -> bool:

@@ -300,7 +300,7 @@ BAD_PARAMS = [
     ({"vq_weight": float("inf")}, r"'vq_weight' .*Got inf"),
     ({"n_embeddings": 1}, r"'n_embeddings' .*\[2, inf\).*Got 1 instead\. It is the number of codes"),
     ({"downsampling": 3}, r"'downsampling' .*Got 3 instead\. Pixels to a code"),
-    ({"learning_rate": 0}, r"'learning_rate' .*0\.001 to 0\.003"),
+    ({"learning_rate": 0}, r"'learning_rate' .*0\.001 to 0\.004"),
     ({"quantizer": "emma"}, r"'quantizer' .*'ema'.*Got 'emma'"),
     ({"image_shape": (8, 0)}, r"image_shape must be .* positive integers; got \(8, 0\)"),
     ({"random_state": -3}, r"'random_state' .*Got -3"),

@@ -16,6 +16,7 @@ def tidy(graph: Any) -> None:
     make_names_unique(graph)
     lift_loop_invariants(graph)
     drop_identities(graph)
+    gather_plainly(graph)
     cancel_transposes(graph)
     merge_constants(graph)
 
@@ -181,3 +182,43 @@ def _set_nodes(graph: Any, nodes: list) -> None:
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
+
+
+def gather_plainly(graph: Any) -> None:
+    """Let each Gather take its index as it is, where Keras wraps it first.
+
+    ``keras.ops.take`` counts a negative index from the end in ten nodes, which Gather does of itself:
+    ``(index < 0) * (index + size) + index * not (index < 0)``.
+    """
+    made_by = {output: node for node in graph.node for output in node.output}
+
+    def inputs_of(name: str, op_type: str) -> list[str]:
+        node = made_by.get(name)
+        return list(node.input) if node is not None and node.op_type == op_type else []
+
+    def through_casts(name: str) -> str:
+        while inner := inputs_of(name, "Cast"):
+            name = inner[0]
+        return name
+
+    def wrapped(name: str) -> str | None:
+        """Return the index that ``name`` wraps, or None if it is anything else."""
+        for from_end, plain in (inputs_of(name, "Add"), inputs_of(name, "Add")[::-1]):
+            is_negative, shifted = (inputs_of(from_end, "Mul") or [""] * 2)[:2]
+            index, is_not = (inputs_of(plain, "Mul") or [""] * 2)[:2]
+            condition = inputs_of(through_casts(is_negative), "Less")
+            negated = inputs_of(through_casts(is_not), "Not")
+            if (
+                condition
+                and through_casts(condition[0]) == through_casts(index)
+                and negated == [through_casts(is_negative)]
+                and index in inputs_of(shifted, "Add")
+            ):
+                return index
+        return None
+
+    for node in graph.node:
+        for body in subgraphs(node):
+            gather_plainly(body)
+        if node.op_type == "Gather" and inputs_of(node.input[1], "Add"):
+            node.input[1] = wrapped(node.input[1]) or node.input[1]

@@ -146,7 +146,8 @@ class Autoencoder(keras.Model):
         self.position_counts.assign(self.position_counts + ops.reshape(counts, (self.n_positions, n_embeddings)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        targets = (x - self.values.minimum) * (1.0 / self.span)
+        # The torch backend hands over the array that it was given.
+        targets = (ops.convert_to_tensor(x) - self.values.minimum) * (1.0 / self.span)
         reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"]) / self.reconstruction_scale
         codebook, commitment = y_pred["codebook_loss"], y_pred["commitment_loss"]
         total = reconstruction + self.vq_weight * (codebook + self.beta * commitment)

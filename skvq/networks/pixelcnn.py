@@ -19,6 +19,14 @@ def gate(features):
     return ops.tanh(values) * ops.sigmoid(gates)
 
 
+def pointwise(features, kernel):
+    """Map the channels of (n, height, width, channels) by a matrix.
+
+    As a convolution: with the batch open, a product of more than two dimensions is exported as a dozen nodes.
+    """
+    return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
+
+
 class PixelCNN(keras.Model):
     """Logits of every code given the codes before it in row-major order.
 
@@ -127,8 +135,9 @@ class PixelCNN(keras.Model):
         """Logits (n, height * width, K) of whole grids of codes (n, height * width)."""
         height, width = self.code_shape
         reach = self.reach
-        grid = ops.reshape(codes, (-1, height, width))
-        embedded = ops.matmul(ops.one_hot(grid, self.n_embeddings, dtype="float32"), self.embedding)  # (n, h, w, c)
+        one_hot = ops.one_hot(ops.reshape(codes, (-1,)), self.n_embeddings, dtype="float32")  # (n * h * w, K)
+        embedded = ops.matmul(one_hot, self.embedding)
+        embedded = ops.reshape(embedded, (-1, height, width, self.hidden_channels))
         place = self.row_embedding + self.column_embedding
         vertical = ops.pad(embedded, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1] + place
         horizontal = ops.pad(embedded, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1] + place
@@ -142,20 +151,21 @@ class PixelCNN(keras.Model):
                 above = above + vertical_class[:, None, None, :]
             left = ops.pad(horizontal, ((0, 0), (0, 0), (reach, 0), (0, 0)))
             left = ops.conv(left, layer["horizontal"], padding="valid", data_format="channels_last")
-            left = left + layer["horizontal_bias"] + ops.matmul(above, layer["across"])
+            left = left + layer["horizontal_bias"] + pointwise(above, layer["across"])
             if horizontal_class is not None:
                 left = left + horizontal_class[:, None, None, :]
             if layer["vertical_out"] is not None:
-                vertical = vertical + ops.matmul(self.dropout(gate(above), training=training), layer["vertical_out"])
+                vertical = vertical + pointwise(self.dropout(gate(above), training=training), layer["vertical_out"])
             horizontal = (
                 horizontal
-                + ops.matmul(self.dropout(gate(left), training=training), layer["horizontal_out"])
+                + pointwise(self.dropout(gate(left), training=training), layer["horizontal_out"])
                 + layer["horizontal_out_bias"]
             )
-        return ops.reshape(self.logits_of(horizontal), (-1, self.n_positions, self.n_embeddings))
+        features = ops.reshape(horizontal, (-1, self.hidden_channels))
+        return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
 
     def logits_of(self, features):
-        """Logits (..., K) of the last layer's features (..., channels)."""
+        """Logits (n, K) of the last layer's features (n, channels)."""
         hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
         return ops.matmul(hidden, self.output_kernel) + self.output_bias
 

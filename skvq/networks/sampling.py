@@ -87,6 +87,8 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
     n = ops.shape(uniforms)[0]
     class_biases = network.class_biases(labels)
     layers = [_flat_kernels(layer) for layer in network.layer_weights]
+    embedding = ops.convert_to_tensor(network.embedding)  # (K, c)
+    row_embedding = ops.convert_to_tensor(network.row_embedding)[:, 0]  # (h, c)
     column_embedding = ops.convert_to_tensor(network.column_embedding)[0]  # (w, c)
 
     def by_position(x):
@@ -94,24 +96,29 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
 
     inputs = [by_position(x) for x in (uniforms, *(() if given is None else given))]
 
+    def in_row(features, kernel):
+        # As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
+        flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
+        return ops.reshape(flat, (-1, width, kernel.shape[1]))
+
     def vertical_row(embedded_row, rows_above, row):
         """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
-        x = embedded_row + (ops.take(network.row_embedding, row, axis=0) + column_embedding)  # (n, w, c)
+        x = embedded_row + (ops.take(row_embedding, row, axis=0) + column_embedding)  # (n, w, c)
         given, memory = [], []
         for i, layer in enumerate(layers):
             block = ops.concatenate([rows_above[i], ops.expand_dims(x, 1)], axis=1) if reach else x[:, None]
             memory.append(block[:, 1:])  # (n, reach, w, c)
             padded = ops.pad(block, ((0, 0), (0, 0), (reach, reach), (0, 0)))
             views = [padded[:, r, k : k + width] for r in range(reach + 1) for k in range(kernel_size)]
-            above = ops.matmul(ops.concatenate(views, axis=-1), layer["vertical"]) + layer["vertical_bias"]
+            above = in_row(ops.concatenate(views, axis=-1), layer["vertical"]) + layer["vertical_bias"]
             if class_biases[i][0] is not None:
                 above = above + class_biases[i][0][:, None, :]
-            across = ops.matmul(above, layer["across"]) + layer["horizontal_bias"]
+            across = in_row(above, layer["across"]) + layer["horizontal_bias"]
             if class_biases[i][1] is not None:
                 across = across + class_biases[i][1][:, None, :]
             given.append(across)  # (n, w, 2c)
             if i + 1 < n_layers:
-                x = x + ops.matmul(gate(above), layer["vertical_out"])
+                x = x + in_row(gate(above), layer["vertical_out"])
         return ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2)), memory  # (w, n, layers * 2c)
 
     def cell(embedded_left, given, memory, row_bias, column):
@@ -128,7 +135,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
 
     def draw_row(row, codes, embedded_above, *rows_above):
         given, rows_above = vertical_row(embedded_above, rows_above, row)
-        row_bias = ops.take(network.row_embedding, row, axis=0)[0]  # (c,)
+        row_bias = ops.take(row_embedding, row, axis=0)  # (c,)
         row_inputs = [ops.take(x, row, axis=0) for x in inputs]  # each (w, n)
 
         def draw_cell(column, row_codes, embedded_left, *memory):
@@ -139,7 +146,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
                 code = ops.where(fixed[1], ops.cast(fixed[0], "int32"), code)
             here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
             row_codes = row_codes + ops.expand_dims(code, -1) * here
-            return (column + 1, row_codes, ops.take(network.embedding, code, axis=0), *memory)
+            return (column + 1, row_codes, ops.take(embedding, code, axis=0), *memory)
 
         empty_memory = [ops.zeros((n, reach * channels))] * n_layers
         _, row_codes, *_ = ops.while_loop(
@@ -154,7 +161,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
         )
         here = ops.cast(ops.equal(ops.arange(height, dtype="int32"), row), "int32")
         codes = codes + row_codes[:, None, :] * here[:, None]
-        return (row + 1, codes, ops.take(network.embedding, row_codes, axis=0), *rows_above)
+        return (row + 1, codes, ops.take(embedding, row_codes, axis=0), *rows_above)
 
     _, codes, *_ = ops.while_loop(
         lambda row, *_: row < height,

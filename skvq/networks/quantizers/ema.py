@@ -26,7 +26,7 @@ class EMAQuantizer(Quantizer):
         self.sums.assign(self.decay * self.sums + (1.0 - self.decay) * batch_sums)
         usage = ops.expand_dims(ops.convert_to_tensor(self.usage), -1)  # (K, 1)
         # A code that nobody chose for long keeps its embedding instead of dividing nothing by nothing.
-        means = ops.where(usage > 1e-3, self.sums / ops.maximum(usage, 1e-3), self.table)
+        means = ops.where(usage > 1e-3, self.sums / ops.maximum(usage, 1e-3), self.codebook)
         self.table.assign(means)
 
     def replace(self, codes: np.ndarray, embeddings: np.ndarray, usage: np.ndarray) -> None:
