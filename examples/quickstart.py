@@ -144,11 +144,12 @@ def draw(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, labels: np.ndar
 
     figure, axes = plt.subplot_mosaic(
         [["reconstructions", "samples"], ["codes", "samples"]],
-        figsize=(13, 6.2),
-        width_ratios=[1.25, 1],
+        figsize=(13, 6),
+        width_ratios=[1.3, 1],
+        height_ratios=[1.45, 1],
         layout="constrained",
     )
-    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], ax=axes["reconstructions"])
+    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], show_difference=True, ax=axes["reconstructions"])
     CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
     SampleDisplay.from_estimator(vqvae, prior, n_per_class=10, random_state=args.seed, ax=axes["samples"])
     path = args.output / "quickstart.png"

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from skvq._fitting import Diverged
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
 
@@ -86,6 +87,8 @@ class CodebookCare:
 
     def _flat_latents(self, images: np.ndarray) -> np.ndarray:
         latents = self.latents.one_batch((images,), self.batch_size)
+        if not np.isfinite(latents).all():
+            raise Diverged("latents turned nan or infinite")
         return latents.reshape(-1, latents.shape[-1])
 
 

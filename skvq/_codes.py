@@ -1,7 +1,10 @@
-"""Codes as the estimators take them from users: checked once, at the door."""
+"""What a prior takes from users (codes, grids, labels, how to draw), checked once, at the door."""
+
+import math
+from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import check_array, column_or_1d
 
 
 def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None = None) -> np.ndarray:
@@ -42,3 +45,82 @@ def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None 
             "Use the codes of the VQVAE that belongs here, or give n_embeddings when fitting the prior."
         )
     return integers.astype(np.int32)
+
+
+def grid_shape(n_positions: int, code_shape: tuple[int, ...] | None) -> tuple[int, int]:
+    """Return (height, width) of a grid of ``n_positions`` codes.
+
+    Raises
+    ------
+    ValueError
+        If ``code_shape`` is not one or two positive integers, or does not have that many positions.
+    """
+    if code_shape is None:
+        side = math.isqrt(n_positions)
+        return (side, side) if side * side == n_positions else (1, n_positions)
+    shape = tuple(code_shape)
+    if len(shape) not in (1, 2) or not all(isinstance(side, Integral) and side > 0 for side in shape):
+        raise ValueError(
+            f"code_shape must be (height, width) or (length,) of positive integers; got {code_shape!r}. "
+            "It is the VQVAE's code_shape_."
+        )
+    shape = (1, *shape)[-2:]
+    if math.prod(shape) != n_positions:
+        raise ValueError(
+            f"code_shape={tuple(code_shape)} has {math.prod(shape)} positions; got rows of {n_positions} codes. "
+            "Give the VQVAE's code_shape_."
+        )
+    return int(shape[0]), int(shape[1])
+
+
+def check_labels(y, n_rows: int) -> np.ndarray:
+    """Return y as an array of ``n_rows`` labels.
+
+    Raises
+    ------
+    ValueError
+        If y is None or has another length.
+    """
+    if y is None:
+        raise ValueError(
+            "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
+            "Pass y, or use conditional=False."
+        )
+    y = column_or_1d(y)
+    if len(y) != n_rows:
+        raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(y)}. Repeat or cut it.")
+    return y
+
+
+def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the index of each label in the sorted classes, int32.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of them.
+    """
+    unknown = ~np.isin(y, classes)
+    if unknown.any():
+        raise ValueError(
+            f"y must hold classes that the prior was fitted with, {list(classes)}; got {y[unknown][0]!r}. "
+            "Ask for one of these, or fit with examples of it."
+        )
+    return np.searchsorted(classes, y).astype(np.int32)
+
+
+def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raise ValueError unless codes can be drawn with these."""
+    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
+        raise ValueError(
+            f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
+            "for safer samples."
+        )
+    if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
+        raise ValueError(
+            f"top_k must be an integer >= 1, or None; got {top_k!r}. It is the number of likeliest codes to draw from."
+        )
+    if top_p is not None and (not isinstance(top_p, Real) or not 0 < top_p <= 1):
+        raise ValueError(
+            f"top_p must be in (0, 1], or None; got {top_p!r}. It is the probability that the codes to draw from reach."
+        )

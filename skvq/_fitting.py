@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,6 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skvq._callbacks import CallbackSupportMixin, FitTasks
 from skvq._random import stream
 from skvq.networks import keras
 from skvq.networks.inference import CompiledFunction
@@ -59,12 +61,15 @@ TRAINING_ADVICE = {
     "random_state": "Pass an int for the same result at every call.",
 }
 
+# Where Keras draws a seed that nobody gave.
+KERAS_SEEDS = import_module("keras.src.random.seed_generator")
+
 # Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
 _NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
 _SEEDING = threading.RLock()
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: parameters, weights as arrays, and the network that they stand for."""
 
     _parameter_constraints: dict = {}
@@ -104,9 +109,19 @@ class NetworkEstimator(BaseEstimator):
         return cached[name]
 
     def _adopt(self, network: keras.Model) -> None:
-        """Take a trained network's weights as the fitted state."""
+        """Take a network and its weights as the fitted state."""
         self.weights_ = [np.array(w) for w in network.get_weights()]
-        _NETWORKS[self] = {"network": network}
+        if _NETWORKS.get(self, {}).get("network") is not network:
+            _NETWORKS[self] = {"network": network}
+
+    def _trained(self, network: keras.Model, history: dict[str, list]) -> dict[str, Any]:
+        """Return the fitted attributes after epochs with this history, which are not yet in ``history_``."""
+        names = list(dict.fromkeys([*self.history_, *history]))
+        return {
+            "weights_": [np.array(w) for w in network.get_weights()],
+            "history_": {name: [*self.history_.get(name, []), *history.get(name, [])] for name in names},
+            "n_iter_": self.n_iter_ + len(history.get("loss", [])),
+        }
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
@@ -134,16 +149,17 @@ class NetworkEstimator(BaseEstimator):
 def seeded_initializers(seed: int) -> Iterator[None]:
     """Let Keras draw the seeds of unseeded initialisers and dropout from ``seed``.
 
-    Keras takes them from Python's global generator, which is left as it was found.
+    Keras takes them from Python's global generator. Seeding that one would not do: other threads, such as a Dask
+    worker's own, draw from it meanwhile. So Keras is handed a generator of its own while a network is built.
     """
     # One network at a time: in a search over threads, two would draw from each other's seeds.
     with _SEEDING:
-        state = random.getstate()
-        random.seed(seed)
+        found = getattr(KERAS_SEEDS, "python_random", random)
+        KERAS_SEEDS.python_random = random.Random(seed)
         try:
             yield
         finally:
-            random.setstate(state)
+            KERAS_SEEDS.python_random = found
 
 
 @dataclass(frozen=True)
@@ -161,6 +177,10 @@ class Streams:
     def of(self, name: str) -> np.random.Generator:
         """Return the named stream from its beginning."""
         return stream(self.seed, f"{name}/{self.call}")
+
+
+class Diverged(ArithmeticError):
+    """Training has left the finite numbers; says what did."""
 
 
 class Training:
@@ -183,6 +203,8 @@ class Training:
         ``validate() -> float``, smaller is better, after each epoch.
     falling_rate : bool
         Whether the learning rate falls linearly over the epochs.
+    tasks : FitTasks or None
+        Told of every epoch.
     """
 
     def __init__(
@@ -197,6 +219,7 @@ class Training:
         max_iter: int,
         validate: Callable[[], float] | None = None,
         falling_rate: bool = True,
+        tasks: FitTasks | None = None,
     ):
         self.estimator = estimator
         self.network = network
@@ -207,6 +230,7 @@ class Training:
         self.max_iter = max_iter
         self.validate = validate
         self.falling_rate = falling_rate
+        self.tasks = tasks
         self.steps_per_epoch = math.ceil(len(indices) / batch_size)
         self.n_steps = self.steps_per_epoch * max_iter
         self.step = 0
@@ -238,13 +262,15 @@ class Training:
         last_good = self.network.get_weights()
         try:
             for epoch in range(self.max_iter):
-                logs = self._epoch(epoch, before_step)
-                if not math.isfinite(logs["loss"]):
+                if self.tasks is not None:
+                    self.tasks.begin_epoch()
+                try:
+                    logs = self._epoch(epoch, before_step)
+                except Diverged as diverged:
                     self.network.set_weights(last_good)
                     warnings.warn(
-                        f"The loss of {type(self.estimator).__name__} turned {logs['loss']} in epoch {epoch + 1}; "
-                        "fit stopped and kept the weights from before that epoch. Lower learning_rate, or the weights "
-                        "of the loss.",
+                        f"The {diverged} in epoch {epoch + 1} of {type(self.estimator).__name__}; fit stopped and kept "
+                        "the weights from before that epoch. Lower learning_rate, or the weights of the loss.",
                         ConvergenceWarning,
                         stacklevel=4,
                     )
@@ -256,15 +282,19 @@ class Training:
                 for name, value in logs.items():
                     history.setdefault(name, []).append(value)
                 self._report(epoch, logs)
-                if self.validate is None:
-                    continue
-                gained = logs["val_loss"] < best - self.estimator.tol
-                epochs_without_gain = 0 if gained else epochs_without_gain + 1
-                if logs["val_loss"] < best:
-                    best, best_weights = logs["val_loss"], last_good
-                if epochs_without_gain >= self.estimator.n_iter_no_change:
-                    if self.estimator.verbose:
-                        print(f"No gain in {epochs_without_gain} epochs: stopped, best weights restored.")
+                stop = self.tasks is not None and self.tasks.end_epoch(
+                    lambda: self.estimator._trained(self.network, history)
+                )
+                if self.validate is not None:
+                    gained = logs["val_loss"] < best - self.estimator.tol
+                    epochs_without_gain = 0 if gained else epochs_without_gain + 1
+                    if logs["val_loss"] < best:
+                        best, best_weights = logs["val_loss"], last_good
+                    if epochs_without_gain >= self.estimator.n_iter_no_change:
+                        stop = True
+                        if self.estimator.verbose:
+                            print(f"No gain in {epochs_without_gain} epochs: stopped, best weights restored.")
+                if stop:
                     break
         except KeyboardInterrupt:
             warnings.warn(
@@ -293,6 +323,8 @@ class Training:
             x, y = batch if isinstance(batch, tuple) else (batch, None)
             logs = self.network.train_on_batch(x, y, return_dict=True)
             self.step += 1
+            if not math.isfinite(logs["loss"]):
+                raise Diverged(f"loss turned {float(logs['loss'])}")
             for name, value in logs.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
             if progress is not None:

@@ -161,3 +161,8 @@ def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:
     rows = max(1, chunk_bytes // max(1, 8 * math.prod(X.shape[1:])))
     for start in range(0, len(X), rows):
         yield X[start : start + rows]
+
+
+def spread(X: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return at most ``n_rows`` rows of X, evenly spaced."""
+    return np.asarray(X[np.unique(np.linspace(0, len(X) - 1, min(n_rows, len(X))).astype(int))])

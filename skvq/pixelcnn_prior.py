@@ -5,12 +5,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, Options
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
-from skvq._codes import check_codes
+from skvq._callbacks import FitTasks, with_callbacks
+from skvq._codes import check_choice, check_codes, check_labels, grid_shape, index_labels
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -19,10 +19,10 @@ from skvq._fitting import (
     Training,
     split_validation,
 )
-from skvq._graph import GraphFunction, TensorSpec
-from skvq.networks import ops
+from skvq._graph import GraphFunction
+from skvq._graph_functions import prior_graphs
 from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import Choice, boundary_distance, sample
+from skvq.networks.sampling import Choice, sample
 
 
 class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimator):
@@ -158,6 +158,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         self.verbose = verbose
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Learn the density of codes.
 
@@ -179,13 +180,15 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             conditional prior; or if a parameter is out of its range.
         """
         self._check_params()
+        tasks = FitTasks(self, X, y, self.max_iter)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         codes, labels, start = self._check_continuing(X, y) if continues else self._check_new(X, y)
         if not continues:
             validate_data(self, X, reset=True, skip_check_array=True)
         streams = Streams(_random.seed_from(self.random_state))
         start(streams)
-        self._train(codes, labels, streams, max_iter=self.max_iter, falling_rate=True)
+        self._train(codes, labels, streams, max_iter=self.max_iter, falling_rate=True, tasks=tasks)
+        tasks.end()
         return self
 
     def partial_fit(self, X, y=None, classes=None):
@@ -259,7 +262,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         n_classes = 0 if self.classes_ is None else len(self.classes_)
         return PixelCNN(self.n_embeddings_, self.code_shape_, n_classes=n_classes, **config)
 
-    def _train(self, codes, labels, streams: Streams, *, max_iter: int, falling_rate: bool) -> None:
+    def _train(
+        self, codes, labels, streams: Streams, *, max_iter: int, falling_rate: bool, tasks: FitTasks | None = None
+    ) -> None:
         network = self._network()
         train, validation = split_validation(self, len(codes), streams.of("validation"))
 
@@ -281,12 +286,11 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             max_iter=max_iter,
             validate=validate if len(validation) else None,
             falling_rate=falling_rate,
+            tasks=tasks,
         )
         history = training.run()
-        self._adopt(network)
-        for name, values in history.items():
-            self.history_.setdefault(name, []).extend(values)
-        self.n_iter_ += len(history.get("loss", []))
+        for name, value in self._trained(network, history).items():
+            setattr(self, name, value)
 
     def transform(self, X) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior transforms images to codes.
@@ -447,63 +451,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         -------
         dict of GraphFunction
         """
-        network = self._network()
-        n_positions, n_embeddings = network.n_positions, self.n_embeddings_
-        codes = TensorSpec(
-            "codes",
-            (None, n_positions),
-            "int64",
-            f"codes in [0, {n_embeddings}), row-major over {self.code_shape_}",
-        )
-        logits = TensorSpec(
-            "logits", (None, n_positions, n_embeddings), "float32", "unnormalised log-probabilities, in nats"
-        )
-        log_likelihood = TensorSpec("log_likelihood", (None,), "float32", "log-probability of a row, in nats")
-        uniforms = TensorSpec(
-            "uniforms", (None, n_positions), "float32", "independent uniform numbers in [0, 1), one for each code"
-        )
-        temperature = TensorSpec("temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer")
-        labels = ()
-        if self.classes_ is not None:
-            labels = (TensorSpec("labels", (None,), "int64", f"index into the {len(self.classes_)} classes"),)
-
-        def example_labels(n, generator):
-            return (generator.integers(0, len(self.classes_), n),) if labels else ()
-
-        def example_codes(n, generator):
-            return (generator.integers(0, n_embeddings, (n, n_positions)), *example_labels(n, generator))
-
-        def example_uniforms(n, generator):
-            drawn = generator.random((n, n_positions), dtype=np.float32)
-            return (drawn, np.array(1.0, np.float32), *example_labels(n, generator))
-
-        def margin(inputs, drawn):
-            uniforms, temperature, *given = inputs
-            answered = self._logits(drawn, *given)
-            return boundary_distance(answered, uniforms, drawn, Choice(float(temperature))) / 2e-5
-
-        return {
-            "prior": GraphFunction(
-                "prior", lambda *x: (network.logits(*x),), (codes, *labels), (logits,), example_codes
-            ),
-            "log_likelihood": GraphFunction(
-                "log_likelihood",
-                lambda *x: (ops.sum(network.log_probabilities(*x), axis=-1),),
-                (codes, *labels),
-                (log_likelihood,),
-                example_codes,
-            ),
-            "sampler": GraphFunction(
-                "sampler",
-                lambda uniforms, temperature, *labels: (
-                    ops.cast(sample(network, uniforms, Choice(temperature), *labels), "int64"),
-                ),
-                (uniforms, temperature, *labels),
-                (codes,),
-                example_uniforms,
-                margin,
-            ),
-        }
+        n_classes = 0 if self.classes_ is None else len(self.classes_)
+        return prior_graphs(self._network(), n_classes, self._logits)
 
     def _logits(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         network = self._network()
@@ -543,82 +492,3 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         tags.target_tags.required = bool(self.conditional)
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def grid_shape(n_positions: int, code_shape: tuple[int, ...] | None) -> tuple[int, int]:
-    """Return (height, width) of a grid of ``n_positions`` codes.
-
-    Raises
-    ------
-    ValueError
-        If ``code_shape`` is not one or two positive integers, or does not have that many positions.
-    """
-    if code_shape is None:
-        side = math.isqrt(n_positions)
-        return (side, side) if side * side == n_positions else (1, n_positions)
-    shape = tuple(code_shape)
-    if len(shape) not in (1, 2) or not all(isinstance(side, Integral) and side > 0 for side in shape):
-        raise ValueError(
-            f"code_shape must be (height, width) or (length,) of positive integers; got {code_shape!r}. "
-            "It is the VQVAE's code_shape_."
-        )
-    shape = (1, *shape)[-2:]
-    if math.prod(shape) != n_positions:
-        raise ValueError(
-            f"code_shape={tuple(code_shape)} has {math.prod(shape)} positions; got rows of {n_positions} codes. "
-            "Give the VQVAE's code_shape_."
-        )
-    return int(shape[0]), int(shape[1])
-
-
-def check_labels(y, n_rows: int) -> np.ndarray:
-    """Return y as an array of ``n_rows`` labels.
-
-    Raises
-    ------
-    ValueError
-        If y is None or has another length.
-    """
-    if y is None:
-        raise ValueError(
-            "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
-            "Pass y, or use conditional=False."
-        )
-    y = column_or_1d(y)
-    if len(y) != n_rows:
-        raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(y)}. Repeat or cut it.")
-    return y
-
-
-def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the index of each label in the sorted classes, int32.
-
-    Raises
-    ------
-    ValueError
-        If a label is none of them.
-    """
-    unknown = ~np.isin(y, classes)
-    if unknown.any():
-        raise ValueError(
-            f"y must hold classes that the prior was fitted with, {list(classes)}; got {y[unknown][0]!r}. "
-            "Ask for one of these, or fit with examples of it."
-        )
-    return np.searchsorted(classes, y).astype(np.int32)
-
-
-def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raise ValueError unless codes can be drawn with these."""
-    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
-        raise ValueError(
-            f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
-            "for safer samples."
-        )
-    if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
-        raise ValueError(
-            f"top_k must be an integer >= 1, or None; got {top_k!r}. It is the number of likeliest codes to draw from."
-        )
-    if top_p is not None and (not isinstance(top_p, Real) or not 0 < top_p <= 1):
-        raise ValueError(
-            f"top_p must be in (0, 1], or None; got {top_p!r}. It is the probability that the codes to draw from reach."
-        )

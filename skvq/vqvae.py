@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +13,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
+from skvq._arrays import check_images
+from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
 from skvq._codes import check_codes
 from skvq._encodings import (
@@ -33,13 +34,14 @@ from skvq._fitting import (
     Training,
     split_validation,
 )
-from skvq._graph import GraphFunction, TensorSpec
-from skvq._images import Layout, ValueRange, layout_of, value_range
+from skvq._graph import GraphFunction
+from skvq._graph_functions import vqvae_graphs
+from skvq._images import Layout, ValueRange, layout_of, spread, value_range
 from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import spans
-from skvq.networks.losses import LOSSES
+from skvq.networks.losses import LOSSES, constant_picture_loss
 from skvq.networks.quantizers import QUANTIZERS
 
 
@@ -133,6 +135,14 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         Where X had column names.
     weights_ : list of ndarray
         The network's weights.
+
+    Notes
+    -----
+    In a search with ``n_jobs``, each worker starts TensorFlow with as many threads as the machine has cores, so that
+    results do not depend on ``n_jobs``: convolutions add up in another order, and end in other last digits, under
+    another number of threads. Where there are many workers, set the environment variables
+    ``TF_NUM_INTRAOP_THREADS`` and ``TF_NUM_INTEROP_THREADS`` before Python starts. They hold for the process and all
+    its workers alike, of joblib and of Dask, so results stay equal.
 
     References
     ----------
@@ -243,6 +253,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         self.verbose = verbose
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Learn the codebook and the networks.
 
@@ -264,13 +275,15 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             parameter is out of its range.
         """
         self._check_params()
+        tasks = FitTasks(self, X, y, self.max_iter)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         X, layout, remember = self._check_fit_X(X, continues)
         remember()
         streams = Streams(_random.seed_from(self.random_state))
         if not continues:
             self._start(X, layout, streams)
-        self._train(X, streams, new=not continues, max_iter=self.max_iter, falling_rate=True)
+        self._train(X, streams, new=not continues, max_iter=self.max_iter, falling_rate=True, tasks=tasks)
+        tasks.end()
         return self
 
     def partial_fit(self, X, y=None):
@@ -378,7 +391,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             bounded=not self.layout_.is_vector,
         )
 
-    def _train(self, X, streams: Streams, *, new: bool, max_iter: int, falling_rate: bool) -> None:
+    def _train(
+        self, X, streams: Streams, *, new: bool, max_iter: int, falling_rate: bool, tasks: FitTasks | None = None
+    ) -> None:
         network = self._network_for_training()
         train, validation = split_validation(self, len(X), streams.of("validation"))
         batch_size = min(self._batch_size(), len(train))
@@ -396,6 +411,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             max_iter=max_iter,
             validate=(lambda: self._validation_loss(rows, validation)) if len(validation) else None,
             falling_rate=falling_rate,
+            tasks=tasks,
         )
         care = CodebookCare(
             network,
@@ -417,13 +433,16 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
         history = training.run(care.before_step, after_epoch)
         network.quantizer.active.assign(1.0)  # also where fit ended before the codebook's start
-        self._adopt(network)
-        for name, values in history.items():
-            self.history_.setdefault(name, []).extend(values)
-        self.n_iter_ += len(history.get("loss", []))
-        self.codebook_ = ops.convert_to_numpy(network.quantizer.codebook)
-        self.code_counts_ = self.position_counts_.sum(axis=0)
+        for name, value in self._trained(network, history).items():
+            setattr(self, name, value)
         self._warn_of_collapse()
+
+    def _trained(self, network: Autoencoder, history: dict[str, list]) -> dict:
+        return {
+            **super()._trained(network, history),
+            "codebook_": ops.convert_to_numpy(network.quantizer.codebook),
+            "code_counts_": self.position_counts_.sum(axis=0),
+        }
 
     def _network_for_training(self) -> Autoencoder:
         """Return the network with the present weights of the loss, which set_params may have changed."""
@@ -597,66 +616,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         dict of GraphFunction
         """
         network = self._network()
-        low, high = self.data_range_
-        kind = "vectors" if self.layout_.is_vector else "images, channels last"
-        images = TensorSpec(
-            "images",
-            (None, *self.image_shape_),
-            "float32",
-            f"{kind}, in the units of the training data [{low}, {high}]",
-        )
-        codes = TensorSpec(
-            "codes",
-            (None, network.n_positions),
-            "int64",
-            f"codes in [0, {len(self.codebook_)}), row-major over {self.code_shape_}",
-        )
-
-        def example_images(n, generator):
-            # Smooth pictures in the data's range: their codes are those of use, not of noise.
-            values = generator.random((n, *self.image_shape_), dtype=np.float32)
-            for axis in range(1, 1 + min(2, len(self.image_shape_))):
-                for _ in range(2):
-                    values = (values + np.roll(values, 1, axis) + np.roll(values, -1, axis)) / 3
-            return (np.clip(2 * values - 0.5, 0, 1) * np.float32(high - low) + np.float32(low),)
-
-        def example_codes(n, generator):
-            return (generator.integers(0, len(self.codebook_), (n, network.n_positions)),)
-
-        def margin(inputs, codes):
-            return self._code_margin(inputs[0], codes)
-
-        return {
-            "encoder": GraphFunction(
-                "encoder",
-                lambda x: (ops.cast(network.encode(x), "int64"),),
-                (images,),
-                (codes,),
-                example_images,
-                margin,
-            ),
-            "decoder": GraphFunction("decoder", lambda c: (network.decode(c),), (codes,), (images,), example_codes),
-            "reconstruct": GraphFunction(
-                "reconstruct",
-                lambda x: (network.reconstruct(x),),
-                (images,),
-                (replace(images, name="reconstructions"),),
-                example_images,
-            ),
-        }
-
-    def _code_margin(self, images: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """How much farther than the nearest embedding each code's embedding is, in units of float32's blur."""
-        network = self._network()
         latents = self._compiled("latents", network.latents)
-        z = latents.in_batches(images, batch_size=self._inference_batch_size()).astype(np.float64)
-        z = z.reshape(len(images), network.n_positions, -1)
-        table = self.codebook_.astype(np.float64)
-        half_norms = 0.5 * np.square(table).sum(axis=-1)
-        scores = z @ table.T - half_norms
-        chosen = np.take_along_axis(scores, codes[..., None].astype(np.int64), axis=-1)[..., 0]
-        size = np.abs(z) @ np.abs(table).T.max(axis=1) + half_norms.max()
-        return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
+        size = self._inference_batch_size()
+        return vqvae_graphs(network, self.layout_, lambda images: latents.in_batches(images, batch_size=size))
 
     def _check_fit_X(self, X, continues: bool) -> tuple:
         """Return X as an array, its layout, and a function that notes X's columns once all is found good."""
@@ -710,33 +672,3 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def check_images(X) -> np.ndarray:
-    """Return X as a numeric array of two to four dimensions, or as it is if it only looks like an array.
-
-    Something with ``shape``, ``dtype`` and slicing, such as a folder of images, is read batch by batch.
-    """
-    if is_lazy(X):
-        return X
-    return check_array(X, dtype="numeric", allow_nd=True, input_name="X")
-
-
-def is_lazy(X) -> bool:
-    """Whether X is read from elsewhere, slice by slice."""
-    looks_like_array = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__", "__len__"))
-    return looks_like_array and not isinstance(X, np.ndarray) and len(X.shape) in (3, 4) and not hasattr(X, "toarray")
-
-
-def spread(X, n_rows: int) -> np.ndarray:
-    """Return at most ``n_rows`` rows of X, evenly spaced."""
-    return np.asarray(X[np.unique(np.linspace(0, len(X) - 1, min(n_rows, len(X))).astype(int))])
-
-
-def constant_picture_loss(loss: Callable, images: np.ndarray, values: ValueRange) -> float:
-    """Return the loss of answering every image with the mean value: the unit that losses are measured in."""
-    span = values.maximum - values.minimum or 1.0
-    unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
-    picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
-    result = float(ops.convert_to_numpy(loss(unit_images, picture)))
-    return result if math.isfinite(result) and result > 1e-12 else 1.0

@@ -11,8 +11,13 @@ network that has learnt nothing scores about 1 whatever the loss and the data's 
 ``vq_weight`` then mean the same under each of them.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from keras import ops
+
+from skvq._images import ValueRange
 
 
 def mse(images, reconstructions):
@@ -68,3 +73,12 @@ def ssim(images, reconstructions):
 
 
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
+
+
+def constant_picture_loss(loss: Callable, images: np.ndarray, values: ValueRange) -> float:
+    """Return the loss of answering every image with the mean value: the unit that losses are measured in."""
+    span = values.maximum - values.minimum or 1.0
+    unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
+    picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
+    result = float(ops.convert_to_numpy(loss(unit_images, picture)))
+    return result if math.isfinite(result) and result > 1e-12 else 1.0

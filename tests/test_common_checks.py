@@ -1,0 +1,54 @@
+"""What scikit-learn asks of every estimator, and the checks of it that its own list leaves out."""
+
+from unittest import SkipTest
+
+import pytest
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skvq import VQVAE, PixelCNNPrior
+
+# Most of the time goes into compiling, and a plain optimizer's step compiles faster than Adam's.
+SMALL = {"hidden_channels": 2, "max_iter": 1, "optimizer": "sgd"}
+ESTIMATORS = [
+    VQVAE(4, 2, n_residual_blocks=0, **SMALL),
+    # Flat rows are signals to it, images one pixel high; so it takes rows of any length.
+    VQVAE(4, 2, architecture="conv", downsampling=2, n_residual_blocks=0, **SMALL),
+    PixelCNNPrior(n_layers=1, early_stopping=False, **SMALL),
+]
+NOT_ON_THE_LIST = [
+    "check_dataframe_column_names_consistency",
+    "check_global_set_output_transform_polars",
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+]
+
+# The checks that move between arrays and data frames cause these on purpose.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X does not have valid feature names"),
+    pytest.mark.filterwarnings("ignore:X has feature names, but .* was fitted without"),
+]
+
+
+def hold(check, *arguments):
+    """Run a check, and let one that skips itself count as failed."""
+    try:
+        check(*arguments)
+    except SkipTest as skipped:
+        pytest.fail(f"skipped: {skipped}")
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_common_checks(estimator, check):
+    hold(check, estimator)
+
+
+@pytest.mark.parametrize("check", NOT_ON_THE_LIST)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dense", "conv", "prior"])
+def test_checks_that_are_not_on_the_list(estimator, check):
+    hold(getattr(estimator_checks, check), type(estimator).__name__, clone(estimator))
