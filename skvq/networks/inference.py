@@ -5,6 +5,7 @@ computed in, and a row's codes must not depend on its neighbours.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -29,8 +30,9 @@ class CompiledFunction(keras.Model):
         if keras.config.backend() == "tensorflow":
             import tensorflow as tf
 
-            # predict_on_batch would trace again for every model, and TensorFlow would warn of it.
-            self._run = tf.function(function, autograph=False)
+            # predict_on_batch would trace again for every model. TensorFlow counts traces by a function's code, and
+            # would warn that several networks share it; a partial has no code, so each counts for itself.
+            self._run = tf.function(partial(function), autograph=False)
         else:
             self.compile(jit_compile=keras.config.backend() == "jax")
             self._run = lambda *inputs: self.predict_on_batch(list(inputs))
