@@ -9,8 +9,12 @@ prior to the codes of each beta: what an image then costs in bits, against what 
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
+
+# TensorFlow reports on its own work at length; the figures below should be seen.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
