@@ -11,6 +11,8 @@ from skvq import _random
 from ._checks import Providers, check_codes, check_count, check_images, check_providers, check_temperature, labels_of
 from ._source import Source
 
+MOST_DRAWN_AT_ONCE = 128
+
 
 class Runtime:
     """An autoencoder, a prior, or both, run by onnxruntime.
@@ -195,18 +197,22 @@ class Runtime:
         temperature = check_temperature(temperature)
         labels = labels_of(y, self.classes, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, int(np.prod(self.source.code_shape)))
-        return self._run(part, uniforms, *labels, temperature=temperature)
+        # A step of the sampler costs nearly the same for many rows as for one: the smallest power of two that holds
+        # them, so that one image stays cheap and many come at once.
+        size = min(MOST_DRAWN_AT_ONCE, 1 << (n_samples - 1).bit_length())
+        return self._run(part, uniforms, *labels, size=size, temperature=temperature)
 
-    def _run(self, part: str, *rows: np.ndarray, **shared: np.ndarray) -> np.ndarray:
+    def _run(self, part: str, *rows: np.ndarray, size: int | None = None, **shared: np.ndarray) -> np.ndarray:
         """Run a part on all rows, in batches; ``rows`` are its inputs in order, less those ``shared`` by all rows."""
+        size = size or self._batch_size
         file = self.source.parts[part]
         names = [tensor["name"] for tensor in file.inputs if tensor["name"] not in shared]
         session = self._session(part)
         output = file.outputs[0]
         answers = [np.empty((0, *output["shape"][1:]), output["dtype"])]
-        for start in range(0, len(rows[0]), self._batch_size):
-            batch = [array[start : start + self._batch_size] for array in rows]
-            missing = self._batch_size - len(batch[0])
+        for start in range(0, len(rows[0]), size):
+            batch = [array[start : start + size] for array in rows]
+            missing = size - len(batch[0])
             padded = [np.concatenate([array, np.repeat(array[:1], missing, axis=0)]) for array in batch]
             answer = session.run(None, {**dict(zip(names, padded, strict=True)), **shared})[0]
             answers.append(answer[: len(batch[0])])
