@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE
+from skvq._images import Layout
 from skvq.networks.quantizers import QUANTIZERS
 
 QUICK = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 1, "max_iter": 1}
@@ -251,6 +252,27 @@ class TestTraining:
             vqvae.partial_fit(images[start : start + 32])
         assert vqvae.n_iter_ == 3
         assert vqvae.transform(images).max() < 8
+
+    def test_a_memory_mapped_array_fits_as_the_array_does_and_is_never_read_whole(self, images, tmp_path, monkeypatch):
+        np.save(tmp_path / "images.npy", images)
+        on_disk = np.load(tmp_path / "images.npy", mmap_mode="r")
+        asked = []
+
+        def watched(layout, rows, to_images=Layout.to_images):
+            asked.append(len(rows))
+            return to_images(layout, rows)
+
+        monkeypatch.setattr(Layout, "to_images", watched)
+        fitted = VQVAE(random_state=0, **{**QUICK, "batch_size": 16}).fit(on_disk)
+        fitted.transform(on_disk)
+        assert max(asked) <= 96
+        assert asked.count(16) >= 6  # the six steps
+        in_memory = VQVAE(random_state=0, **{**QUICK, "batch_size": 16}).fit(images)
+        np.testing.assert_array_equal(fitted.transform(images), in_memory.transform(images))
+        streamed = VQVAE(random_state=0, **QUICK)
+        for chunk in (on_disk[start : start + 48] for start in (0, 48)):
+            streamed.partial_fit(chunk)
+        assert streamed.n_iter_ == 2
 
     def test_early_stopping_restores_the_best_epoch(self, images):
         vqvae = VQVAE(
