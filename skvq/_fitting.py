@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvq._callbacks import CallbackSupportMixin, FitTasks
 from skvq._random import stream
 from skvq.networks import keras
-from skvq.networks.inference import CompiledFunction
+from skvq.networks.inference import CompiledFunction, compile_step
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -242,6 +242,7 @@ class Training:
             # short fit.
             optimizer.build(network.trainable_variables)
             network.compile(optimizer=optimizer, jit_compile=keras.config.backend() == "jax")
+            compile_step(network)
 
     def run(
         self,

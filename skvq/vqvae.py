@@ -40,7 +40,7 @@ from skvq._images import Layout, ValueRange, layout_of, spread, value_range
 from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
-from skvq.networks.inference import spans
+from skvq.networks.inference import compile_step, spans
 from skvq.networks.losses import LOSSES, constant_picture_loss
 from skvq.networks.quantizers import QUANTIZERS
 
@@ -450,7 +450,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         if (network.beta, network.vq_weight) != (self.beta, self.vq_weight):
             network.beta, network.vq_weight = self.beta, self.vq_weight
             if network.compiled:
-                network.make_train_function(force=True)
+                compile_step(network)
         return network
 
     def _warn_of_collapse(self) -> None:

@@ -32,7 +32,7 @@ class CompiledFunction(keras.Model):
 
             # predict_on_batch would trace again for every model. TensorFlow counts traces by a function's code, and
             # would warn that several networks share it; a partial has no code, so each counts for itself.
-            self._run = tf.function(partial(function), autograph=False)
+            self._run = tf.function(partial(function), autograph=False, reduce_retracing=True)
         else:
             self.compile(jit_compile=keras.config.backend() == "jax")
             self._run = lambda *inputs: self.predict_on_batch(list(inputs))
@@ -58,6 +58,20 @@ class CompiledFunction(keras.Model):
         n_rows = len(batch[0])
         padded = tuple(np.concatenate([x, np.repeat(x[:1], batch_size - n_rows, axis=0)]) for x in batch)
         return keras.ops.convert_to_numpy(self._run(*padded, *shared))[:n_rows]
+
+
+def compile_step(network: keras.Model) -> None:
+    """Have ``network.train_on_batch`` compile its step anew at the next call, with the network as it then is.
+
+    On TensorFlow for this network alone, for the reason above; Keras's own function would be traced no differently.
+    """
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(partial(network.train_step), autograph=False, reduce_retracing=True)
+        network.train_function = lambda batches: step(next(batches))
+    else:
+        network.make_train_function(force=True)
 
 
 def spans(n_rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
