@@ -9,12 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skvq._fitting import Diverged
+from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
 
 WARM_UP_STEPS = 100  # steps without quantiser, so that k-means finds latents that mean something
-RESTART_EVERY = 50  # steps between two looks for dead codes
-RESTART_BELOW = 0.03  # of the average code's use
+RESTART_EVERY = 25  # steps between two looks for dead codes
 RESTART_UNTIL = 0.8  # of all steps: a code moved later would not find its place any more
 LATENTS_PER_CODE = 40  # for k-means
 
@@ -31,8 +31,10 @@ class CodebookCare:
         Training rows.
     n_steps : int
         Steps of the whole training.
-    start : bool
-        Whether the codebook is new.
+    init : {"kmeans", "random"} or None
+        How a new codebook begins; None where training continues with the codebook there is.
+    restart_threshold : float
+        Part of the average code's use below which a code is dead; 0 restarts none.
     start_generator, restart_generator : numpy Generator
     """
 
@@ -44,7 +46,8 @@ class CodebookCare:
         *,
         n_steps: int,
         batch_size: int,
-        start: bool,
+        init: str | None,
+        restart_threshold: float,
         start_generator: np.random.Generator,
         restart_generator: np.random.Generator,
     ):
@@ -56,18 +59,27 @@ class CodebookCare:
         self.start_generator = start_generator
         self.restart_generator = restart_generator
         self.latents = CompiledFunction(network, network.latents)
-        self.started = not start
-        self.start_step = min(WARM_UP_STEPS, n_steps // 5) if start else 0
-        if start:
+        self.restart_threshold = restart_threshold
+        self.started = init != "kmeans"
+        self.start_step = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
+        if init == "kmeans":
             network.quantizer.active.assign(0.0)
+        elif init == "random":
+            # Embeddings as they were drawn, each as if it had been used like every other.
+            table = keras.ops.convert_to_numpy(network.quantizer.codebook)
+            network.quantizer.start(table, np.full(len(table), self._latents_per_step() / len(table), np.float32))
 
     def before_step(self, step: int, images: np.ndarray) -> None:
         """Start or restart codes where this step asks for it."""
         if not self.started and step >= self.start_step:
             self._start()
-        elif self.started and step % RESTART_EVERY == 0 and self.start_step < step < RESTART_UNTIL * self.n_steps:
+        elif self._restarts_at(step):
             latents = self._flat_latents(images)
-            self.network.quantizer.restart_dead(latents, RESTART_BELOW, self.restart_generator)
+            self.network.quantizer.restart_dead(latents, self.restart_threshold, self.restart_generator)
+
+    def _restarts_at(self, step: int) -> bool:
+        in_time = self.start_step < step < RESTART_UNTIL * self.n_steps
+        return self.restart_threshold > 0 and in_time and step % RESTART_EVERY == 0
 
     def _start(self) -> None:
         quantizer = self.network.quantizer
@@ -83,8 +95,11 @@ class CodebookCare:
         if len(latents) > wanted:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
-        quantizer.start(centres, shares * self.batch_size * self.network.n_positions)
+        quantizer.start(centres, shares * self._latents_per_step())
         self.started = True
+
+    def _latents_per_step(self) -> int:
+        return self.batch_size * self.network.n_positions
 
     def _flat_latents(self, images: np.ndarray) -> np.ndarray:
         latents = self.latents.one_batch((images,), self.batch_size)

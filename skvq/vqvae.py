@@ -80,8 +80,14 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     quantizer : {"ema", "gradient", "fsq"} or class, default="ema"
         How the codebook learns: moving averages, the paper's loss term, or a fixed grid. A class is a
         subclass of :class:`skvq.networks.quantizers.Quantizer`.
-    decay : float, default=0.99
+    decay : float, default=0.95
         Weight of the past in the moving averages, in [0, 1).
+    codebook_init : {"kmeans", "random"}, default="kmeans"
+        Where the codebook begins: at k-means of the latents, after a few steps without quantisation; or at random
+        numbers in [-1, 1], from the first step on. A fixed grid knows no difference but these steps.
+    restart_threshold : float, default=0.3
+        A code used less than this part of the average code's use is moved to the latent of a random patch, in
+        [0, 1]. It is looked for every 25 steps in the first four fifths of training. 0 leaves codes where they are.
     reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
         Each is divided by its value for the best constant picture, so that the weights mean the same under each
         and at every scale of X; see :mod:`skvq.networks.losses`.
@@ -183,6 +189,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "n_residual_blocks": [Interval(Integral, 0, None, closed="left")],
         "quantizer": [StrOptions(set(QUANTIZERS)), callable],
         "decay": [Interval(Real, 0, 1, closed="left")],
+        "codebook_init": [StrOptions({"kmeans", "random"})],
+        "restart_threshold": [Interval(Real, 0, 1, closed="both")],
         "reconstruction_loss": [StrOptions(set(LOSSES)), callable],
         "encode": [StrOptions(set(ENCODINGS))],
         **TRAINING_CONSTRAINTS,
@@ -195,7 +203,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "image_shape": "Give (height, width) or (height, width, channels), or None for vectors.",
         "downsampling": "Pixels to a code in each direction: 4 makes 7 × 7 codes of 28 × 28 pixels.",
         "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
-        "decay": "It is the weight of the past in the codebook's moving averages; 0.99 is a common start.",
+        "decay": "It is the weight of the past in the codebook's moving averages; 0.95 to 0.99 are common.",
+        "codebook_init": "'kmeans' keeps every code in use from the start; 'random' is the paper's way.",
+        "restart_threshold": "It is a part of the average code's use; 0.3 suits most data, 0 restarts no code.",
         "encode": "It is what transform answers; a prior needs 'codes'.",
         **TRAINING_ADVICE,
     }
@@ -213,7 +223,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         hidden_channels: int = 64,
         n_residual_blocks: int = 2,
         quantizer: str | type = "ema",
-        decay: float = 0.99,
+        decay: float = 0.95,
+        codebook_init: str = "kmeans",
+        restart_threshold: float = 0.3,
         reconstruction_loss: str | Callable = "mse",
         encode: str = "codes",
         optimizer: str = "adam",
@@ -239,6 +251,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         self.n_residual_blocks = n_residual_blocks
         self.quantizer = quantizer
         self.decay = decay
+        self.codebook_init = codebook_init
+        self.restart_threshold = restart_threshold
         self.reconstruction_loss = reconstruction_loss
         self.encode = encode
         self.optimizer = optimizer
@@ -419,7 +433,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             train,
             n_steps=training.n_steps,
             batch_size=batch_size,
-            start=new,
+            init=self.codebook_init if new else None,
+            restart_threshold=self.restart_threshold,
             start_generator=streams.of("codebook"),
             restart_generator=streams.of("restarts"),
         )
@@ -658,10 +673,15 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        return int(np.clip(2**19 // math.prod(self.image_shape_), 1, 32))
+        return int(np.clip(2**19 // self._values_per_image(), 1, 32))
 
     def _inference_batch_size(self) -> int:
-        return int(np.clip(2**20 // math.prod(self.image_shape_), 1, 128))
+        return int(np.clip(2**20 // self._values_per_image(), 1, 128))
+
+    def _values_per_image(self) -> int:
+        """The larger of its pixels and a 32nd of its distances to all embeddings: a batch is the tile of both."""
+        n_distances = math.prod(self.code_shape_) * self.network_config_["n_embeddings"]
+        return max(math.prod(self.image_shape_), n_distances // 32)
 
     @property
     def _n_features_out(self) -> int:

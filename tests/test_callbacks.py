@@ -91,6 +91,14 @@ def test_the_scoring_monitor_follows_the_epochs(images, labels):
     assert len({row["psnr"] for row in rows}) == 3
 
 
+def test_the_progress_bar_reaches_its_end(images, capsys):
+    pytest.importorskip("rich", reason="scikit-learn draws its progress bar with it")
+    vqvae(max_iter=3).set_callbacks(callback.ProgressBar()).fit(images)
+    shown = capsys.readouterr().out
+    assert "VQVAE - fit" in shown
+    assert "100%" in shown
+
+
 def test_callbacks_come_down_from_a_pipeline_and_a_search(images):
     class Counter(Recorder):
         max_propagation_depth = None

@@ -1,5 +1,7 @@
 """Searches over the weights of the loss and the size of the codebook, in one process, in several, and in a cluster."""
 
+from copy import copy
+
 import joblib
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
 from skvq import VQVAE
-from skvq.metrics import neg_mse_scorer, perplexity_scorer, psnr_scorer
+from skvq.metrics import neg_mse_scorer, perplexity_scorer, psnr_scorer, ssim_scorer
 
 GRID = {"beta": [0.1, 2.0], "vq_weight": [0.5], "n_embeddings": [4, 8]}
 SMALL = {"embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
@@ -73,11 +75,30 @@ def test_halving_spends_epochs(images):
 
 
 def test_ready_scorers_steer_a_search(images):
-    scorers = {"psnr": psnr_scorer, "neg_mse": neg_mse_scorer, "perplexity": perplexity_scorer}
-    search = GridSearchCV(small(), {"n_embeddings": [4, 8]}, scoring=scorers, refit="psnr", cv=2).fit(images)
+    scorers = {"psnr": psnr_scorer, "ssim": ssim_scorer, "neg_mse": neg_mse_scorer, "perplexity": perplexity_scorer}
+    pytest.importorskip("skimage")
+    enlarged = images.repeat(2, axis=1).repeat(2, axis=2)  # SSIM's window has 11 × 11 pixels
+    search = GridSearchCV(small(), {"n_embeddings": [4, 8]}, scoring=scorers, refit="psnr", cv=2).fit(enlarged)
     results = search.cv_results_
     for name in scorers:
         assert np.isfinite(results[f"mean_test_{name}"]).all()
     assert np.all(results["mean_test_psnr"] > 0)
     assert np.all(results["mean_test_neg_mse"] < 0)
     assert np.all((results["mean_test_perplexity"] >= 1) & (results["mean_test_perplexity"] <= [4, 8]))
+
+
+@pytest.mark.parametrize("encode", ["quantized", "latents", "histogram"])
+def test_perplexity_is_of_codes_whatever_transform_answers(vqvae, images, encode):
+    expected = perplexity_scorer(vqvae, images)
+    other = copy(vqvae).set_params(encode=encode)
+    assert perplexity_scorer(other, images) == expected
+    assert other.encode == encode
+
+
+def test_code_maps_are_of_codes_whatever_transform_answers(vqvae, images):
+    pytest.importorskip("matplotlib")
+    from skvq.plotting import CodeMapDisplay
+
+    other = copy(vqvae).set_params(encode="quantized")
+    maps = CodeMapDisplay.from_estimator(other, images).codes
+    np.testing.assert_array_equal(maps.reshape(len(maps), -1), vqvae.transform(images)[: len(maps)])

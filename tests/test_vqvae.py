@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE
 from skvq._images import Layout
-from skvq.networks.quantizers import QUANTIZERS
+from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
 QUICK = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 1, "max_iter": 1}
 LEARNS = {"hidden_channels": 16, "n_residual_blocks": 1, "learning_rate": 0.01, "batch_size": 16, "max_iter": 20}
@@ -181,10 +181,13 @@ class TestIndependence:
         assert not np.array_equal(five, vqvae.sample(5, random_state=1))
 
     def test_samples_without_prior_follow_the_frequencies_of_each_position(self, vqvae):
-        codes = vqvae.transform(vqvae.sample(4000, random_state=0))
-        # A code may be read back as another, so only well-separated frequencies are compared.
-        drawn = np.bincount(codes[:, 0], minlength=12) / 4000
-        assert drawn.argmax() == vqvae.position_counts_[0].argmax()
+        twin = copy.copy(vqvae)
+        twin.inverse_transform = lambda codes: codes
+        codes = twin.sample(4000, random_state=0)
+        drawn = np.stack([np.bincount(column, minlength=12) for column in codes.T]) / 4000  # (positions, K)
+        shares = vqvae.position_counts_ / vqvae.position_counts_.sum(axis=1, keepdims=True)
+        assert np.all(drawn[shares == 0] == 0)
+        np.testing.assert_allclose(drawn, shares, atol=4 * 0.5 / np.sqrt(4000))
 
 
 class TestCopies:
@@ -231,6 +234,37 @@ class TestTraining:
     def test_codes_stay_in_use_where_restarts_are_needed(self, images):
         vqvae = VQVAE(32, 4, **LEARNS, random_state=0).fit(images)
         assert vqvae.history_["codes_in_use"][-1] >= 24
+
+    def test_restarts_keep_the_use_of_codes_even(self, images):
+        def perplexity(**params):
+            vqvae = VQVAE(32, 4, **LEARNS, codebook_init="random", random_state=0, **params).fit(images)
+            return vqvae.history_["perplexity"][-1]
+
+        assert perplexity() > 1.3 * perplexity(restart_threshold=0)
+
+    def test_no_code_is_restarted_at_threshold_0(self, images, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            Quantizer, "restart_dead", lambda self, latents, threshold, generator: asked.append(threshold)
+        )
+        VQVAE(32, 4, **LEARNS, restart_threshold=0, random_state=0).fit(images)
+        assert not asked
+        VQVAE(32, 4, **LEARNS, restart_threshold=0.5, random_state=0).fit(images)
+        assert set(asked) == {0.5}
+
+    @pytest.mark.parametrize("quantizer", ["ema", "gradient"])
+    def test_a_random_codebook_quantises_from_the_first_step(self, images, quantizer):
+        n_steps = 4
+        params = dict(quantizer=quantizer, batch_size=24, max_iter=1, learning_rate=1e-9, restart_threshold=0)
+        params |= dict(hidden_channels=4, n_residual_blocks=0, random_state=0)
+        vqvae = VQVAE(16, 2, codebook_init="random", **params).fit(images[: 24 * n_steps])
+        # Of a codebook drawn from [-1, 1], most embeddings lie far from latents that nobody trained.
+        untouched = np.abs(vqvae.codebook_).max(axis=1) > 0.5
+        assert vqvae.code_counts_.sum() == 24 * n_steps * np.prod(vqvae.code_shape_)
+        assert vqvae.history_["commitment_loss"][0] > 0
+        assert untouched.sum() >= 4
+        started = VQVAE(16, 2, codebook_init="kmeans", **params).fit(images[: 24 * n_steps])
+        assert started.history_["perplexity"][0] > vqvae.history_["perplexity"][0]
 
     def test_warm_start_continues_with_the_new_weights_of_the_loss(self, images):
         vqvae = VQVAE(random_state=0, warm_start=True, **QUICK).fit(images)

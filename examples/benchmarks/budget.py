@@ -82,9 +82,12 @@ class Fitted:
     n_epochs: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class FitCost:
-    """What a fit costs: ``overhead`` seconds, and ``per_row`` seconds for each row of each epoch."""
+    """What a fit costs: ``overhead`` seconds, and ``per_row`` seconds for each row of each epoch.
+
+    Every fit planned by it tells it what a row really takes.
+    """
 
     overhead: float
     per_row: float
@@ -134,17 +137,16 @@ class FitCost:
             None if four fits took longer: the budget is too short for this method, or the machine is busy.
         """
         generator = np.random.default_rng(seed)
-        planned = 0.96 * seconds
         for _ in range(4):
-            n_chosen, n_epochs = self.plan(planned, n_rows, repeats=repeats)
+            n_chosen, n_epochs = self.plan(0.97 * seconds, n_rows, repeats=repeats)
             order = generator.permutation(n_rows)
             rows = np.sort(np.concatenate([order, order])[:n_chosen])
             estimator, taken = seconds_of(fit, rows, n_epochs)
+            # Never by much more: a large excess was another process's doing.
+            self.per_row = min((taken - self.overhead) / (len(rows) * n_epochs), 1.7 * self.per_row)
             if taken <= seconds:
                 return Fitted(estimator, taken, len(rows), n_epochs)
             print(f"  took {taken:.1f} s of {seconds:.1f} s; again, with less", flush=True)
-            # Never by much more: a large excess was another process's doing.
-            planned *= max(0.94 * seconds / taken, 0.6)
         return None
 
 

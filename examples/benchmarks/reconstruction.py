@@ -49,6 +49,7 @@ def main() -> None:
     add_data_argument(parser)
     parser.add_argument("--seconds", type=float, default=120.0, help="of training, for each run")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--curves", type=int, help="seeds with a curve of skvq (default: all)")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "pythae-4x4"), metavar="METHOD")
     parser.add_argument("--threads", type=int, default=2)
@@ -57,7 +58,9 @@ def main() -> None:
     parser.add_argument("--run", metavar="METHOD", help="do one run, in this process")
     parser.add_argument("--seed", type=int, default=0, help="of the one run")
     args = parser.parse_args()
-    settings = {name: getattr(args, name.replace("-", "_")) for name in ("data", "seconds", "n-embeddings", "threads")}
+    settings = {
+        name: getattr(args, name.replace("-", "_")) for name in ("data", "seconds", "n-embeddings", "threads", "curves")
+    }
     if args.run:
         one_run(args, settings)
         return
@@ -104,7 +107,8 @@ def run_skvq(X_train: np.ndarray, X_test: np.ndarray, args: argparse.Namespace) 
 
     cost = FitCost.measure(fit, len(X_train), calibration_rows=20 * 128)
     curve = []
-    for mark in (*MARKS, 1.0):
+    draws_curve = args.curves is None or args.seed < args.curves
+    for mark in (*MARKS, 1.0) if draws_curve else (1.0,):
         fitted = cost.fit_within(mark * args.seconds, fit, len(X_train), repeats=True, seed=args.seed)
         if fitted is None:
             continue  # too little time for this point
@@ -223,12 +227,12 @@ def draw(by_method: dict[str, list[dict]], args: argparse.Namespace) -> Path:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), width_ratios=[1.15, 1], layout="constrained")
     for color, (method, runs) in enumerate(by_method.items()):
-        n_points = min(len(r["curve"]) for r in runs)
-        points = np.array([r["curve"][-n_points:] for r in runs])  # (runs, points, 2)
+        n_points = max(len(r["curve"]) for r in runs)
+        points = np.array([r["curve"] for r in runs if len(r["curve"]) == n_points])  # (runs, points, 2)
         seconds, errors = points.mean(axis=0).T
         style = {"color": f"C{color}", "linewidth": 2.6 if method == "skvq" else 1.6, "marker": "o", "markersize": 4}
         left.plot(seconds, errors, label=method, **style)
-        if len(runs) > 1:
+        if len(points) > 1:
             left.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=f"C{color}", alpha=0.18)
         if method == "pca":
             # It is done and stays where it is.

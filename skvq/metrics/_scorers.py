@@ -5,6 +5,7 @@ They ask of the estimator ``reconstruct(X)`` or ``transform(X)``, and its attrib
 functions of a module they can be pickled, so a parallel search can take them.
 """
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,14 @@ def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     -------
     float
     """
-    return perplexity(estimator.transform(X), estimator.n_embeddings)
+    return perplexity(codes_of(estimator, X), estimator.n_embeddings)
+
+
+def codes_of(estimator: Any, X: ArrayLike) -> np.ndarray:
+    """Codes of X, whatever the estimator's ``encode`` has ``transform`` answer."""
+    if getattr(estimator, "encode", "codes") != "codes":
+        estimator = copy(estimator).set_params(encode="codes")
+    return np.asarray(estimator.transform(X))
 
 
 def _images(estimator: Any, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

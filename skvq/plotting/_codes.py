@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._code_colors import code_colors
 from skvq.plotting._fitted import code_maps, first_rows, fitted, images_of
@@ -121,7 +122,7 @@ class CodeMapDisplay:
         X = first_rows(X, n_images)
         display = cls(
             images_of(vqvae, X),
-            code_maps(vqvae, vqvae.transform(X)),
+            code_maps(vqvae, codes_of(vqvae, X)),
             fitted(vqvae, "codebook_", "vqvae"),
             counts=fitted(vqvae, "code_counts_", "vqvae"),
             data_range=fitted(vqvae, "data_range_", "vqvae"),

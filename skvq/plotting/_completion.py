@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._fitted import check_count, code_maps, decoded, first_rows, fitted, images_of, labels_for
 from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, spread_over_pixels, unit_images
@@ -135,7 +136,7 @@ class CompletionDisplay:
         n_completions = check_count(n_completions, "n_completions")
         X = first_rows(X, n_images)
         originals = images_of(vqvae, X)
-        codes = np.asarray(vqvae.transform(X))
+        codes = codes_of(vqvae, X)
         known = _known_positions(known, tuple(fitted(vqvae, "code_shape_", "vqvae")), len(codes))
         labels = labels_for(y, len(codes))
         # All completions in one call: they are then different draws under one random_state.

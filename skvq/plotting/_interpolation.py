@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._fitted import check_count, decoded, first_rows, fitted, images_of
 from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, unit_images
@@ -117,7 +118,7 @@ class InterpolationDisplay:
                 "Each row of X_start is paired with the same row of X_end."
             )
         codebook = np.asarray(fitted(vqvae, "codebook_", "vqvae"), dtype=np.float64)
-        first, last = (codebook[np.asarray(vqvae.transform(X))] for X in (X_start, X_end))
+        first, last = (codebook[codes_of(vqvae, X)] for X in (X_start, X_end))
         steps = [
             decoded(vqvae, nearest_codes((1 - t) * first + t * last, codebook)) for t in np.linspace(0, 1, n_steps)
         ]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._fitted import code_maps, first_rows, fitted, images_of, labels_for
 from skvq.plotting._mosaic import check_data_range, mosaic, spread_over_pixels, unit_images
@@ -115,7 +116,7 @@ class SurpriseDisplay:
         """
         X = first_rows(X, n_images)
         originals = images_of(vqvae, X)
-        log_prob = prior.log_prob_per_code(vqvae.transform(X), y=labels_for(y, len(originals)))
+        log_prob = prior.log_prob_per_code(codes_of(vqvae, X), y=labels_for(y, len(originals)))
         bits = code_maps(vqvae, np.asarray(log_prob) / -np.log(2))
         return cls(originals, bits, data_range=fitted(vqvae, "data_range_", "vqvae")).plot(ax, **plot_kwargs)
 
