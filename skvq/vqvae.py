@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
-from skvq._arrays import check_images
+from skvq._arrays import check_images, from_disk
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
 from skvq._codes import check_codes
@@ -36,7 +36,7 @@ from skvq._fitting import (
 )
 from skvq._graph import GraphFunction
 from skvq._graph_functions import vqvae_graphs
-from skvq._images import Layout, ValueRange, layout_of, spread, value_range
+from skvq._images import Layout, ValueRange, chunks, layout_of, spread, value_range
 from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
@@ -323,7 +323,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             **self._network_params(layout),
             "mean": values.mean,
             "scale": values.scale,
-            "reconstruction_scale": constant_picture_loss(loss, layout.to_images(spread(X, 512)), values),
+            "reconstruction_scale": constant_picture_loss(loss, map(layout.to_images, chunks(spread(X, 512))), values),
         }
         network = self._new_network(streams.weights)
         self.code_shape_ = network.code_shape
@@ -639,21 +639,21 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
                 self.n_features_in_ = layout.n_features
                 self.__dict__.pop("feature_names_in_", None)
 
-        return array, layout, remember
+        return from_disk(array), layout, remember
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
         if not hasattr(X, "shape"):
             X = check_images(X)
         if len(X.shape) <= 2:
-            return validate_data(self, X, reset=False, dtype="numeric")
+            return from_disk(validate_data(self, X, reset=False, dtype="numeric"))
         array = check_images(X)
         if not self.layout_.accepts(array.shape[1:]):
             raise ValueError(
                 f"X must hold images of shape {self.image_shape_}, as in fit; got rows of shape {array.shape[1:]}. "
                 "Resize the images, or fit an estimator on images of this size."
             )
-        return array
+        return from_disk(array)
 
     def _batch_size(self) -> int:
         if self.batch_size != "auto":

@@ -12,7 +12,7 @@ network that has learnt nothing scores about 1 whatever the loss and the data's 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from keras import ops
@@ -75,10 +75,23 @@ def ssim(images, reconstructions):
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
-def constant_picture_loss(loss: Callable, images: np.ndarray, values: ValueRange) -> float:
-    """Return the loss of answering every image with the mean value: the unit that losses are measured in."""
+def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values: ValueRange) -> float:
+    """Return the loss of answering every image with the mean value: the unit that losses are measured in.
+
+    Parameters
+    ----------
+    loss : callable
+    batches : iterable of ndarray
+        Images in the user's units, a few at a time, as a loss holds many arrays of their size.
+    values : ValueRange
+        Of the training data.
+    """
     span = values.maximum - values.minimum or 1.0
-    unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
-    picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
-    result = float(ops.convert_to_numpy(loss(unit_images, picture)))
+    total, n_images = 0.0, 0
+    for images in batches:
+        unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
+        picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
+        total += len(images) * float(ops.convert_to_numpy(loss(unit_images, picture)))
+        n_images += len(images)
+    result = total / n_images
     return result if math.isfinite(result) and result > 1e-12 else 1.0
