@@ -61,9 +61,11 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     embedding_dim : int, default=16
         Length D of an embedding.
     beta : float, default=0.25
-        Weight of the commitment term, which pulls latents to their embeddings, in [0, inf). The paper's β.
+        Weight of the commitment term, which pulls latents to their embeddings, in [0, inf). The paper's β, where the
+        reconstruction term is the squared error over the data's variance, as it is here under ``"mse"``.
     vq_weight : float, default=1.0
-        Weight of the codebook and commitment terms together, in [0, inf).
+        Weight of the codebook and commitment terms together, in [0, inf). Under ``quantizer="ema"`` there is no
+        codebook term, and only the product ``vq_weight * beta`` acts; under ``"fsq"`` neither does.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` when the rows of X are flat images. None takes the
         shape of X; flat rows are then vectors, for a dense network.
@@ -83,8 +85,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     decay : float, default=0.99
         Weight of the past in the moving averages, in [0, 1).
     reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
-        Each is divided by its value for the best constant picture, so that the weights mean the same under each
-        and at every scale of X; see :mod:`skvq.networks.losses`.
+        Each is divided by its value for the data's mean as the answer to every image, so that the weights mean the
+        same under each and at every scale of X; :mod:`skvq.networks.losses` says what they do to one another.
     encode : {"codes", "quantized", "latents", "histogram"}, default="codes"
         What ``transform`` answers: codes; their embeddings; the latents, as they are before quantisation; or the share
         of each code in the image. Code numbers are names, not quantities: a classifier needs another encoding, or
