@@ -140,35 +140,32 @@ def main() -> None:
 
 
 def draw(found: dict[str, dict], originals: np.ndarray, folder: Path) -> Path:
-    """Save error and perplexity of each way, beside the digits as each rebuilds them."""
+    """Save the digits as each way rebuilds them, beside its error and perplexity."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, (errors, perplexities, digits) = plt.subplots(
-        1, 3, figsize=(13, 4.4), width_ratios=[1, 1, 2.2], layout="constrained"
+    figure, (digits, errors, perplexities) = plt.subplots(
+        1, 3, figsize=(12.5, 3.5), width_ratios=[2.3, 1, 1], layout="constrained"
     )
     names = list(found)
     colors = [f"C{i}" for i in range(len(names))]
-    for ax, key, title, digits_shown in (
-        (errors, "mse", "MSE × 1000 of unseen digits", 2),
-        (perplexities, "perplexity", "perplexity of 128 codes", 0),
+    for ax, values, title, number in (
+        (errors, [1000 * found[name]["mse"] for name in names], "MSE × 1000 of unseen digits", "%.2f"),
+        (perplexities, [found[name]["perplexity"] for name in names], "perplexity of 128 codes", "%.0f"),
     ):
-        values = [found[name][key] * (1000 if key == "mse" else 1) for name in names]
-        bars = ax.barh(names, values, color=colors, height=0.62)
-        ax.bar_label(bars, fmt=f"%.{digits_shown}f", padding=3)
-        ax.invert_yaxis()
+        # One row lower than the originals: each bar stands beside its digits.
+        bars = ax.barh(np.arange(len(names)) + 1, values, color=colors, height=0.6)
+        ax.bar_label(bars, fmt=number, padding=3)
+        ax.set_ylim(len(names) + 0.5, -0.5)
         ax.set_title(title, fontsize="medium")
-        ax.spines[["top", "right", "bottom"]].set_visible(False)
-        ax.set_xticks([])
-        ax.tick_params(length=0)
+        ax.axis("off")
         ax.margins(x=0.16)
-    perplexities.set_yticks([])
 
     rows = [originals, *(found[name]["reconstructions"] for name in names)]
     canvas = np.concatenate([np.concatenate(list(np.pad(row, ((0, 0), (1, 1), (1, 1)))), axis=1) for row in rows])
-    digits.imshow(canvas, cmap="gray", vmin=0, vmax=255)
+    digits.imshow(canvas, cmap="gray", vmin=0, vmax=255, aspect="auto")
     height = canvas.shape[0] / len(rows)
     digits.set_yticks(height * (np.arange(len(rows)) + 0.5), labels=["test digits", *names])
     for label, color in zip(digits.get_yticklabels(), ["black", *colors], strict=True):
