@@ -1,5 +1,8 @@
 """Images as users hand them over: an array, what becomes one, or what only slices like one."""
 
+import mmap
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -18,3 +21,46 @@ def is_lazy(X) -> bool:
     """Whether X is read from elsewhere, slice by slice."""
     looks_like_array = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__", "__len__"))
     return looks_like_array and not isinstance(X, np.ndarray) and len(X.shape) in (3, 4) and not hasattr(X, "toarray")
+
+
+def from_disk(X):
+    """Return X, or for a memory-mapped array its :class:`MappedRows`.
+
+    A copy-on-write array is left as it is: what was changed in it is nowhere but in its pages.
+    """
+    array = X
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and array.mode == "c":
+            return X
+        if isinstance(array.base, mmap.mmap):
+            return MappedRows(X, array.base) if hasattr(mmap, "MADV_DONTNEED") else X
+        array = array.base
+    return X
+
+
+class MappedRows:
+    """Rows of a memory-mapped array that leave the process's memory again once they have been copied.
+
+    A page that was read stays mapped until the system needs the room: a process that goes through a file of many
+    gigabytes would be seen to grow by that much.
+
+    Parameters
+    ----------
+    array : ndarray
+        A view of ``pages``.
+    pages : mmap
+        Shared with its file, so that nothing is lost with a page.
+    """
+
+    def __init__(self, array: np.ndarray, pages: mmap.mmap):
+        self.array = array
+        self.pages = pages
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        copy = np.array(self.array[rows])
+        self.pages.madvise(mmap.MADV_DONTNEED)
+        return copy

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
-from skvq._arrays import check_images
+from skvq._arrays import check_images, from_disk
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
 from skvq._codes import check_codes
@@ -36,7 +36,7 @@ from skvq._fitting import (
 )
 from skvq._graph import GraphFunction
 from skvq._graph_functions import vqvae_graphs
-from skvq._images import Layout, ValueRange, layout_of, spread, value_range
+from skvq._images import Layout, ValueRange, chunks, layout_of, spread, value_range
 from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
@@ -61,9 +61,11 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     embedding_dim : int, default=16
         Length D of an embedding.
     beta : float, default=0.25
-        Weight of the commitment term, which pulls latents to their embeddings, in [0, inf). The paper's β.
+        Weight of the commitment term, which pulls latents to their embeddings, in [0, inf). The paper's β, where the
+        reconstruction term is the squared error over the data's variance, as it is here under ``"mse"``.
     vq_weight : float, default=1.0
-        Weight of the codebook and commitment terms together, in [0, inf).
+        Weight of the codebook and commitment terms together, in [0, inf). Under ``quantizer="ema"`` there is no
+        codebook term, and only the product ``vq_weight * beta`` acts; under ``"fsq"`` neither does.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` when the rows of X are flat images. None takes the
         shape of X; flat rows are then vectors, for a dense network.
@@ -89,8 +91,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         A code used less than this part of the average code's use is moved to the latent of a random patch, in
         [0, 1]. It is looked for every 25 steps in the first four fifths of training. 0 leaves codes where they are.
     reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
-        Each is divided by its value for the best constant picture, so that the weights mean the same under each
-        and at every scale of X; see :mod:`skvq.networks.losses`.
+        Each is divided by its value for the data's mean as the answer to every image, so that the weights mean the
+        same under each and at every scale of X; :mod:`skvq.networks.losses` says what they do to one another.
     encode : {"codes", "quantized", "latents", "histogram"}, default="codes"
         What ``transform`` answers: codes; their embeddings; the latents, as they are before quantisation; or the share
         of each code in the image. Code numbers are names, not quantities: a classifier needs another encoding, or
@@ -337,7 +339,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             **self._network_params(layout),
             "mean": values.mean,
             "scale": values.scale,
-            "reconstruction_scale": constant_picture_loss(loss, layout.to_images(spread(X, 512)), values),
+            "reconstruction_scale": constant_picture_loss(loss, map(layout.to_images, chunks(spread(X, 512))), values),
         }
         network = self._new_network(streams.weights)
         self.code_shape_ = network.code_shape
@@ -654,21 +656,21 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
                 self.n_features_in_ = layout.n_features
                 self.__dict__.pop("feature_names_in_", None)
 
-        return array, layout, remember
+        return from_disk(array), layout, remember
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
         if not hasattr(X, "shape"):
             X = check_images(X)
         if len(X.shape) <= 2:
-            return validate_data(self, X, reset=False, dtype="numeric")
+            return from_disk(validate_data(self, X, reset=False, dtype="numeric"))
         array = check_images(X)
         if not self.layout_.accepts(array.shape[1:]):
             raise ValueError(
                 f"X must hold images of shape {self.image_shape_}, as in fit; got rows of shape {array.shape[1:]}. "
                 "Resize the images, or fit an estimator on images of this size."
             )
-        return array
+        return from_disk(array)
 
     def _batch_size(self) -> int:
         if self.batch_size != "auto":

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE
 from skvq._images import Layout
+from skvq.networks.losses import LOSSES
 from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
 QUICK = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 1, "max_iter": 1}
@@ -104,15 +105,62 @@ class TestLayouts:
         assert X_hat.dtype == X.dtype
         assert np.all(np.isfinite(X_hat.astype(float)))
 
-    def test_units_do_not_matter(self, images):
-        base = VQVAE(random_state=0, **QUICK).fit(images / 255.0)
-        moved = VQVAE(random_state=0, **QUICK).fit(images / 255.0 * 50 - 20)
-        agreement = (base.transform(images / 255.0) == moved.transform(images / 255.0 * 50 - 20)).mean()
-        assert agreement > 0.98
+    @pytest.mark.parametrize("loss", LOSSES)
+    def test_units_do_not_matter(self, images, loss):
+        X = images[:48] / 255.0
+        base, *others = (
+            VQVAE(random_state=0, reconstruction_loss=loss, **QUICK).fit(X * factor + offset)
+            for factor, offset in ((1, 0), (255, 0), (3, -1))
+        )
+        codes = base.transform(X)
+        for fitted, (factor, offset) in zip(others, ((255, 0), (3, -1)), strict=True):
+            assert (fitted.transform(X * factor + offset) == codes).mean() > 0.98
+            for name, values in base.history_.items():
+                assert fitted.history_[name] == pytest.approx(values, rel=1e-3), name
+            X_hat = (fitted.reconstruct(X * factor + offset) - offset) / factor
+            assert np.abs(X_hat - base.reconstruct(X)).mean() < 1e-3
 
-    def test_constant_images(self):
-        X = np.full((20, 8, 8), 7.5)
-        np.testing.assert_allclose(VQVAE(random_state=0, **QUICK).fit(X).reconstruct(X), X)
+    @pytest.mark.parametrize("loss", ["mse", "ssim"])
+    @pytest.mark.parametrize(
+        ("shape", "downsampling", "dtype", "low", "high"),
+        [
+            ((1, 1, 1), 2, "uint8", 0, 255),
+            ((3, 17, 2), 8, "float32", -5, 5),
+            ((13, 7, 3), 16, "float64", 1e6, 1.2e6),
+            ((33, 31, 4), 2, "uint8", 100, 140),
+            ((1, 40, 1), 4, "float64", 0, 1e-6),
+            ((35, 18, 1), 16, "float32", -1e9, 1e9),
+        ],
+    )
+    def test_any_image(self, shape, downsampling, dtype, low, high, loss):
+        X = np.random.default_rng(0).uniform(low, high, (20, *shape)).astype(dtype)
+        vqvae = VQVAE(downsampling=downsampling, reconstruction_loss=loss, random_state=0, **QUICK).fit(X)
+        assert vqvae.code_shape_ == tuple(-(-side // downsampling) for side in shape[:2])
+        assert vqvae.transform(X).shape == (20, np.prod(vqvae.code_shape_))
+        X_hat = vqvae.reconstruct(X)
+        assert X_hat.shape == X.shape
+        assert X_hat.dtype == X.dtype
+        # Float64 images pass through float32.
+        slack = 1e-6 * (high - low) + 1e-7 * abs(high)
+        assert X.min() - slack <= X_hat.min()
+        assert X_hat.max() <= X.max() + slack
+        assert np.isfinite(vqvae.history_["loss"]).all()
+        assert np.square(X_hat.astype(float) - X).mean() < 2 * np.var(X.astype(float)) + slack
+
+    @pytest.mark.parametrize("loss", LOSSES)
+    @pytest.mark.parametrize(
+        ("value", "dtype", "shape"),
+        [(7.5, "float64", (8, 8)), (0, "uint8", (5, 3)), (255, "uint8", (13, 12, 3)), (-1e6, "float32", (6,))],
+    )
+    def test_constant_images(self, value, dtype, shape, loss):
+        if len(shape) == 1 and loss == "ssim":
+            pytest.skip("ssim is of images")
+        X = np.full((20, *shape), value, dtype)
+        fitted = VQVAE(random_state=0, reconstruction_loss=loss, **QUICK).fit(X)
+        X_hat = fitted.reconstruct(X)
+        assert X_hat.dtype == X.dtype
+        np.testing.assert_allclose(X_hat, X, rtol=0 if dtype == "uint8" else 1e-3)
+        assert np.isfinite(fitted.history_["loss"]).all()
 
     def test_vectors_go_through_the_dense_network(self):
         X = np.random.default_rng(0).normal(size=(60, 10))
@@ -223,13 +271,29 @@ class TestTraining:
         assert terms[-1] < 0.8 * terms[0]
 
     def test_a_callable_loss(self, images):
-        from keras import ops
+        def mixture(images, reconstructions):
+            return 0.8 * LOSSES["ssim"](images, reconstructions) + 0.2 * LOSSES["mae"](images, reconstructions)
 
-        def cubic(images, reconstructions):
-            return ops.mean(ops.abs(images - reconstructions) ** 3)
+        def weighted_alike(images, reconstructions):
+            return 5.0 * mixture(images, reconstructions)
 
-        vqvae = VQVAE(reconstruction_loss=cubic, random_state=0, **QUICK).fit(images)
-        assert np.isfinite(vqvae.history_["loss"]).all()
+        # A mixture is divided by its own value for the constant picture: a factor before all of it is no weight.
+        one, other = (VQVAE(reconstruction_loss=loss, random_state=0, **QUICK) for loss in (mixture, weighted_alike))
+        assert one.fit(images).history_["loss"] == pytest.approx(other.fit(images).history_["loss"], rel=1e-4)
+        ssim_alone = VQVAE(reconstruction_loss="ssim", random_state=0, **QUICK).fit(images)
+        assert one.history_["loss"] != pytest.approx(ssim_alone.history_["loss"], rel=1e-4)
+
+    def test_only_the_product_of_the_weights_acts_on_moving_averages(self, images):
+        weights = [{"beta": 0.5, "vq_weight": 1.0}, {"beta": 0.25, "vq_weight": 2.0}, {"beta": 0.25, "vq_weight": 1.0}]
+        one, same, half = (VQVAE(random_state=0, **pair, **QUICK).fit(images) for pair in weights)
+        # Powers of two: the products are equal to the last bit.
+        assert all(np.array_equal(a, b) for a, b in zip(one.weights_, same.weights_, strict=True))
+        assert not all(np.array_equal(a, b) for a, b in zip(one.weights_, half.weights_, strict=True))
+
+    def test_the_grid_has_nothing_to_weigh(self, images):
+        weights = [{"beta": 0.25, "vq_weight": 1.0}, {"beta": 3.0, "vq_weight": 7.0}]
+        one, other = (VQVAE(quantizer="fsq", random_state=0, **pair, **QUICK).fit(images) for pair in weights)
+        assert all(np.array_equal(a, b) for a, b in zip(one.weights_, other.weights_, strict=True))
 
     def test_codes_stay_in_use_where_restarts_are_needed(self, images):
         vqvae = VQVAE(32, 4, **LEARNS, random_state=0).fit(images)

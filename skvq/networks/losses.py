@@ -6,13 +6,36 @@ form::
     def mixture(images, reconstructions):
         return 0.8 * losses.ssim(images, reconstructions) + 0.2 * losses.mae(images, reconstructions)
 
-The model divides each loss by its value for the best constant picture, the training data's mean, so that a
-network that has learnt nothing scores about 1 whatever the loss and the data's scale; ``beta`` and
-``vq_weight`` then mean the same under each of them.
+The model divides each loss by its value for the training data's mean as the answer to every image, so that a network
+that has learnt nothing scores about 1 whatever the loss and the data's scale; ``beta`` and ``vq_weight`` then mean
+the same under each of them.
+
+What the weights do to one another
+----------------------------------
+The loss of a batch is ::
+
+    loss(x, x_hat) / loss(x, mean)  +  vq_weight * (codebook + beta * commitment)
+
+where the codebook and commitment terms are mean squared distances over all numbers of the latents.
+
+- **The scale of the data** is in none of the terms. Images are standardised for the encoder and brought to [0, 1] for
+  the loss: ``X``, ``255 * X`` and ``3 * X - 1`` train alike, and weights found on one are right for the others.
+- **The paper's β.** The paper leaves the scale of its first term open. With ``mse`` the first term here is the squared
+  error over the data's variance, as in the authors' published code, and at ``vq_weight=1`` ``beta`` is the paper's β.
+  Code with a bare loss, ``loss(x, x_hat) + w * (codebook + β * commitment)``, is matched by
+  ``vq_weight = w / loss(x, mean)``: for MSE on [0, 1] this divisor is the variance, for the digits of MNIST 0.095.
+  Code that sums where means are taken here is matched by the number of the latents' values over that of the image's.
+- **Moving averages** learn without a codebook term: it is 0, and only ``vq_weight * beta`` acts. ``"fsq"`` has neither
+  term, and both weights do nothing. With ``"gradient"`` the embeddings' whole gradient has the factor ``vq_weight``,
+  which Adam and its kin divide out again: there, too, it is nearly the product alone that acts.
+- **The commitment has the units of the latents**, which nothing else fixes. An encoder that halves them, a codebook
+  that follows and a decoder that doubles them again keep every code and image, and quarter the term. So the product is
+  no price of an error in the image: it holds the latents together. At 0 they run away from their embeddings, and the
+  codes collapse; the larger it is the smaller are the latents, and at 4 fewer codes are in use than at 0.25.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from keras import ops
@@ -75,10 +98,23 @@ def ssim(images, reconstructions):
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
-def constant_picture_loss(loss: Callable, images: np.ndarray, values: ValueRange) -> float:
-    """Return the loss of answering every image with the mean value: the unit that losses are measured in."""
+def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values: ValueRange) -> float:
+    """Return the loss of answering every image with the mean value: the unit that losses are measured in.
+
+    Parameters
+    ----------
+    loss : callable
+    batches : iterable of ndarray
+        Images in the user's units, a few at a time, as a loss holds many arrays of their size.
+    values : ValueRange
+        Of the training data.
+    """
     span = values.maximum - values.minimum or 1.0
-    unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
-    picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
-    result = float(ops.convert_to_numpy(loss(unit_images, picture)))
+    total, n_images = 0.0, 0
+    for images in batches:
+        unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
+        picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
+        total += len(images) * float(ops.convert_to_numpy(loss(unit_images, picture)))
+        n_images += len(images)
+    result = total / n_images
     return result if math.isfinite(result) and result > 1e-12 else 1.0

@@ -8,26 +8,7 @@ from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.losses import mse
 from skvq.networks.quantizers import GradientQuantizer
 
-PADDED = {"conv": (8, 12, 2), "dense": (10,)}
 OPTIONS = {"embedding_dim": 3, "downsampling": 4, "hidden_channels": 6, "n_residual_blocks": 1}
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-class TestArchitectures:
-    """Every row of the table maps images to latents and back to their shape."""
-
-    def test_shapes(self, name):
-        shape = PADDED[name]
-        encoder, decoder = ARCHITECTURES[name](shape, **OPTIONS)
-        z = encoder(np.zeros((2, *shape), np.float32))
-        assert z.shape[0] == 2
-        assert z.shape[-1] == 3
-        assert decoder(z).shape == (2, *shape)
-
-    def test_layers_share_no_weights(self, name):
-        encoder, _ = ARCHITECTURES[name](PADDED[name], **{**OPTIONS, "n_residual_blocks": 3})
-        one, _ = ARCHITECTURES[name](PADDED[name], **OPTIONS)
-        assert len(encoder.weights) == len(one.weights) + 2 * 4
 
 
 @pytest.mark.parametrize("downsampling", [1, 2, 4, 8, 16])

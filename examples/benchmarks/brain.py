@@ -1,0 +1,412 @@
+"""How good are brain slices of unseen patients, rebuilt from few bits? About 45 minutes with the defaults.
+
+    python examples/benchmarks/brain.py --data brain_t1_256.npz
+    python examples/benchmarks/brain.py --data keras_png_slices_data            the 2-D OASIS set, or its layout
+    python examples/benchmarks/brain.py --data FILE --configurations codes-32x32 --seconds 240
+    python examples/benchmarks/brain.py --data FILE --quick                     every configuration for seconds only
+
+The file has ``x_train``, ``x_test`` (n, 256, 256) uint8, and the patient of each slice in ``subject_train`` and
+``subject_test``: nobody may be in both.
+
+    published-256    256 × 256, 64 × 64 codes of 32, embeddings of 128 numbers: the sizes of student projects on OASIS
+    codes-32x32      256 × 256, 32 × 32 codes of 512
+    128x128          area averages of 128 × 128, 32 × 32 codes of 512
+    80x80x3-ssim     area averages of 80 × 80, the grey repeated to three channels, 20 × 20 codes of 512; loss 1 - SSIM,
+                     10 epochs: a student project that gives a figure, 0.84, trained like that
+
+Each trains for its seconds, or its epochs; the seconds are kept by :mod:`budget`. Beside it stand still-image codecs
+(``peers/codecs.py``) at the bits that the codes take when each is written down as a number of equal length. JPEG and
+WebP spend their bits where the image has something to tell. What the codes would take if each were coded by how often
+it stands at its place in training images is in the column "coded": the least that a prior would save.
+
+SSIM is scikit-image's with the settings of the original paper (Gaussian window of sigma 1.5, population covariance),
+on grey values in [0, 1]: over the whole image, most of which is black here, and over the brain, which is what is not
+black, holes filled. Means are over patients; ± is the half width of their 95 % confidence interval, by Student's t.
+
+``brain_output/`` gets the table (``brain.csv``) and for each configuration a figure.
+"""
+
+import argparse
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from budget import FitCost, Fitted, seconds_of
+from data import find
+from peers.codecs import CODECS, at_bits
+from PIL import Image
+from runs import print_table, result_path, run_interleaved, save_result, save_table
+from scipy import ndimage, stats
+from skimage.metrics import structural_similarity
+
+from skvq import VQVAE, datasets, metrics
+from skvq.networks import keras, losses
+
+layers = keras.layers
+
+N_SHOWN = 3  # patients in a figure
+SHOWN_CODECS = ("JPEG", "WebP", "thumbnail")
+BORDER = 5  # pixels where SSIM's window leaves the image
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One question: images of which size, how many codes, how long a training.
+
+    Parameters
+    ----------
+    side, channels : int
+        Of the images.
+    seconds : float or None
+        Of training; None for ``n_epochs``.
+    target : float or None
+        SSIM of the whole image to be reached.
+    params : dict
+        Parameters of ``VQVAE``.
+    """
+
+    side: int
+    channels: int = 1
+    seconds: float | None = None
+    n_epochs: int | None = None
+    target: float | None = None
+    params: dict = field(default_factory=dict)
+
+
+def pyramid(input_shape, *, embedding_dim, downsampling, hidden_channels, n_residual_blocks):
+    """Strided convolutions with half the channels at twice the side: most of the time of ``"conv"`` goes into its
+    largest maps, which need its channels least."""
+    n_halvings = int(math.log2(downsampling))
+    widths = [max(8, hidden_channels // 2 ** (n_halvings - 1 - i)) for i in range(n_halvings)]
+
+    def blocks(x):
+        for _ in range(n_residual_blocks):
+            residual = layers.Conv2D(hidden_channels, 3, padding="same", activation="relu")(layers.ReLU()(x))
+            x = layers.Add()([x, layers.Conv2D(hidden_channels, 1)(residual)])
+        return layers.ReLU()(x)
+
+    images = x = layers.Input(input_shape)
+    for width in widths:
+        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
+    latents = layers.Conv2D(embedding_dim, 1)(blocks(x))
+
+    embeddings = layers.Input(latents.shape[1:])
+    x = blocks(layers.Conv2D(hidden_channels, 3, padding="same")(embeddings))
+    for width in widths[-2::-1]:
+        x = layers.Conv2DTranspose(width, 4, strides=2, padding="same", activation="relu")(x)
+    pixels = layers.Conv2DTranspose(input_shape[-1], 4, strides=2, padding="same")(x)
+    return keras.Model(images, latents, name="encoder"), keras.Model(embeddings, pixels, name="decoder")
+
+
+def structure_and_error(images, reconstructions):
+    """What SSIM calls the structure, held to the right grey values by the squared error."""
+    return losses.ssim(images, reconstructions) + 10.0 * losses.mse(images, reconstructions)
+
+
+TUNED = {"architecture": pyramid, "reconstruction_loss": structure_and_error}
+CONFIGURATIONS = {
+    "published-256": Configuration(
+        side=256,
+        seconds=480.0,
+        params={"n_embeddings": 32, "embedding_dim": 128, "downsampling": 4, "batch_size": 4, **TUNED},
+    ),
+    "codes-32x32": Configuration(
+        side=256,
+        seconds=480.0,
+        target=0.93,
+        params={"n_embeddings": 512, "downsampling": 8, "batch_size": 4, **TUNED},
+    ),
+    "128x128": Configuration(
+        side=128,
+        seconds=240.0,
+        params={"n_embeddings": 512, "downsampling": 4, "batch_size": 8, **TUNED},
+    ),
+    "80x80x3-ssim": Configuration(
+        side=80,
+        channels=3,
+        n_epochs=10,
+        target=0.90,
+        params={"n_embeddings": 512, "downsampling": 4, "reconstruction_loss": "ssim", "batch_size": 8},
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data",
+        default="brain_t1/brain_t1_256.npz",
+        help="an .npz file, or a folder or zip in the layout of the 2-D OASIS set; also looked for in the folder that "
+        "SKVQ_DATA names (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--configurations", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS, metavar="NAME"
+    )
+    parser.add_argument("--seconds", type=float, help="of training, in place of each configuration's own")
+    parser.add_argument("--epochs", type=int, help="in place of the 10 of 80x80x3-ssim")
+    parser.add_argument("--slices", type=int, help="at most so many to train on and to test on")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=Path("brain_output"))
+    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
+    parser.add_argument("--quick", action="store_true", help="10 seconds, one epoch, 128 slices")
+    parser.add_argument("--run", metavar="NAME", help="do one run, in this process")
+    parser.add_argument("--seed", type=int, default=0, help="of the one run")
+    args = parser.parse_args()
+    if args.quick:
+        args.seconds, args.epochs, args.slices = args.seconds or 10.0, args.epochs or 1, args.slices or 128
+    settings = {name: getattr(args, name) for name in ("data", "seconds", "epochs", "slices", "threads")}
+    if args.run:
+        one_run(args, settings)
+        return
+    args.output.mkdir(parents=True, exist_ok=True)
+    results = run_interleaved(__file__, args.configurations, args.seeds, settings, args.output, resume=args.resume)
+    if not results:
+        raise SystemExit("No run succeeded.")
+    report(results, args)
+
+
+def one_run(args: argparse.Namespace, settings: dict) -> None:
+    """Train one configuration with one seed, and save what it and its peers reached."""
+    configuration = CONFIGURATIONS[args.run]
+    (X_train, subject_train), (X_test, subject_test) = load_slices(args.data, configuration.side, args.slices)
+    datasets.check_subjects_apart(train=subject_train, test=subject_test)
+    fitted = fit_within(configuration, X_train, args)
+    vqvae = fitted.estimator
+    codes = vqvae.transform(in_channels(X_test, configuration))
+    X_hat = vqvae.inverse_transform(codes)
+    grey_hat = X_hat if configuration.channels == 1 else np.rint(X_hat.mean(axis=-1)).astype(np.uint8)
+
+    n_embeddings = vqvae.n_embeddings
+    bits = codes.shape[1] * np.log2(n_embeddings)
+    coded_bits = codes.shape[1] * metrics.per_position_bits(
+        vqvae.transform(in_channels(X_train, configuration)), codes, n_embeddings
+    )
+    # What was asked of the codes is judged on all their channels, and so with no help from their mean.
+    rows = [{"method": "VQVAE", **quality(X_test, X_hat, subject_test), "bits": bits, "coded_bits": coded_bits}]
+    shown = {"original": X_test, "VQVAE": grey_hat}
+    sample = np.linspace(0, len(X_test) - 1, min(len(X_test), 64)).astype(int)
+    for name in CODECS:
+        coded = at_bits(name, X_test, bits, lambda a, b: similarities(a[sample], b[sample])[0].mean())
+        rows.append({"method": name, **quality(X_test, coded.images, subject_test), "bits": coded.mean_bits})
+        shown[name] = coded.images
+    n_pixels = configuration.side**2
+    for row in rows:
+        row["bits_per_pixel"] = row.pop("bits") / n_pixels
+        row["coded_bits_per_pixel"] = row.pop("coded_bits") / n_pixels if "coded_bits" in row else None
+    result = {
+        "rows": rows,
+        "perplexity": metrics.perplexity(codes, n_embeddings),
+        "codes_in_use": metrics.codes_in_use(codes, n_embeddings),
+        "seconds": fitted.seconds,
+        "note": f"{fitted.n_epochs} epochs of {fitted.n_rows} slices of {len(set(subject_train))} patients; "
+        f"{len(X_test)} test slices of {len(set(subject_test))} patients",
+    }
+    save_result(args.output, args.run, args.seed, settings, result)
+    chosen = middle_slices(subject_test)[:N_SHOWN]
+    np.savez_compressed(
+        result_path(args.output, args.run, args.seed).with_suffix(".npz"),
+        subjects=subject_test[chosen],
+        **{name: images[chosen] for name, images in shown.items()},
+    )
+
+
+def fit_within(configuration: Configuration, X_train: np.ndarray, args: argparse.Namespace) -> Fitted:
+    """Train for the configuration's seconds, or its epochs."""
+    X = in_channels(X_train, configuration)
+
+    def fit(rows, n_epochs):
+        return VQVAE(**configuration.params, max_iter=n_epochs, random_state=args.seed).fit(X[rows])
+
+    if configuration.n_epochs is not None:
+        n_epochs = args.epochs or configuration.n_epochs
+        vqvae, seconds = seconds_of(fit, np.arange(len(X)), n_epochs)
+        return Fitted(vqvae, seconds, len(X), n_epochs)
+    seconds = args.seconds or configuration.seconds
+    cost = FitCost.measure(fit, len(X), calibration_rows=64)
+    fitted = cost.fit_within(seconds, fit, len(X), repeats=True, seed=args.seed)
+    if fitted is None:
+        raise SystemExit(f"{seconds:g} s are too short for {args.run} here.")
+    return fitted
+
+
+def load_slices(source: str, side: int, n_slices: int | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (images, patients) to train on and to test on; images uint8 (n, side, side)."""
+    path = find(source)
+    splits = []
+    for split in ("train", "test"):
+        if path.suffix == ".npz":
+            with np.load(path) as arrays:
+                images, subjects = arrays[f"x_{split}"], arrays[f"subject_{split}"]
+        else:
+            slices = datasets.open_oasis(path, split)
+            images, subjects = np.asarray(slices)[..., 0], slices.subjects
+        if n_slices is not None and n_slices < len(images):
+            rows = np.linspace(0, len(images) - 1, n_slices).astype(int)
+            images, subjects = images[rows], subjects[rows]
+        splits.append((area_averages(images, side), subjects))
+    return splits
+
+
+def area_averages(images: np.ndarray, side: int) -> np.ndarray:
+    """Make uint8 images (n, height, width) smaller, each new pixel the mean of the area that it covers."""
+    if images.shape[1:] == (side, side):
+        return images
+    small = [Image.fromarray(image).resize((side, side), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(image) for image in small])
+
+
+def in_channels(images: np.ndarray, configuration: Configuration) -> np.ndarray:
+    """Repeat the grey in as many channels as the configuration has."""
+    if configuration.channels == 1:
+        return images
+    return np.repeat(images[..., None], configuration.channels, axis=-1)
+
+
+def quality(X: np.ndarray, X_hat: np.ndarray, subjects: np.ndarray) -> dict[str, float]:
+    """Return SSIM of the image and of the brain, and PSNR, of one reconstruction; X is (n, height, width)."""
+    whole, brain = similarities(X, X_hat)
+    repeated = X if X_hat.ndim == 3 else np.broadcast_to(X[..., None], X_hat.shape)
+    answer = {"psnr": metrics.psnr(repeated, X_hat, data_range=255)}
+    for name, values in (("ssim", whole), ("brain_ssim", brain)):
+        answer[name], answer[f"{name}_half_width"] = over_patients(values, subjects)
+    return answer
+
+
+def similarities(X: np.ndarray, X_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each image's SSIM, and that over its brain alone, NaN where there is none.
+
+    Parameters
+    ----------
+    X : ndarray of uint8, (n, height, width)
+    X_hat : ndarray of uint8, (n, height, width) or (n, height, width, channels)
+        Each channel is compared with X; the mean over channels counts.
+    """
+    whole, brain = [], []
+    inner = np.s_[BORDER:-BORDER, BORDER:-BORDER]
+    for image, image_hat in zip(X, X_hat, strict=True):
+        channels = image_hat[..., None] if image_hat.ndim == 2 else image_hat
+        maps = [
+            structural_similarity(
+                image / 255,
+                channel / 255,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=1,
+                full=True,
+            )[1][inner]
+            for channel in np.moveaxis(channels, -1, 0)
+        ]
+        similarity = np.mean(maps, axis=0)
+        mask = ndimage.binary_fill_holes(image > 0)[inner]
+        whole.append(similarity.mean())
+        brain.append(similarity[mask].mean() if mask.any() else np.nan)
+    return np.array(whole), np.array(brain)
+
+
+def over_patients(values: np.ndarray, subjects: np.ndarray) -> tuple[float, float]:
+    """Return the mean of the patients' means, and half the width of its 95 % confidence interval."""
+    known = np.isfinite(values)
+    means = [values[known & (subjects == subject)].mean() for subject in np.unique(subjects[known])]
+    if len(means) < 2:
+        return float(np.mean(means)), float("nan")
+    return float(np.mean(means)), float(stats.t.ppf(0.975, len(means) - 1) * stats.sem(means))
+
+
+def middle_slices(subjects: np.ndarray) -> np.ndarray:
+    """Return the row in the middle of each patient's."""
+    return np.array([np.median(np.flatnonzero(subjects == s)).astype(int) for s in np.unique(subjects)])
+
+
+def report(results: list[dict], args: argparse.Namespace) -> None:
+    """Print a table for each configuration; save all rows and the figures."""
+    table_rows = []
+    for name in dict.fromkeys(result["method"] for result in results):
+        runs = [result for result in results if result["method"] == name]
+        configuration = CONFIGURATIONS[name]
+        print(f"\n{name}: {configuration.side} × {configuration.side} × {configuration.channels}")
+        rows = [{**row, "seed": run["seed"]} for run in runs for row in run["rows"] if row["method"] == "VQVAE"]
+        rows += [{**row, "seed": None} for row in runs[0]["rows"] if row["method"] != "VQVAE"]
+        several = len(runs) > 1
+        print_table(
+            [
+                {
+                    "method": row["method"] + (f", seed {row['seed']}" if several and row["method"] == "VQVAE" else ""),
+                    "bits/pixel": f"{row['bits_per_pixel']:.3f}",
+                    "coded": f"{row['coded_bits_per_pixel']:.3f}" if row["coded_bits_per_pixel"] else "–",
+                    "SSIM": f"{row['ssim']:.4f} ± {row['ssim_half_width']:.4f}",
+                    "of the brain": f"{row['brain_ssim']:.4f} ± {row['brain_ssim_half_width']:.4f}",
+                    "PSNR dB": f"{row['psnr']:.2f}",
+                }
+                for row in rows
+            ]
+        )
+        for run in runs:
+            print(
+                f"{run['note']}; {run['seconds']:.0f} s; "
+                f"{run['codes_in_use']} codes in use, perplexity {run['perplexity']:.1f}"
+            )
+        if configuration.target is not None:
+            reached = np.mean([row["ssim"] for row in rows if row["method"] == "VQVAE"])
+            verdict = "reached" if reached >= configuration.target else "missed"
+            print(f"SSIM of at least {configuration.target:.2f}: {verdict}, {reached:.4f}")
+        print(f"figure: {draw(name, runs[0], args)}")
+        table_rows += [{"configuration": name, **row} for row in rows]
+    table = args.output / "brain.csv"
+    columns = list(dict.fromkeys(column for row in table_rows for column in row))
+    save_table([{column: row.get(column) for column in columns} for row in table_rows], table)
+    print(f"\ntable: {table}\n{results[0]['machine']}")
+
+
+def draw(name: str, run: dict, args: argparse.Namespace) -> Path:
+    """Save originals of some patients beside what each method makes of them."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with np.load(result_path(args.output, name, run["seed"]).with_suffix(".npz")) as arrays:
+        shown = {method: arrays[method] for method in ("original", "VQVAE", *SHOWN_CODECS)}
+        subjects = arrays["subjects"]
+    rates = {row["method"]: row["bits_per_pixel"] for row in run["rows"]}
+    originals = shown["original"]
+    top, bottom, left, right = extent(originals)
+    figure, axes = plt.subplots(
+        len(originals),
+        len(shown),
+        figsize=(2.6 * len(shown), (2.6 * (bottom - top) / (right - left) + 0.25) * len(originals) + 0.5),
+        layout="constrained",
+        squeeze=False,
+    )
+    for column, (method, images) in zip(axes.T, shown.items(), strict=True):
+        whole, brain = similarities(originals, images)
+        for i, ax in enumerate(column):
+            ax.imshow(images[i, top:bottom, left:right], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
+            if method == "original":
+                ax.set_ylabel(f"patient {subjects[i]}", fontsize="small")
+            else:
+                ax.set_xlabel(f"SSIM {whole[i]:.3f}, brain {brain[i]:.3f}", fontsize="small")
+        rate = "8 bits a pixel" if method == "original" else f"{rates[method]:.3f} bits a pixel"
+        column[0].set_title(f"{method}\n{rate}", fontsize="medium", fontweight="bold" if method == "VQVAE" else None)
+    path = args.output / f"brain-{name}.png"
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def extent(images: np.ndarray) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of what is not black in any of the images, with a little room."""
+    answer = []
+    for axes, size in (((0, 2), images.shape[1]), ((0, 1), images.shape[2])):
+        inked = np.flatnonzero((images > 0).any(axis=axes))
+        room = size // 32
+        answer += [max(inked[0] - room, 0), min(inked[-1] + 1 + room, size)]
+    return tuple(answer)
+
+
+if __name__ == "__main__":
+    main()

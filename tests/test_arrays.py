@@ -1,0 +1,62 @@
+"""Arrays on disk: their rows, and the memory that reading them takes."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skvq._arrays import MappedRows, from_disk
+
+
+@pytest.fixture
+def path(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (40, 5, 3), dtype=np.uint8))
+    return tmp_path / "x.npy"
+
+
+@pytest.mark.parametrize("rows", [np.s_[2:9], np.s_[:0], np.s_[30:99], [5, 5, 39], np.array([1, 0])])
+@pytest.mark.parametrize("view", [lambda X: X, lambda X: X[3:], lambda X: np.asarray(X), lambda X: X.reshape(40, -1)])
+def test_rows_are_those_of_the_array(path, rows, view):
+    X = view(np.load(path, mmap_mode="r"))
+    mapped = from_disk(X)
+    assert isinstance(mapped, MappedRows)
+    assert (mapped.shape, mapped.dtype, mapped.ndim, len(mapped)) == (X.shape, X.dtype, X.ndim, len(X))
+    found = mapped[rows if isinstance(rows, slice) else np.asarray(rows) % len(X)]
+    np.testing.assert_array_equal(found, X[rows if isinstance(rows, slice) else np.asarray(rows) % len(X)])
+    assert found.base is None  # a copy: it has to outlive the pages
+
+
+def test_what_was_written_is_read_and_kept(path):
+    X = np.load(path, mmap_mode="r+")
+    X[7] = 123
+    assert np.all(from_disk(X)[5:9][2] == 123)
+    assert np.all(np.load(path)[7] == 123)
+
+
+def test_changes_in_a_copy_on_write_array_are_not_lost(path):
+    X = np.load(path, mmap_mode="c")
+    X[7] = 123
+    part = X[3:]
+    assert from_disk(X) is X
+    assert from_disk(part) is part
+
+
+@pytest.mark.parametrize("X", [np.zeros((3, 4)), np.zeros((6, 4))[::2], [[1, 2]]], ids=["array", "view", "list"])
+def test_what_is_in_memory_stays_as_it_is(X):
+    assert from_disk(X) is X
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_pages_that_were_read_do_not_stay(tmp_path):
+    def of_files():
+        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(lines["RssFile"].split()[0]) / 1024  # MB
+
+    X = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.uint8, shape=(1024, 256, 256))
+    before = of_files()
+    mapped = from_disk(X)
+    assert sum(int(mapped[start : start + 64].sum()) for start in range(0, 1024, 64)) == 0
+    assert of_files() - before < 16
+    int(X.sum())  # as it would be
+    assert of_files() - before > 48
