@@ -76,7 +76,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     downsampling : {1, 2, 4, 8, 16, 32}, default=4
         Pixels to a code in each direction; for vectors, features to a code.
     hidden_channels : int, default=64
-        Channels of the hidden layers.
+        Channels of the hidden layers; with ``"conv"`` at the codes' resolution, and fewer where maps are larger.
     n_residual_blocks : int, default=2
         Residual blocks in the encoder and in the decoder.
     quantizer : {"ema", "gradient", "fsq"} or class, default="ema"
@@ -675,7 +675,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        return int(np.clip(2**19 // self._values_per_image(), 1, 32))
+        return int(np.clip(2**18 // self._values_per_image(), 1, 32))
 
     def _inference_batch_size(self) -> int:
         return int(np.clip(2**20 // self._values_per_image(), 1, 128))

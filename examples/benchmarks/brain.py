@@ -27,7 +27,6 @@ black, holes filled. Means are over patients; ± is the half width of their 95 %
 """
 
 import argparse
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,9 +40,7 @@ from scipy import ndimage, stats
 from skimage.metrics import structural_similarity
 
 from skvq import VQVAE, datasets, metrics
-from skvq.networks import keras, losses
-
-layers = keras.layers
+from skvq.networks import losses
 
 N_SHOWN = 3  # patients in a figure
 SHOWN_CODECS = ("JPEG", "WebP", "thumbnail")
@@ -74,48 +71,23 @@ class Configuration:
     params: dict = field(default_factory=dict)
 
 
-def pyramid(input_shape, *, embedding_dim, downsampling, hidden_channels, n_residual_blocks):
-    """Strided convolutions with half the channels at twice the side: most of the time of ``"conv"`` goes into its
-    largest maps, which need its channels least."""
-    n_halvings = int(math.log2(downsampling))
-    widths = [max(8, hidden_channels // 2 ** (n_halvings - 1 - i)) for i in range(n_halvings)]
-
-    def blocks(x):
-        for _ in range(n_residual_blocks):
-            residual = layers.Conv2D(hidden_channels, 3, padding="same", activation="relu")(layers.ReLU()(x))
-            x = layers.Add()([x, layers.Conv2D(hidden_channels, 1)(residual)])
-        return layers.ReLU()(x)
-
-    images = x = layers.Input(input_shape)
-    for width in widths:
-        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
-    latents = layers.Conv2D(embedding_dim, 1)(blocks(x))
-
-    embeddings = layers.Input(latents.shape[1:])
-    x = blocks(layers.Conv2D(hidden_channels, 3, padding="same")(embeddings))
-    for width in widths[-2::-1]:
-        x = layers.Conv2DTranspose(width, 4, strides=2, padding="same", activation="relu")(x)
-    pixels = layers.Conv2DTranspose(input_shape[-1], 4, strides=2, padding="same")(x)
-    return keras.Model(images, latents, name="encoder"), keras.Model(embeddings, pixels, name="decoder")
-
-
 def structure_and_error(images, reconstructions):
     """What SSIM calls the structure, held to the right grey values by the squared error."""
     return losses.ssim(images, reconstructions) + 10.0 * losses.mse(images, reconstructions)
 
 
-TUNED = {"architecture": pyramid, "reconstruction_loss": structure_and_error}
+TUNED = {"reconstruction_loss": structure_and_error}
 CONFIGURATIONS = {
     "published-256": Configuration(
         side=256,
         seconds=480.0,
-        params={"n_embeddings": 32, "embedding_dim": 128, "downsampling": 4, "batch_size": 4, **TUNED},
+        params={"n_embeddings": 32, "embedding_dim": 128, "downsampling": 4, **TUNED},
     ),
     "codes-32x32": Configuration(
         side=256,
         seconds=480.0,
         target=0.93,
-        params={"n_embeddings": 512, "downsampling": 8, "batch_size": 4, **TUNED},
+        params={"n_embeddings": 512, "downsampling": 8, **TUNED},
     ),
     "128x128": Configuration(
         side=128,

@@ -22,6 +22,9 @@ def conv(
 ) -> tuple[keras.Model, keras.Model]:
     """Strided convolutions with residual blocks, and their mirror image.
 
+    ``hidden_channels`` is the width at the codes' resolution; it halves wherever height and width double, down to 8.
+    With one width everywhere most of the time would go into the largest maps, which gain least by it.
+
     Input shape
     -----------
     ``(n, height, width, channels)``, height and width multiples of ``downsampling``.
@@ -31,10 +34,11 @@ def conv(
     ``(n, height / downsampling, width / downsampling, embedding_dim)``.
     """
     n_halvings = int(math.log2(downsampling))
+    widths = [max(min(hidden_channels, 8), hidden_channels // 2**i) for i in reversed(range(n_halvings))]
     images = layers.Input(input_shape, name="images")
     x = images
-    for _ in range(n_halvings):
-        x = layers.Conv2D(hidden_channels, 4, strides=2, padding="same", activation="relu")(x)
+    for width in widths:
+        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
     x = _residual_stack(x, hidden_channels, n_residual_blocks)
     latents = layers.Conv2D(embedding_dim, 1, name="latents")(x)
     encoder = keras.Model(images, latents, name="encoder")
@@ -42,8 +46,8 @@ def conv(
     embeddings = layers.Input(latents.shape[1:], name="embeddings")
     x = layers.Conv2D(hidden_channels, 3, padding="same")(embeddings)
     x = _residual_stack(x, hidden_channels, n_residual_blocks)
-    for _ in range(n_halvings - 1):
-        x = layers.Conv2DTranspose(hidden_channels, 4, strides=2, padding="same", activation="relu")(x)
+    for width in widths[-2::-1]:
+        x = layers.Conv2DTranspose(width, 4, strides=2, padding="same", activation="relu")(x)
     if n_halvings:
         x = layers.Conv2DTranspose(input_shape[-1], 4, strides=2, padding="same", name="pixels")(x)
     else:
