@@ -1,4 +1,4 @@
-"""How good are brain slices of unseen patients, rebuilt from few bits? About 45 minutes with the defaults.
+"""How good are brain slices of unseen patients, rebuilt from few bits? About 30 minutes with the defaults.
 
     python examples/benchmarks/brain.py --data brain_t1_256.npz
     python examples/benchmarks/brain.py --data keras_png_slices_data            the 2-D OASIS set, or its layout
