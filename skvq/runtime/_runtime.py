@@ -263,7 +263,7 @@ class Runtime:
     def _part_that_draws(self, kind: str, method: str, choice: tuple) -> str:
         """Return the part of a kind that can make a choice: the plain one, which is faster, wherever it can."""
         plain, controlled = kind, f"controlled_{kind}"
-        part = plain if choice[1:] == (None, None) and plain in self.parts else controlled
+        part = plain if choice[1] is None and choice[2] is None and plain in self.parts else controlled
         if part not in self.parts:
             self._require(plain, method)
             self._require(part, f"{method} with top_k or top_p")
