@@ -42,7 +42,8 @@ class GraphFunction:
     name : str
         The part: ``encoder``, ``decoder``, ``prior``, ``sampler``, ….
     function : callable
-        Keras tensors in the order of ``inputs`` -> tuple of Keras tensors in the order of ``outputs``.
+        Keras tensors in the order of ``inputs`` -> tuple of Keras tensors in the order of ``outputs``. Its docstring
+        draws the graph, and is written into the exported file.
     inputs, outputs : tuple of TensorSpec
     example : callable
         ``example(n, generator) -> tuple`` of NumPy inputs for ``n`` rows, typical of use.

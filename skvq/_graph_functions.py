@@ -1,4 +1,8 @@
-"""The functions that the estimators offer to an exporter, made from their networks."""
+"""The functions that the estimators offer to an exporter, made from their networks.
+
+The docstring of each part draws its graph: inputs with dtype and shape, the operators of ONNX that matter, outputs.
+It goes into the ONNX file as the graph's own description.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +14,17 @@ from skvq._images import Layout
 from skvq.networks import ops
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import Choice, boundary_distance, sample
+from skvq.networks.quantizers import Quantizer
+from skvq.networks.sampling import Choice, boundary_distance, is_undecided, sample
+
+_BLUR = 2e-5  # what float32 blurs of a probability, summed over K codes
 
 
 def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict[str, GraphFunction]:
-    """Return ``prior``, ``log_likelihood`` and ``sampler``.
+    """Return ``prior``, ``log_likelihood``, ``sampler`` and ``controlled_sampler``.
+
+    The latter sorts the weights at each position, which takes onnxruntime a third more time at 7 × 7 codes of 128
+    kinds and batch 64: that is why it is a part of its own.
 
     Parameters
     ----------
@@ -30,10 +40,18 @@ def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict
     shape = (None, n_positions, n_embeddings)
     logits = TensorSpec("logits", shape, "float32", "unnormalised log-probabilities, in nats")
     log_likelihood = TensorSpec("log_likelihood", (None,), "float32", "log-probability of a row, in nats")
-    meaning = "independent uniform numbers in [0, 1), one for each code"
-    uniforms = TensorSpec("uniforms", (None, n_positions), "float32", meaning)
-    temperature = TensorSpec("temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer")
     labels = (TensorSpec("labels", (None,), "int64", f"index into the {n_classes} classes"),) if n_classes else ()
+    draws_from = (
+        TensorSpec(
+            "uniforms", (None, n_positions), "float32", "independent uniform numbers in [0, 1), one for each code"
+        ),
+        TensorSpec("temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer"),
+    )
+    controls = (
+        TensorSpec("top_k", (), "int64", f"draw from that many likeliest codes; 0 or {n_embeddings} for all"),
+        TensorSpec("top_p", (), "float32", "in (0, 1]: draw from the likeliest codes that reach it; 1 for all"),
+        TensorSpec("known_codes", (None, n_positions), "int64", f"codes to keep, {place}; -1 where one is to be drawn"),
+    )
 
     def example_labels(n, generator):
         return (generator.integers(0, n_classes, n),) if n_classes else ()
@@ -41,36 +59,132 @@ def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict
     def example_codes(n, generator):
         return (generator.integers(0, n_embeddings, (n, n_positions)), *example_labels(n, generator))
 
-    def example_uniforms(n, generator):
+    def example_draw(n, generator):
         drawn = generator.random((n, n_positions), dtype=np.float32)
         return (drawn, np.array(1.0, np.float32), *example_labels(n, generator))
 
+    def example_controlled(n, generator):
+        # Sizes take turns in what they leave out, so that three in a row meet every way of drawing.
+        top_k = 1 + n_embeddings // 2 if n % 3 == 1 else 0
+        top_p = 0.9 if n % 3 == 2 else 1.0
+        known = generator.integers(0, n_embeddings, (n, n_positions))
+        known[::2] = -1  # every second row is new
+        known[:, n_positions // 2 :] = -1
+        uniforms, temperature, *given = example_draw(n, generator)
+        return (uniforms, temperature, np.array(top_k), np.array(top_p, np.float32), known, *given)
+
+    def all_logits(*inputs):
+        """Logits of every code given those before it.
+
+        codes int64 (batch, positions)      labels int64 (batch,), if conditional
+               |                                   |
+          OneHot, MatMul                     OneHot, MatMul, Split
+               |                                   |
+           Transpose  to channels first            |
+               |            |                      |
+             Pad, Slice   Pad, Slice   down a row; right a column
+               |            |                      |
+           [ Conv ------> Conv ] <--- Add ---------+   each layer: rows above, then codes to the left
+           [ Tanh * Sigmoid    ]
+                            |
+           Transpose  back
+               |
+           Relu, MatMul, Relu, MatMul
+               |
+        logits float32 (batch, positions, K)
+        """
+        return (network.logits(*inputs),)
+
     def log_likelihoods(*inputs):
+        """The log-probability of whole rows.
+
+        codes int64 (batch, positions)      labels int64 (batch,), if conditional
+           |         |                             |
+           |      the part prior ------------------+
+           |         |
+         OneHot   LogSoftmax
+           |         |
+           Mul, ReduceSum over codes, ReduceSum over positions
+               |
+        log_likelihood float32 (batch,)
+        """
         return (ops.sum(network.log_probabilities(*inputs), axis=-1),)
 
     def draw(uniforms, temperature, *labels):
+        """Codes by the inverse of their cumulative distribution, each feature computed once.
+
+        uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
+               |
+           Transpose  to (height, width, batch)
+               |
+        Loop over rows:       Gather the row; MatMul, Tanh * Sigmoid: what the rows above say to each column
+          Loop over columns:  MatMul, Tanh * Sigmoid: what the codes to the left say
+                              Div by temperature, Exp: weights of the K codes
+                              CumSum; LessOrEqual uniforms, ReduceSum: the code
+                              Gather its embedding for the next column
+               |
+            Reshape
+               |
+        codes int64 (batch, positions)
+        """
         return (ops.cast(sample(network, uniforms, Choice(temperature), *labels), "int64"),)
+
+    def draw_controlled(uniforms, temperature, top_k, top_p, known_codes, *labels):
+        """Codes as the part sampler draws them, from the likeliest only and around those that are known.
+
+        uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
+        top_k int64 (), top_p float32 (), known_codes int64 (batch, positions)
+               |
+           Transpose  to (height, width, batch)
+               |
+        Loop over rows:       as in the part sampler
+          Loop over columns:  as in the part sampler, up to the weights of the K codes
+                              TopK of all, CumSum: from which weight on the top_k likeliest and top_p are reached
+                              GreaterOrEqual, Mul: the rest weigh nothing
+                              CumSum; LessOrEqual uniforms, ReduceSum: the code
+                              where known_codes has one, that one; Gather its embedding for the next column
+               |
+            Reshape
+               |
+        codes int64 (batch, positions)
+        """
+        top_k = ops.cast(top_k, "int32")
+        choice = Choice(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
+        drawn = sample(network, uniforms, choice, *(labels or (None,)), known_codes)
+        return (ops.cast(drawn, "int64"),)
 
     def margin(inputs, drawn):
         uniforms, temperature, *given = inputs
         distance = boundary_distance(logits_of(drawn, *given), uniforms, drawn, Choice(float(temperature)))
-        return distance / 2e-5  # what float32 blurs of a probability, summed over K codes
+        return distance / _BLUR
 
-    def all_logits(*inputs):
-        return (network.logits(*inputs),)
+    def controlled_margin(inputs, drawn):
+        uniforms, temperature, top_k, top_p, known_codes, *given = inputs
+        choice = Choice(float(temperature), int(top_k) or None, float(top_p))
+        logits = logits_of(drawn, *given)
+        distance = boundary_distance(logits, uniforms, drawn, choice)
+        distance = np.where(is_undecided(logits, drawn, choice, _BLUR), 0.0, distance)
+        return np.where(known_codes >= 0, drawn != known_codes, distance) / _BLUR
 
-    draws_from = (uniforms, temperature, *labels)
     return {
         "prior": GraphFunction("prior", all_logits, (codes, *labels), (logits,), example_codes),
         "log_likelihood": GraphFunction(
             "log_likelihood", log_likelihoods, (codes, *labels), (log_likelihood,), example_codes
         ),
-        "sampler": GraphFunction("sampler", draw, draws_from, (codes,), example_uniforms, margin),
+        "sampler": GraphFunction("sampler", draw, (*draws_from, *labels), (codes,), example_draw, margin),
+        "controlled_sampler": GraphFunction(
+            "controlled_sampler",
+            draw_controlled,
+            (*draws_from, *controls, *labels),
+            (codes,),
+            example_controlled,
+            controlled_margin,
+        ),
     }
 
 
 def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> dict[str, GraphFunction]:
-    """Return ``encoder``, ``decoder`` and ``reconstruct``.
+    """Return ``encoder``, ``decoder`` and ``reconstruct``, and ``encoder_uint8`` for images that were uint8 in fit.
 
     Parameters
     ----------
@@ -96,27 +210,88 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
                 values = (values + np.roll(values, 1, axis) + np.roll(values, -1, axis)) / 3
         return (np.clip(2 * values - 0.5, 0, 1) * np.float32(high - low) + np.float32(low),)
 
+    def example_bytes(n, generator):
+        return (np.rint(example_images(n, generator)[0]).astype(np.uint8),)
+
     def example_codes(n, generator):
         return (generator.integers(0, n_embeddings, (n, network.n_positions)),)
 
     def encode(images):
-        return (ops.cast(network.encode(images), "int64"),)
+        """The nearest codes of images.
+
+        images float32 (batch, height, width, channels), in the data's units
+           |
+        Sub mean, Mul 1 / scale
+           |
+        Transpose  to channels first; of one channel, Reshape
+           |
+        Conv, Relu, ...   the encoder (of vectors MatMul, Add, Relu, ...)
+           |
+        Transpose  back
+           |
+        MatMul by the codebook, Sub half its squared norms, TopK of 1   (fsq: Tanh, Round to the grid)
+           |
+        codes int64 (batch, positions)
+        """
+        latents = ops.reshape(network.latents(images), (-1, network.quantizer.embedding_dim))
+        found = network.quantizer.assign(latents)
+        return (ops.cast(ops.reshape(found, (-1, network.n_positions)), "int64"),)
+
+    def encode_bytes(images):
+        """The nearest codes of images that are bytes.
+
+        images uint8 (batch, height, width, channels)
+           |
+          Cast to float32
+           |
+        the part encoder
+           |
+        codes int64 (batch, positions)
+        """
+        return encode(ops.cast(images, "float32"))
+
+    def decode(codes):
+        """The images of codes.
+
+        codes int64 (batch, positions)
+           |
+        Gather from the codebook
+           |
+        Transpose  to channels first
+           |
+        Conv, Relu, ..., ConvTranspose   the decoder (of vectors MatMul, Add, Relu, ...)
+           |
+        Mul, Add  to the data's units; of images, Min and Max to its range
+           |
+        Transpose  back; of one channel, Reshape
+           |
+        images float32 (batch, height, width, channels)
+        """
+        return (network.decode(codes),)
+
+    def reconstruct(images):
+        """The part encoder, then the part decoder."""
+        return decode(*encode(images))
 
     def margin(inputs, answered):
-        table = ops.convert_to_numpy(network.quantizer.codebook)
-        return code_margin(latents_of(inputs[0]).reshape(*answered.shape, -1), table, answered)
+        quantizer = network.quantizer
+        latents = latents_of(inputs[0].astype(np.float32)).reshape(*answered.shape, -1)
+        if type(quantizer).assign is Quantizer.assign:
+            return code_margin(latents, ops.convert_to_numpy(quantizer.codebook), answered)
+        return shaken_margin(lambda latents: ops.convert_to_numpy(quantizer.assign(latents)), latents, answered)
 
-    return {
+    reconstructions = (replace(images, name="reconstructions"),)
+    functions = {
         "encoder": GraphFunction("encoder", encode, (images,), (codes,), example_images, margin),
-        "decoder": GraphFunction("decoder", lambda c: (network.decode(c),), (codes,), (images,), example_codes),
-        "reconstruct": GraphFunction(
-            "reconstruct",
-            lambda x: (network.reconstruct(x),),
-            (images,),
-            (replace(images, name="reconstructions"),),
-            example_images,
-        ),
+        "decoder": GraphFunction("decoder", decode, (codes,), (images,), example_codes),
+        "reconstruct": GraphFunction("reconstruct", reconstruct, (images,), reconstructions, example_images),
     }
+    if layout.dtype == "uint8":
+        images = (replace(images, dtype="uint8"),)
+        functions["encoder_uint8"] = GraphFunction(
+            "encoder_uint8", encode_bytes, images, (codes,), example_bytes, margin
+        )
+    return functions
 
 
 def code_margin(latents: np.ndarray, codebook: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -134,3 +309,24 @@ def code_margin(latents: np.ndarray, codebook: np.ndarray, codes: np.ndarray) ->
     chosen = np.take_along_axis(scores, codes[..., None].astype(np.int64), axis=-1)[..., 0]
     size = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
     return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
+
+
+def shaken_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_trials: int = 64) -> np.ndarray:
+    """Whether each code is the code of any latents that float32 cannot tell from those given: 0 if so, 2 if not.
+
+    For quantisers whose code is not the nearest embedding.
+
+    Parameters
+    ----------
+    assign : callable
+        Latents (..., embedding_dim) -> codes (...).
+    latents : ndarray of shape (..., embedding_dim)
+    codes : ndarray of shape (...)
+    n_trials : int
+    """
+    generator = np.random.default_rng(0)
+    blur = np.float32(2e-5) * np.abs(latents).max(initial=1e-6)
+    is_right = assign(latents) == codes
+    for _ in range(n_trials):
+        is_right |= assign(latents + blur * generator.choice(np.float32([-1, 1]), latents.shape)) == codes
+    return np.where(is_right, 0.0, 2.0)

@@ -419,10 +419,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
                 f"known must be an array of bool of shape {codes.shape[1:]} or {codes.shape}; got {mask.dtype}, "
                 f"shape {mask.shape}. True keeps the code at that position."
             )
-        given = (codes, np.broadcast_to(mask, codes.shape))
-        return self._draw(len(codes), y, (temperature, top_k, top_p), random_state, given)
+        known_codes = np.where(mask, codes, -1)
+        return self._draw(len(codes), y, (temperature, top_k, top_p), random_state, known_codes)
 
-    def _draw(self, n_samples: int, y, choice: tuple, random_state, given: tuple = ()) -> np.ndarray:
+    def _draw(self, n_samples: int, y, choice: tuple, random_state, known_codes=None) -> np.ndarray:
         network = self._network()
         check_choice(*choice)
         labels = self._check_y(y, n_samples)
@@ -431,13 +431,13 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         columns[0] = columns[0].astype(np.float32)
         if columns[2] is not None:
             columns[2] = columns[2].astype(np.float32)
-        inputs = [uniforms, *columns, labels, *given]
+        inputs = [uniforms, *columns, labels, known_codes]
         present = [x is not None for x in inputs]
 
         def draw(*arrays):
             rest = iter(arrays)
-            uniforms, temperature, top_k, top_p, labels, *given = [next(rest) if p else None for p in present]
-            return sample(network, uniforms, Choice(temperature, top_k, top_p), labels, given or None)
+            uniforms, temperature, top_k, top_p, labels, known = [next(rest) if p else None for p in present]
+            return sample(network, uniforms, Choice(temperature, top_k, top_p), labels, known)
 
         compiled = self._compiled(f"sample {present}", draw)
         # The smallest power of two that holds the rows, so that one image does not cost a whole batch.
@@ -445,7 +445,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         return compiled.in_batches(*(x for x in inputs if x is not None), batch_size=size).astype(np.int64)
 
     def graph_functions(self) -> dict[str, GraphFunction]:
-        """Return what an exporter may trace: ``prior``, ``log_likelihood`` and ``sampler``.
+        """Return what an exporter may trace: ``prior``, ``log_likelihood``, ``sampler`` and ``controlled_sampler``.
 
         Returns
         -------

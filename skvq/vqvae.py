@@ -626,7 +626,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         return np.square(difference).reshape(len(images), -1).mean(axis=1)
 
     def graph_functions(self) -> dict[str, GraphFunction]:
-        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``.
+        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
+        where X was uint8.
 
         Returns
         -------

@@ -29,7 +29,7 @@ from skvq.export._tidy import cancel_transposes
 
 PARTS = ("encoder", "decoder", "reconstruct", "prior", "log_likelihood", "sampler", "generator")
 TILT = np.arange(7, dtype=np.float32) / 2  # added to scores, favours later codes
-FOLDER_PARTS = ("encoder", "decoder", "prior", "sampler", "generator")
+FOLDER_PARTS = ("encoder", "decoder", "prior", "log_likelihood", "sampler", "generator")
 
 
 @pytest.fixture(scope="module")

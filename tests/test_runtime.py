@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,102 @@ class TestEstimators:
         drawn = trained.sample(40, y, random_state=7).astype(int)
         assert np.abs(drawn - vqvae.sample(40, prior, y, random_state=7)).max() <= 1
 
+    @pytest.mark.parametrize("choice", [{"top_k": 1}, {"top_k": 3}, {"top_p": 0.6}, {"top_k": 5, "top_p": 0.8}])
+    def test_the_likeliest_alone(self, trained, vqvae, prior, choice):
+        y = [0, 1] * 20
+        codes = trained.sample_codes(40, y, temperature=1.5, **choice, random_state=7)
+        np.testing.assert_array_equal(codes, prior.sample(40, y, temperature=1.5, **choice, random_state=7))
+        assert not np.array_equal(codes, prior.sample(40, y, temperature=1.5, random_state=7))
+        drawn = trained.sample(40, y, temperature=1.5, **choice, random_state=7)
+        np.testing.assert_array_equal(drawn, trained.inverse_transform(codes))
+
+    @pytest.mark.parametrize("choice", [{"top_k": 12}, {"top_k": 1000}, {"top_p": 1}, {"top_p": 1.0, "top_k": 12}])
+    def test_all_codes_are_no_choice(self, trained, choice):
+        np.testing.assert_array_equal(
+            trained.sample_codes(40, [0, 1] * 20, **choice, random_state=7),
+            trained.sample_codes(40, [0, 1] * 20, random_state=7),
+        )
+
+    @pytest.mark.parametrize("choice", [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}])
+    def test_completion(self, trained, prior, codes, labels, choice):
+        for known in (np.array([True, True, False, False]), np.random.default_rng(0).random(codes.shape) < 0.5):
+            drawn = trained.complete(codes, known, labels, **choice, random_state=3)
+            np.testing.assert_array_equal(drawn, prior.complete(codes, known, labels, **choice, random_state=3))
+            kept = np.broadcast_to(known, codes.shape)
+            np.testing.assert_array_equal(drawn[kept], codes[kept])
+        assert trained.complete(codes[:0], known[:0], []).shape == (0, 4)
+
+    def test_completion_in_eight_threads(self, trained, codes, labels):
+        known = np.array([True, False, True, False])
+        expected = trained.complete(codes, known, labels, top_k=5, random_state=3)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(
+                pool.map(lambda _: trained.complete(codes, known, labels, top_k=5, random_state=3), range(24))
+            )
+        for answer in answers:
+            np.testing.assert_array_equal(answer, expected)
+
+    def test_bytes_have_an_encoder_of_their_own(self, trained, images, codes):
+        alone = load(trained.source.path / "encoder_uint8.onnx")
+        for shape in (images.shape, (*images.shape, 1), (len(images), -1)):
+            np.testing.assert_array_equal(alone.transform(images.reshape(shape)), codes)
+        np.testing.assert_array_equal(trained.transform(images), codes)
+        np.testing.assert_array_equal(trained.transform(images.astype(float)), codes)
+        assert {"encoder", "encoder_uint8"} <= trained._sessions.keys()
+        with pytest.raises(ValueError, match=r"transform needs the part 'encoder'; .*holds encoder_uint8"):
+            alone.transform(images.astype(float))
+        with pytest.raises(ValueError, match="must hold rows of shape"):
+            alone.transform(images[:, 1:])
+
+    def test_log_likelihoods_come_from_their_own_graph(self, trained, prior, codes, labels):
+        np.testing.assert_allclose(trained.score_samples(codes, labels), prior.score_samples(codes, labels), rtol=1e-5)
+        assert "log_likelihood" in trained._sessions
+
+    def test_single_files_that_choose(self, trained, vqvae, prior, tmp_path):
+        onnx.save(to_onnx(vqvae, "controlled_generator", prior=prior), tmp_path / "generator.onnx")
+        for choice in ({"top_k": 2}, {}):
+            np.testing.assert_array_equal(
+                load(tmp_path / "generator.onnx").sample(5, [0, 1, 0, 1, 1], **choice, random_state=0),
+                trained.sample(5, [0, 1, 0, 1, 1], **choice, random_state=0),
+            )
+        alone = load(trained.source.path / "controlled_sampler.onnx")
+        np.testing.assert_array_equal(
+            alone.sample_codes(3, 1, random_state=0), trained.sample_codes(3, 1, random_state=0)
+        )
+        with pytest.raises(ValueError, match=r"sample with top_k or top_p needs the part 'controlled_generator'"):
+            load(trained.source.path / "generator.onnx").sample(3, 1, top_p=0.5)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"top_k": 0}, "top_k must be a whole number above 0; got 0. Leave it None"),
+            ({"top_k": 1.5}, "top_k must be a whole number above 0; got 1.5"),
+            ({"top_p": 0}, r"top_p must be in \(0, 1\], or None; got 0"),
+            ({"top_p": 1.1}, "top_p must be in"),
+            ({"top_p": np.nan}, "top_p must be in"),
+            ({"top_p": [0.5]}, "top_p must be in"),
+        ],
+    )
+    def test_wrong_choices(self, trained, codes, labels, arguments, message):
+        for method in (trained.sample, trained.sample_codes):
+            with pytest.raises(ValueError, match=message):
+                method(2, 1, **arguments)
+        with pytest.raises(ValueError, match=message):
+            trained.complete(codes, np.ones(4, bool), labels, **arguments)
+
+    @pytest.mark.parametrize("known", [[True], [[True] * 4] * 2, [1, 1, 0, 0]])
+    def test_wrong_masks(self, trained, codes, labels, known):
+        with pytest.raises(ValueError, match=r"known must be an array of bool of shape \(4,\) or \(96, 4\)"):
+            trained.complete(codes, known, labels)
+
+    def test_the_command_line_chooses(self, trained, tmp_path):
+        command = ["--sample", "5", "--label", "1", "--seed", "0", "--top-k", "3", "--top-p", "0.9"]
+        assert main([str(trained.source.path), *command, "--png", str(tmp_path / "x.png")]) == 0
+        expected = trained.sample(5, 1, top_k=3, top_p=0.9, random_state=0)
+        np.testing.assert_array_equal(
+            read_png(tmp_path / "x.png"), mosaic(expected[..., None], *trained.source.data_range)
+        )
+
 
 class TestArguments:
     @pytest.mark.parametrize(
@@ -260,6 +357,17 @@ class TestArguments:
             load(folder, ["NoSuchProvider"])
         with pytest.raises(ValueError, match="got none"):
             load(folder, [])
+
+    @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
+    def test_cuda_where_there_is_none(self, folder):
+        with pytest.raises(ValueError, match=r"has, .*CPUExecutionProvider; got CUDAExecutionProvider, CPU.*-gpu"):
+            load(folder, ["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+    def test_a_sampler_that_cannot_choose(self, runtime):
+        with pytest.raises(ValueError, match="sample_codes with top_k or top_p needs the part 'controlled_sampler'"):
+            runtime.sample_codes(2, 3, top_k=2)
+        with pytest.raises(ValueError, match="complete needs the part 'controlled_sampler'"):
+            runtime.complete(np.zeros((2, 16), int), np.ones(16, bool), 3)
 
     def test_providers_with_options(self, folder, pictures):
         assert len(load(folder, [("CPUExecutionProvider", {})]).transform(pictures)) == len(pictures)

@@ -24,7 +24,16 @@ from ._parts import choose, functions_of
 
 __all__ = ["ExportError", "ParityReport", "compare", "export_onnx", "to_onnx"]
 
-_FOLDER_PARTS = ("encoder", "decoder", "prior", "sampler", "generator")
+_FOLDER_PARTS = (
+    "encoder",
+    "encoder_uint8",
+    "decoder",
+    "prior",
+    "log_likelihood",
+    "sampler",
+    "controlled_sampler",
+    "generator",
+)
 
 
 def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> Any:
@@ -35,9 +44,10 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
     estimator : fitted estimator
         A VQVAE, or a prior.
     part : str, optional
-        Of a VQVAE ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``; of a prior ``"sampler"``
-        (default), ``"prior"`` or ``"log_likelihood"``; of both ``"generator"`` (default), which draws codes
-        and decodes them in one graph.
+        Of a VQVAE ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``, and ``"encoder_uint8"`` if it was
+        fitted to uint8; of a prior ``"sampler"`` (default), ``"controlled_sampler"`` (with top_k, top_p and known
+        codes), ``"prior"`` or ``"log_likelihood"``; of both ``"generator"`` (default) and ``"controlled_generator"``,
+        which draw codes and decode them in one graph. The model's ``graph.doc_string`` draws what is in it.
     prior : fitted prior, optional
         Of the codes that ``estimator`` makes.
 
@@ -83,9 +93,10 @@ def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = 
     Parameters
     ----------
     vqvae : fitted VQVAE
-        Gives ``encoder.onnx`` and ``decoder.onnx``.
+        Gives ``encoder.onnx`` and ``decoder.onnx``, and ``encoder_uint8.onnx`` if it was fitted to uint8.
     prior : fitted prior, optional
-        Gives ``prior.onnx``, ``sampler.onnx`` and ``generator.onnx``.
+        Gives ``prior.onnx``, ``log_likelihood.onnx``, ``sampler.onnx``, ``controlled_sampler.onnx`` and
+        ``generator.onnx``.
     path : path-like
         The folder: new, empty, or an earlier export, which is replaced.
 

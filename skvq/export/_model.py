@@ -1,5 +1,6 @@
 """From graph functions to ONNX models, in a process where Keras runs on TensorFlow."""
 
+import inspect
 from typing import Any
 
 import skvq
@@ -7,9 +8,10 @@ from skvq._graph import GraphFunction
 
 from ._convert import OPSET, convert
 from ._errors import ExportError
+from ._layout import drop_whole_slices, hoist_transposes
 from ._naming import renamed
 from ._parts import Composition
-from ._tidy import joined, tidy
+from ._tidy import joined, merge_constants, tidy
 
 IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
 
@@ -38,8 +40,10 @@ class Converter:
         graph = onnx.GraphProto()
         graph.CopyFrom(self._graph(function))
         inner = function.inner if isinstance(function, Composition) else ()
+        graph = renamed(graph, function.name, function.inputs, function.outputs, inner)
+        graph.doc_string = inspect.getdoc(function.function) or ""
         return onnx.helper.make_model(
-            renamed(graph, function.name, function.inputs, function.outputs, inner),
+            graph,
             opset_imports=[onnx.helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name="skvq",
@@ -52,6 +56,9 @@ class Converter:
         if id(function) not in self._graphs:  # the function is kept too, or its id could be given again
             raw = convert(function)
             tidy(raw.graph)
+            drop_whole_slices(raw.graph, OPSET)
+            hoist_transposes(raw.graph, OPSET)
+            merge_constants(raw.graph)
             self._graphs[id(function)] = function, raw.graph
         return self._graphs[id(function)][1]
 

@@ -39,6 +39,7 @@ def compose(
     def function(*tensors: Any) -> tuple:
         return second.function(*first.function(*tensors))
 
+    function.__doc__ = f"The part {first.name}, then the part {second.name}."
     outputs = second.outputs if outputs is None else outputs
     return Composition(name, function, first.inputs, outputs, first.example, first=first, second=second)
 
@@ -77,8 +78,11 @@ def functions_of(estimator: Any, prior: Any = None) -> dict[str, GraphFunction]:
         return functions
     more = offered(prior, "prior")
     _check_agreement(estimator, functions, prior, more)
-    generator = compose("generator", more["sampler"], functions["decoder"])
-    return {**functions, **more, "generator": generator}
+    both = {**functions, **more, "generator": compose("generator", more["sampler"], functions["decoder"])}
+    if "controlled_sampler" in more:
+        sampler = more["controlled_sampler"]
+        both["controlled_generator"] = compose("controlled_generator", sampler, functions["decoder"])
+    return both
 
 
 def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFunction:

@@ -17,8 +17,9 @@ def tidy(graph: Any) -> None:
     lift_loop_invariants(graph)
     drop_identities(graph)
     gather_plainly(graph)
-    cancel_transposes(graph)
     merge_constants(graph)
+    drop_repetitions(graph)
+    cancel_transposes(graph)
 
 
 def subgraphs(node: Any) -> Iterator[Any]:
@@ -125,7 +126,7 @@ def drop_identities(graph: Any) -> None:
             replace_uses(graph, {node.output[0]: node.input[0]})
         else:
             kept.append(node)
-    _set_nodes(graph, kept)
+    set_nodes(graph, kept)
 
 
 def cancel_transposes(graph: Any) -> None:
@@ -147,6 +148,26 @@ def cancel_transposes(graph: Any) -> None:
             replace_uses(graph, {node.output[0]: source})
 
 
+def drop_repetitions(graph: Any) -> None:
+    """Take out a Relu of a Relu, and the first of two Reshapes in a row; constants are initialisers."""
+    from onnx import TensorProto, numpy_helper
+
+    integers = (tensor for tensor in graph.initializer if tensor.data_type == TensorProto.INT64)
+    shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in integers}
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        for body in subgraphs(node):
+            drop_repetitions(body)
+        before = made_by.get(node.input[0]) if node.input else None
+        if before is None or before.op_type != node.op_type:
+            continue
+        if node.op_type == "Relu":
+            replace_uses(graph, {node.output[0]: node.input[0]})
+        # A 0 in a shape stands for the size that the input has.
+        if node.op_type == "Reshape" and node.input[1] in shapes and shapes[node.input[1]].all():
+            node.input[0] = before.input[0]
+
+
 def merge_constants(graph: Any) -> None:
     """Keep one initialiser of those that are equal, and make initialisers of Constant nodes."""
     from onnx import numpy_helper
@@ -161,7 +182,7 @@ def merge_constants(graph: Any) -> None:
             graph.initializer[-1].name = node.output[0]
         else:
             kept_nodes.append(node)
-    _set_nodes(graph, kept_nodes)
+    set_nodes(graph, kept_nodes)
 
     first: dict[tuple, str] = {}
     kept, again = [], {}
@@ -178,7 +199,8 @@ def merge_constants(graph: Any) -> None:
     replace_uses(graph, again)
 
 
-def _set_nodes(graph: Any, nodes: list) -> None:
+def set_nodes(graph: Any, nodes: list) -> None:
+    """Give a graph these nodes, which may be its own."""
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

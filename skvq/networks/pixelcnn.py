@@ -27,6 +27,14 @@ def pointwise(features, kernel):
     return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
 
 
+def everywhere(features):
+    """Features (n, channels) as (n, 1, 1, channels), for every cell of a grid.
+
+    By a reshape: indices with None are exported as three nodes.
+    """
+    return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
+
+
 class PixelCNN(keras.Model):
     """Logits of every code given the codes before it in row-major order.
 
@@ -148,12 +156,12 @@ class PixelCNN(keras.Model):
             above = ops.conv(above, layer["vertical"], padding="valid", data_format="channels_last")
             above = above + layer["vertical_bias"]  # (n, h, w, 2c)
             if vertical_class is not None:
-                above = above + vertical_class[:, None, None, :]
+                above = above + everywhere(vertical_class)
             left = ops.pad(horizontal, ((0, 0), (0, 0), (reach, 0), (0, 0)))
             left = ops.conv(left, layer["horizontal"], padding="valid", data_format="channels_last")
             left = left + layer["horizontal_bias"] + pointwise(above, layer["across"])
             if horizontal_class is not None:
-                left = left + horizontal_class[:, None, None, :]
+                left = left + everywhere(horizontal_class)
             if layer["vertical_out"] is not None:
                 vertical = vertical + pointwise(self.dropout(gate(above), training=training), layer["vertical_out"])
             horizontal = (

@@ -28,7 +28,7 @@ class Choice(NamedTuple):
     top_k : integer tensor of shape () or (n, 1), or None
         Only that many of the likeliest codes are drawn.
     top_p : float tensor of shape () or (n, 1), or None
-        Only the likeliest codes are drawn that together reach this probability, after ``top_k``.
+        Only the likeliest codes are drawn that together reach this probability, after ``top_k``; 1 keeps all.
     """
 
     temperature: Any
@@ -41,20 +41,27 @@ def cumulative_weights(logits, choice: Choice):
     scaled = logits / choice.temperature
     weights = ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True))
     if choice.top_k is not None or choice.top_p is not None:
-        n_embeddings = scaled.shape[-1]
-        falling = ops.top_k(weights, n_embeddings)[0]  # (..., K), the largest first
-        if choice.top_k is not None:
-            falling = falling * ops.cast(
-                ops.arange(n_embeddings, dtype="int32") < ops.cast(choice.top_k, "int32"), "float32"
-            )
-        if choice.top_p is not None:
-            before = ops.cumsum(falling, axis=-1) - falling
-            reached = choice.top_p * ops.sum(falling, axis=-1, keepdims=True)
-            falling = falling * ops.cast(before < reached, "float32")
-        # Codes as likely as the last one kept are kept with it.
-        lowest = ops.min(ops.where(falling > 0, falling, 1.0), axis=-1, keepdims=True)
-        weights = ops.where(weights >= lowest, weights, 0.0)
+        weights = _narrowed(weights, choice)
     return ops.cumsum(weights, axis=-1)
+
+
+def _narrowed(weights, choice: Choice):
+    """The weights (..., K), 0 for the codes that ``top_k`` and ``top_p`` leave out."""
+    n_embeddings = weights.shape[-1]
+    falling = ops.top_k(weights, n_embeddings)[0]  # (..., K), the largest first
+    if choice.top_k is not None:
+        falling = falling * ops.cast(
+            ops.arange(n_embeddings, dtype="int32") < ops.cast(choice.top_k, "int32"), "float32"
+        )
+    if choice.top_p is not None:
+        top_p = ops.cast(choice.top_p, "float32")
+        # The sums round: to reach all of 1 could leave out the rarest codes.
+        share = ops.where(top_p < 1, top_p, 2.0)
+        before = ops.cumsum(falling, axis=-1) - falling
+        falling = falling * ops.cast(before < share * ops.sum(falling, axis=-1, keepdims=True), "float32")
+    # Codes as likely as the last one kept are kept with it.
+    lowest = ops.min(ops.where(falling > 0, falling, 1.0), axis=-1, keepdims=True)
+    return ops.where(weights >= lowest, weights, 0.0)
 
 
 def invert(cumulative, uniforms):
@@ -67,7 +74,7 @@ def invert(cumulative, uniforms):
     return ops.minimum(passed, cumulative.shape[-1] - 1)
 
 
-def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None):
+def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes=None):
     """Draw codes (n, height * width), int32.
 
     Parameters
@@ -78,8 +85,8 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
     choice : Choice
     labels : integer tensor of shape (n,) or None
         Indices of classes, for a conditional network.
-    given : tuple of (codes, known) or None
-        Both (n, height * width): where ``known``, the code is taken from ``codes`` and the rest is drawn around it.
+    known_codes : integer tensor of shape (n, height * width) or None
+        Codes to keep; the others are drawn around them. Negative where a code is to be drawn.
     """
     height, width = network.code_shape
     channels, n_layers, reach = network.hidden_channels, network.n_layers, network.reach
@@ -94,7 +101,9 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
     def by_position(x):
         return ops.reshape(ops.transpose(x), (height, width, -1))  # (h, w, n)
 
-    inputs = [by_position(x) for x in (uniforms, *(() if given is None else given))]
+    inputs = [by_position(uniforms)]
+    if known_codes is not None:
+        inputs.append(by_position(ops.cast(known_codes, "int32")))
 
     def in_row(features, kernel):
         # As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
@@ -140,10 +149,10 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, given=None)
 
         def draw_cell(column, row_codes, embedded_left, *memory):
             x, memory = cell(embedded_left, ops.take(given, column, axis=0), memory, row_bias, column)
-            uniform, *fixed = [ops.take(x, column, axis=0) for x in row_inputs]  # each (n,)
+            uniform, *known = [ops.take(x, column, axis=0) for x in row_inputs]  # each (n,)
             code = invert(cumulative_weights(network.logits_of(x), choice), uniform)
-            if fixed:
-                code = ops.where(fixed[1], ops.cast(fixed[0], "int32"), code)
+            if known:
+                code = ops.where(known[0] >= 0, known[0], code)
             here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
             row_codes = row_codes + ops.expand_dims(code, -1) * here
             return (column + 1, row_codes, ops.take(embedding, code, axis=0), *memory)
@@ -208,3 +217,34 @@ def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarra
     lower = np.where(chosen[..., 0] > 0, below, 0.0)
     distance = np.maximum(np.maximum(lower - uniforms, uniforms - upper), 0.0)
     return np.where(upper > lower, distance, 1.0)
+
+
+def is_undecided(logits: np.ndarray, codes: np.ndarray, choice: Choice, blur: float) -> np.ndarray:
+    """Whether rounding decides which codes are left out, and may have let in the code that was drawn.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, positions, K)
+    codes : ndarray of shape (n, positions)
+    choice : Choice
+        Of Python numbers.
+    blur : float
+        By how much a probability may be off, relative to the largest.
+
+    Returns
+    -------
+    ndarray of shape (n, positions), bool
+    """
+    scaled = logits.astype(np.float64) / choice.temperature
+    weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    falling = -np.sort(-weights, axis=-1)
+    sums = np.cumsum(falling, axis=-1)
+    most = np.full(codes.shape, min(choice.top_k or weights.shape[-1], weights.shape[-1]))
+    fewest = most
+    if choice.top_p is not None and choice.top_p < 1:
+        reached = (sums - falling) / np.take_along_axis(sums, most[..., None] - 1, axis=-1)
+        fewest = np.minimum(most, np.maximum((reached < choice.top_p - blur).sum(axis=-1), 1))
+        most = np.minimum(most, (reached < choice.top_p + blur).sum(axis=-1))
+    possible = weights >= np.take_along_axis(falling, most[..., None] - 1, axis=-1) * (1 - blur)
+    was_possible = np.take_along_axis(possible, np.asarray(codes, np.int64)[..., None], axis=-1)[..., 0]
+    return (possible.sum(axis=-1) != fewest) & was_possible

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--label", help="class of the samples, for a conditional prior")
     parser.add_argument("--seed", type=int, help="for the same samples at every call")
     parser.add_argument("--temperature", type=float, default=1.0, help="above 0; below 1 for likelier samples")
+    parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest codes at each position")
+    parser.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest codes that reach P")
     parser.add_argument("--png", metavar="FILE", help="where the samples go")
     options = parser.parse_args(arguments)
     if (options.sample is None) != (options.png is None):
@@ -65,7 +67,8 @@ def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     for value in runtime.classes or ():
         if str(value) == label:
             label = value
-    samples = runtime.sample(options.sample, label, temperature=options.temperature, random_state=options.seed)
+    choice = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
+    samples = runtime.sample(options.sample, label, **choice, random_state=options.seed)
     return mosaic(layout.to_images(samples), *runtime.source.data_range)
 
 

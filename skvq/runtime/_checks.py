@@ -11,8 +11,8 @@ from skvq._images import Layout
 Providers = Sequence[str | tuple[str, Mapping[str, Any]]] | None
 
 
-def check_images(X: Any, layout: Layout) -> np.ndarray:
-    """Return X as float32 images, in its own unit.
+def check_images(X: Any, layout: Layout, as_bytes: bool = False) -> np.ndarray:
+    """Return X as float32 images, in its own unit; ``as_bytes`` leaves uint8 as it is.
 
     Raises
     ------
@@ -27,6 +27,8 @@ def check_images(X: Any, layout: Layout) -> np.ndarray:
             f"X must hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}; got an "
             f"array of shape {X.shape}. Resize the images; for a single one pass image[None]."
         )
+    if as_bytes:
+        return X.reshape(len(X), *layout.image_shape)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is reported as such
         images = layout.to_images(X)
     if not np.isfinite(images).all():
@@ -111,7 +113,53 @@ def check_temperature(temperature: Any) -> np.ndarray:
     raise ValueError(f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself.")
 
 
-def check_count(name: str, value: Any) -> int:
+def check_top_k(top_k: Any) -> np.ndarray:
+    """Return how many codes to draw from as an int64 scalar, the shape that the graph takes; 0 for all.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor a whole number above 0.
+    """
+    if top_k is None:
+        return np.array(0, np.int64)
+    # More than there are is all.
+    return np.array(min(check_count("top_k", top_k, "Leave it None to draw from all codes."), 2**31 - 1), np.int64)
+
+
+def check_top_p(top_p: Any) -> np.ndarray:
+    """Return the probability to be reached as a float32 scalar, the shape that the graph takes; 1 for all codes.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor in (0, 1].
+    """
+    if top_p is None:
+        return np.array(1, np.float32)
+    if np.ndim(top_p) == 0 and isinstance(top_p, (int, float, np.number)) and 0 < top_p <= 1:
+        return np.array(top_p, np.float32)
+    raise ValueError(f"top_p must be in (0, 1], or None; got {top_p!r}. Leave it None to draw from all codes.")
+
+
+def check_known(known: Any, codes: np.ndarray) -> np.ndarray:
+    """Return the codes (n, n_positions) with -1 where they are not known.
+
+    Raises
+    ------
+    ValueError
+        If ``known`` is no array of bool, one for each position or for each code.
+    """
+    mask = np.asarray(known)
+    if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
+        raise ValueError(
+            f"known must be an array of bool of shape {codes.shape[1:]} or {codes.shape}; got {mask.dtype}, "
+            f"shape {mask.shape}. True keeps the code at that position."
+        )
+    return np.where(mask, codes, -1)
+
+
+def check_count(name: str, value: Any, advice: str = "Pass 1 or more.") -> int:
     """Return a whole number above 0.
 
     Raises
@@ -121,7 +169,7 @@ def check_count(name: str, value: Any) -> int:
     """
     if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and value >= 1:
         return int(value)
-    raise ValueError(f"{name} must be a whole number above 0; got {value!r}. Pass 1 or more.")
+    raise ValueError(f"{name} must be a whole number above 0; got {value!r}. {advice}")
 
 
 def check_providers(providers: Providers) -> list:

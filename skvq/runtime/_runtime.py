@@ -8,7 +8,18 @@ import onnxruntime
 
 from skvq import _random
 
-from ._checks import Providers, check_codes, check_count, check_images, check_providers, check_temperature, labels_of
+from ._checks import (
+    Providers,
+    check_codes,
+    check_count,
+    check_images,
+    check_known,
+    check_providers,
+    check_temperature,
+    check_top_k,
+    check_top_p,
+    labels_of,
+)
 from ._source import Source
 
 MOST_DRAWN_AT_ONCE = 128
@@ -68,8 +79,11 @@ class Runtime:
         ValueError
             If X has another shape, is not numeric, or holds NaN or infinity; or without an encoder.
         """
-        self._require("encoder", "transform")
-        return self._run("encoder", check_images(X, self.source.layout))
+        # The same codes, without a copy of all images that is four times as large.
+        as_bytes = "encoder_uint8" in self.parts and getattr(X, "dtype", None) == np.uint8
+        part = "encoder_uint8" if as_bytes else "encoder"
+        self._require(part, "transform")
+        return self._run(part, check_images(X, self.source.layout, as_bytes))
 
     def inverse_transform(self, codes: Any) -> np.ndarray:
         """Return the images of codes.
@@ -94,9 +108,8 @@ class Runtime:
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``."""
-        if "encoder" not in self.parts and "reconstruct" in self.parts:
+        if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
             return self.source.layout.from_images(self._run("reconstruct", check_images(X, self.source.layout)))
-        self._require("encoder", "reconstruct")
         self._require("decoder", "reconstruct")
         return self.inverse_transform(self.transform(X))
 
@@ -106,6 +119,8 @@ class Runtime:
         y: Any = None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         random_state: _random.RandomStateLike = None,
     ) -> np.ndarray:
         """Draw codes from the prior: those that the estimator draws for the same ``random_state``.
@@ -117,6 +132,10 @@ class Runtime:
             For a conditional prior, and only then.
         temperature : float, default=1.0
             Above 0. Divides the logits; below 1 the likely codes become likelier.
+        top_k : int, default=None
+            Draw only the ``top_k`` likeliest codes at each position.
+        top_p : float, default=None
+            Draw only the likeliest codes that together reach this probability, after ``top_k``; in (0, 1].
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -128,8 +147,9 @@ class Runtime:
         ValueError
             If an argument is out of its range, a class is missing or unknown; or without a sampler.
         """
-        self._require("sampler", "sample_codes")
-        return self._draw("sampler", n_samples, y, temperature, random_state)
+        choice = (temperature, top_k, top_p)
+        part = self._part_that_draws("sampler", "sample_codes", choice)
+        return self._draw(part, check_count("n_samples", n_samples), y, choice, random_state)
 
     def sample(
         self,
@@ -137,13 +157,15 @@ class Runtime:
         y: Any = None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         random_state: _random.RandomStateLike = None,
     ) -> np.ndarray:
         """Draw images: those that the estimators draw for the same ``random_state``.
 
         Parameters
         ----------
-        n_samples, y, temperature, random_state
+        n_samples, y, temperature, top_k, top_p, random_state
             As for :meth:`sample_codes`.
 
         Returns
@@ -156,11 +178,57 @@ class Runtime:
         ValueError
             As :meth:`sample_codes`; or without a generator.
         """
-        if {"sampler", "decoder"} <= set(self.parts):
-            codes = self._draw("sampler", n_samples, y, temperature, random_state)
-            return self.source.layout.from_images(self._run("decoder", codes))
-        self._require("generator", "sample")
-        return self.source.layout.from_images(self._draw("generator", n_samples, y, temperature, random_state))
+        n_samples, choice = check_count("n_samples", n_samples), (temperature, top_k, top_p)
+        if "decoder" in self.parts and {"sampler", "controlled_sampler"} & set(self.parts):
+            part = self._part_that_draws("sampler", "sample", choice)
+            return self.source.layout.from_images(
+                self._run("decoder", self._draw(part, n_samples, y, choice, random_state))
+            )
+        part = self._part_that_draws("generator", "sample", choice)
+        return self.source.layout.from_images(self._draw(part, n_samples, y, choice, random_state))
+
+    def complete(
+        self,
+        codes: Any,
+        known: Any,
+        y: Any = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_state: _random.RandomStateLike = None,
+    ) -> np.ndarray:
+        """Keep the known codes of each row and draw the others, as the estimator does for the same ``random_state``.
+
+        Each code is drawn given all codes before it, known or drawn; known codes further on have no say in it.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_positions)
+            Those at unknown positions may be any in range.
+        known : array-like of bool, of shape (n_positions,) or (n, n_positions)
+        y, temperature, top_k, top_p, random_state
+            As for :meth:`sample_codes`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_positions), int64
+            For :meth:`inverse_transform`.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of its range, a class is missing or unknown; or without a controlled sampler.
+
+        Examples
+        --------
+        >>> top = np.arange(49) < 28  # of 7 × 7 codes, the four upper rows  # doctest: +SKIP
+        >>> completed = runtime.complete(runtime.transform(images), top, y=labels)  # doctest: +SKIP
+        """
+        self._require("controlled_sampler", "complete")
+        codes = check_codes(codes, self.source.code_shape, self.source.prior_n_embeddings)
+        known_codes = check_known(known, codes)
+        return self._draw("controlled_sampler", len(codes), y, (temperature, top_k, top_p), random_state, known_codes)
 
     def score_samples(self, codes: Any, y: Any = None) -> np.ndarray:
         """Return each row's log-probability under the prior.
@@ -192,15 +260,30 @@ class Runtime:
             scores.append(answer if part == "log_likelihood" else _log_likelihood(answer, codes[rows]))
         return np.concatenate(scores)
 
-    def _draw(self, part: str, n_samples: int, y: Any, temperature: float, random_state: Any) -> np.ndarray:
-        n_samples = check_count("n_samples", n_samples)
-        temperature = check_temperature(temperature)
+    def _part_that_draws(self, kind: str, method: str, choice: tuple) -> str:
+        """Return the part of a kind that can make a choice: the plain one, which is faster, wherever it can."""
+        plain, controlled = kind, f"controlled_{kind}"
+        part = plain if choice[1] is None and choice[2] is None and plain in self.parts else controlled
+        if part not in self.parts:
+            self._require(plain, method)
+            self._require(part, f"{method} with top_k or top_p")
+        return part
+
+    def _draw(
+        self, part: str, n_samples: int, y: Any, choice: tuple, random_state: Any, known_codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw by a part, with ``choice`` of temperature, top_k and top_p."""
+        shared = {"temperature": check_temperature(choice[0])}
         labels = labels_of(y, self.classes, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, int(np.prod(self.source.code_shape)))
+        rows = [uniforms]
+        if part.startswith("controlled"):
+            shared |= {"top_k": check_top_k(choice[1]), "top_p": check_top_p(choice[2])}
+            rows.append(np.full(uniforms.shape, -1) if known_codes is None else known_codes)
         # A step of the sampler costs nearly the same for many rows as for one: the smallest power of two that holds
         # them, so that one image stays cheap and many come at once.
-        size = min(MOST_DRAWN_AT_ONCE, 1 << (n_samples - 1).bit_length())
-        return self._run(part, uniforms, *labels, size=size, temperature=temperature)
+        size = min(MOST_DRAWN_AT_ONCE, 1 << max(n_samples - 1, 0).bit_length())
+        return self._run(part, *rows, *labels, size=size, **shared)
 
     def _run(self, part: str, *rows: np.ndarray, size: int | None = None, **shared: np.ndarray) -> np.ndarray:
         """Run a part on all rows, in batches; ``rows`` are its inputs in order, less those ``shared`` by all rows."""

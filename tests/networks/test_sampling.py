@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keras import ops
 from test_pixelcnn import network
 
-from skvq.networks.sampling import Choice, boundary_distance, cumulative_weights, invert, sample
+from skvq.networks.sampling import Choice, boundary_distance, cumulative_weights, invert, is_undecided, sample
 
 
 @settings(max_examples=50, deadline=None)
@@ -69,6 +69,32 @@ def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel
     np.testing.assert_array_equal(drawn, slowly)
     logits = ops.convert_to_numpy(net.logits(drawn, *labels))
     assert boundary_distance(logits, uniforms, drawn, Choice(0.9)).max() < 1e-5
+
+
+def test_all_of_one_keeps_every_code():
+    logits = 9 * np.random.default_rng(0).normal(size=(50, 300)).astype("float32")
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0, None, 1.0))),
+        ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "choice", "undecided"),
+    [
+        ([0.5, 0.3, 0.2], Choice(1.0, 2), [False, False, False]),
+        ([0.4, 0.3, 0.3 - 1e-9], Choice(1.0, 2), [True, True, True]),  # either may be the second
+        ([0.4, 0.3, 0.3], Choice(1.0, 3), [False, False, False]),
+        ([0.5, 0.3, 0.2], Choice(1.0, None, 0.8 - 1e-7), [True, True, True]),  # two may reach it or not
+        ([0.5, 0.3, 0.15, 0.05], Choice(1.0, None, 0.8 + 1e-7), [True, True, True, False]),
+        ([0.5, 0.3, 0.2], Choice(1.0, None, 0.7), [False, False, False]),
+        ([0.5, 0.3, 0.2], Choice(1.0, None, 1.0), [False, False, False]),
+    ],
+)
+def test_where_rounding_decides_what_is_left_out(probabilities, choice, undecided):
+    codes = np.arange(len(probabilities))[None]
+    logits = np.broadcast_to(np.log(probabilities), (1, len(probabilities), len(probabilities)))
+    assert is_undecided(logits, codes, choice, 1e-5)[0].tolist() == undecided
 
 
 def test_boundary_distance_measures_how_far_a_code_is_off():
