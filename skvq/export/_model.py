@@ -10,6 +10,7 @@ from ._errors import ExportError
 from ._naming import renamed
 from ._parts import Composition
 from ._tidy import joined, tidy
+from ._transposed import fold_last_upsampling
 
 IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
 
@@ -52,6 +53,7 @@ class Converter:
         if id(function) not in self._graphs:  # the function is kept too, or its id could be given again
             raw = convert(function)
             tidy(raw.graph)
+            fold_last_upsampling(raw.graph)
             self._graphs[id(function)] = function, raw.graph
         return self._graphs[id(function)][1]
 
