@@ -2,7 +2,8 @@
 
 :func:`to_onnx` makes one model, :func:`export_onnx` a folder with all of them and a manifest, and
 :func:`compare` measures a model against its estimator. Each model is run and compared before anything is
-written. :mod:`skvq.runtime` runs the files without Keras.
+written. :func:`register_converters` lets skl2onnx convert pipelines, and :func:`quantize` makes
+files smaller. :mod:`skvq.runtime` runs the files without Keras.
 """
 
 import os
@@ -21,8 +22,19 @@ from ._manifest import annotate, manifest, sections
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
 from ._parts import choose, functions_of
+from ._quantize import QuantizationReport, quantize
+from ._sklearn import register_converters
 
-__all__ = ["ExportError", "ParityReport", "compare", "export_onnx", "to_onnx"]
+__all__ = [
+    "ExportError",
+    "ParityReport",
+    "QuantizationReport",
+    "compare",
+    "export_onnx",
+    "quantize",
+    "register_converters",
+    "to_onnx",
+]
 
 _FOLDER_PARTS = (
     "encoder",

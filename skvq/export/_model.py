@@ -12,6 +12,7 @@ from ._layout import drop_whole_slices, hoist_transposes
 from ._naming import renamed
 from ._parts import Composition
 from ._tidy import joined, merge_constants, tidy
+from ._transposed import fold_last_upsampling
 
 IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
 
@@ -57,6 +58,7 @@ class Converter:
             raw = convert(function)
             tidy(raw.graph)
             drop_whole_slices(raw.graph, OPSET)
+            fold_last_upsampling(raw.graph)
             hoist_transposes(raw.graph, OPSET)
             merge_constants(raw.graph)
             self._graphs[id(function)] = function, raw.graph

@@ -1,0 +1,187 @@
+"""Converters for skl2onnx, so that a whole scikit-learn pipeline around a VQVAE becomes one graph.
+
+::
+
+    columns of X, any numeric type
+          |
+      Cast, Concat               to one float32 tensor
+          |
+       Reshape                   to images
+          |
+       the part "encoder"
+          |
+        codes ------------ Gather, Reshape ----- OneHot, ReduceSum        latents, from within the encoder
+          |                       |                    |                      |
+       "codes"               "quantized"          "histogram"             "latents"
+
+Nodes and tensors are called as in a file of the encoder's own, behind the name of the step: ``VQVAE/Conv_0``.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skvq._encodings import check_encoding
+from skvq._graph import TensorSpec
+
+from ._convert import OPSET
+from ._errors import ExportError
+from ._naming import renamed
+from ._search import latents_of
+
+_LATENTS_TOLERANCE = 1e-4  # of the largest latent; float32's own blur through a network is a tenth of it
+
+
+def register_converters() -> None:
+    """Teach skl2onnx to convert :class:`skvq.VQVAE` and :class:`skvq.PixelCNNPrior` inside of pipelines.
+
+    Call it once in a process, before ``skl2onnx.to_onnx`` [1]_. A VQVAE gives what its ``transform`` answers under
+    its ``encode``; a prior, whose ``transform`` hands codes on, hands them on as int64.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+
+    Notes
+    -----
+    The conversion itself raises what :func:`skvq.to_onnx` raises, and ExportError for a ``target_opset`` below 18.
+    Float64 input is rounded to float32 where it enters the encoder, as ``transform`` does. skl2onnx multiplies by
+    ``1 / scale_`` where ``StandardScaler`` divides: the images may differ in their last digit, and a code whose two
+    nearest embeddings are equally near may flip. ``options={StandardScaler: {"div": "div"}}`` has it divide.
+
+    References
+    ----------
+    .. [1] https://onnx.ai/sklearn-onnx/
+
+    Examples
+    --------
+    >>> from skl2onnx import to_onnx  # doctest: +SKIP
+    >>> skvq.export.register_converters()  # doctest: +SKIP
+    >>> pipe = make_pipeline(StandardScaler(), VQVAE(image_shape=(28, 28))).fit(X)  # doctest: +SKIP
+    >>> model = to_onnx(pipe, X[:1])  # doctest: +SKIP
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as missing:
+        raise ImportError(
+            "To convert pipelines, skl2onnx must be installed, which cannot be imported. "
+            'Run: pip install "skvq[sklearn-onnx]"'
+        ) from missing
+    import skvq
+
+    update_registered_converter(skvq.VQVAE, "SkvqVQVAE", _declare_features, _convert_vqvae)
+    update_registered_converter(skvq.PixelCNNPrior, "SkvqPixelCNNPrior", _declare_features, _convert_prior)
+
+
+def _declare_features(operator: Any) -> None:
+    """Tell skl2onnx the type and shape of what a step answers."""
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+
+    estimator = operator.raw_operator
+    encode = getattr(estimator, "encode", "codes")
+    check_encoding(encode)
+    kind = Int64TensorType if encode == "codes" else FloatTensorType
+    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), len(estimator.get_feature_names_out())])
+
+
+def _convert_vqvae(scope: Any, operator: Any, container: Any) -> None:
+    from onnx import TensorProto, compose, version_converter
+
+    import skvq
+
+    estimator, opset = operator.raw_operator, container.target_opset_any_domain("")
+    if opset < OPSET:
+        raise ExportError(
+            f"target_opset must be at least {OPSET} for a pipeline with a {type(estimator).__name__}; got {opset}. "
+            f"Pass target_opset={OPSET}, or leave it out."
+        )
+    model = skvq.to_onnx(estimator, "encoder")
+    model.graph.CopyFrom(_answer_features(model.graph, estimator))
+    if estimator.encode == "latents":
+        _check_latents(model, estimator)
+    if opset > OPSET:
+        model = version_converter.convert_version(model, opset)
+    source = _one_tensor(scope, operator.inputs, container, TensorProto.FLOAT)
+    names = {model.graph.input[0].name: source, model.graph.output[0].name: operator.outputs[0].full_name}
+    prefix = scope.get_unique_operator_name(type(estimator).__name__) + "/"
+    graph = compose.add_prefix_graph(model.graph, prefix, rename_inputs=False, rename_outputs=False, name_map=names)
+    container.nodes.extend(graph.node)
+    container.initializers.extend(graph.initializer)
+    container.node_domain_version_pair_sets.add(("", opset))
+
+
+def _convert_prior(scope: Any, operator: Any, container: Any) -> None:
+    from onnx import TensorProto
+
+    codes = _one_tensor(scope, operator.inputs, container, TensorProto.INT64)
+    name = scope.get_unique_operator_name("Identity")
+    container.add_node("Identity", [codes], [operator.outputs[0].full_name], name=name)
+
+
+def _one_tensor(scope: Any, variables: Sequence, container: Any, kind: int) -> str:
+    """Return the name of the variables' columns side by side, as one type."""
+
+    def add(op_type: str, inputs: list[str], **attributes: Any) -> str:
+        result = scope.get_unique_variable_name(op_type.lower())
+        container.add_node(op_type, inputs, [result], name=scope.get_unique_operator_name(op_type), **attributes)
+        return result
+
+    columns = [add("Cast", [variable.full_name], to=kind) for variable in variables]
+    return columns[0] if len(columns) == 1 else add("Concat", columns, axis=1)
+
+
+def _answer_features(graph: Any, estimator: Any) -> Any:
+    """Return an encoder's graph that takes rows of X in any shape, and answers what ``transform`` does."""
+    from onnx import GraphProto, TensorProto, helper, numpy_helper
+
+    wide = GraphProto()
+    wide.CopyFrom(graph)
+    images, codes = graph.input[0].name, graph.output[0].name
+
+    def constant(name: str, value: Any) -> str:
+        wide.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def add(op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        wide.node.append(helper.make_node(op_type, inputs, [output], **attributes))
+        return output
+
+    add("Reshape", ["rows", constant("image_shape", (-1, *estimator.image_shape_))], images)
+    n_features, n_positions = len(estimator.get_feature_names_out()), math.prod(estimator.code_shape_)
+    dtype, result = "float32", "features"
+    if estimator.encode == "codes":
+        dtype, result = "int64", codes
+    elif estimator.encode == "histogram":
+        shares = constant("shares", np.array([0, 1 / n_positions], np.float32))
+        one_hot = add("OneHot", [codes, constant("n_embeddings", [len(estimator.codebook_)]), shares], "one_hot")
+        add("ReduceSum", [one_hot, constant("positions", [1])], result, keepdims=0)
+    else:
+        quantized = estimator.encode == "quantized"
+        vectors = add("Gather", [constant("codebook", estimator.codebook_), codes], "vectors") if quantized else None
+        add("Reshape", [vectors or latents_of(graph), constant("row", [-1, n_features])], result)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    del wide.input[:], wide.output[:]
+    wide.input.append(helper.make_tensor_value_info("rows", TensorProto.FLOAT, None))
+    wide.output.append(helper.make_tensor_value_info(result, kind, None))
+    rows = TensorSpec("rows", (None, math.prod(estimator.image_shape_)), "float32", "rows of X")
+    features = TensorSpec("features", (None, n_features), dtype, f"what transform answers, encode={estimator.encode!r}")
+    return renamed(wide, graph.name, (rows,), (features,))
+
+
+def _check_latents(model: Any, estimator: Any) -> None:
+    """Raise unless what was taken for the latents is what ``transform`` answers."""
+    import onnxruntime
+
+    images = estimator.graph_functions()["encoder"].example(3, np.random.default_rng(0))[0]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {"rows": images.reshape(len(images), -1)})
+    expected = estimator.transform(images.reshape(len(images), *estimator.layout_.row_shape))
+    difference = float(np.abs(answer - expected).max())
+    if not difference <= _LATENTS_TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise ExportError(
+            f"The latents found in the encoder's graph differ by {difference:.3g} from those of transform: the "
+            "quantizer changes them before it searches. Set encode to 'codes', 'quantized' or 'histogram'."
+        )
