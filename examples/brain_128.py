@@ -23,7 +23,7 @@ from skvq import VQVAE, datasets, metrics
 from skvq.plotting import CodeMapDisplay, LossCurveDisplay, ReconstructionDisplay
 
 SIDE = 128
-STEPS = 2400  # of training, at 32 slices each
+STEPS = 1500  # of training, at 32 slices each
 
 
 def open_splits(path: Path, manifest: str | None) -> dict[str, datasets.OasisSlices]:

@@ -42,11 +42,12 @@ def load_digits(source: str | None, *, quick: bool) -> tuple[np.ndarray, ...]:
 def fit(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
     """Fit the autoencoder, then the prior on its codes."""
     many = len(X) > 10_000
-    width = {"hidden_channels": 16} if args.quick else {}
+    small = {"hidden_channels": 16} if args.quick else {}
+    small_prior = {"hidden_channels": 16, "n_layers": 2} if args.quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         n_embeddings=128,
-        **width,
+        **small,
         max_iter=args.vqvae_epochs or (1 if args.quick else 3 if many else 16),
         verbose=1,
         random_state=args.seed,
@@ -54,7 +55,7 @@ def fit(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, 
     prior = PixelCNNPrior(
         n_embeddings=128,
         conditional=True,
-        **width,
+        **small_prior,
         max_iter=args.prior_epochs or (1 if args.quick else 2 if many else 10),
         verbose=1,
         random_state=args.seed,

@@ -116,7 +116,7 @@ def test_oasis_80x80x3_from_files_of_slices_alone(run, slices, tmp_path):
 
 @pytest.mark.parametrize("script", BRAIN_SCRIPTS)
 def test_without_slices_an_example_says_where_to_get_them(run, script):
-    with pytest.raises(SystemExit, match=r"needs slices of brains: --data .*oasis-brains\.org.*--quick") as stop:
+    with pytest.raises(SystemExit, match=r"(?s)needs slices of brains: --data .*oasis-brains\.org.*--quick") as stop:
         run(script)
     assert "case_XXX_slice_N.nii.png" in str(stop.value)
     with pytest.raises(SystemExit, match=r"--data nowhere: there is nothing"):
