@@ -81,8 +81,8 @@ def heights(subjects: np.ndarray) -> np.ndarray:
     return levels
 
 
-def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
-    """Fit the autoencoder, then the prior on its codes."""
+def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior, np.ndarray]:
+    """Fit the autoencoder, then the prior on its codes, and return both and the codes."""
     small_network = {"hidden_channels": 16} if args.quick else {}
     small_prior = {"hidden_channels": 8, "n_layers": 2} if args.quick else {}
     epochs = 2 if args.quick else max(1, round(SLICES_SEEN / len(X)))
@@ -95,6 +95,7 @@ def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tupl
         random_state=args.seed,
     ).fit(X)
     print(f"autoencoder: {vqvae.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
+    codes = vqvae.transform(X)
     start = time.perf_counter()
     prior = PixelCNNPrior(
         choice.vqvae["n_embeddings"],
@@ -104,9 +105,9 @@ def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tupl
         max_iter=args.prior_epochs or epochs,
         verbose=1,
         random_state=args.seed,
-    ).fit(vqvae.transform(X), levels)
+    ).fit(codes, levels)
     print(f"prior: {prior.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
-    return vqvae, prior
+    return vqvae, prior, codes
 
 
 def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.ndarray, levels: np.ndarray) -> str:
@@ -145,12 +146,13 @@ def main() -> None:
             X, levels, X_test, levels_test = X[thin], levels[thin], X_test[:8], levels_test[:8]
         for name in args.choices:
             print(f"\n{name}\n{'-' * len(name)}", flush=True)
-            vqvae, prior = fit(CHOICES[name], X, levels, args)
-            line = report(vqvae, prior, vqvae.transform(X), X_test, levels_test)
+            vqvae, prior, codes = fit(CHOICES[name], X, levels, args)
+            line = report(vqvae, prior, codes, X_test, levels_test)
             start = time.perf_counter()
             new = vqvae.sample(8, prior, y=np.sort(np.resize(np.unique(levels), 8)), random_state=args.seed)
             print(f"8 new slices in {time.perf_counter() - start:.1f} s")
-            columns.append((name, line, vqvae, new))
+            new_title = "New slices" if prior.classes_ is None else "New slices, from low in the head to high"
+            columns.append((name, line, vqvae, new, new_title))
     shown = X_test[np.linspace(0, len(X_test) - 1, 4).astype(int)]
     figure = draw(columns, shown, args.output, title=DRAWN if args.data is None else "")
     print(f"\nfigure: {figure}\nall in {time.perf_counter() - started:.0f} s")
@@ -163,19 +165,13 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(
-        3,
-        len(columns),
-        figsize=(5.2 * len(columns), 8.4),
-        height_ratios=[1, 1, 1],
-        squeeze=False,
-        layout="constrained",
-    )
-    for (reconstructions, codes, samples), (name, line, vqvae, new) in zip(axes.T, columns, strict=True):
+    size = (5.2 * len(columns), 8.4)
+    figure, axes = plt.subplots(3, len(columns), figsize=size, squeeze=False, layout="constrained")
+    for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
         ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}: {line}")
         CodeMapDisplay.from_estimator(vqvae, shown, ax=codes)
         images = np.asarray(new).reshape(-1, SIDE, SIDE)
-        SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title="New slices, from low to high")
+        SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
     figure.suptitle(title)
     path = folder / "oasis_256.png"
     figure.savefig(path, dpi=90)
