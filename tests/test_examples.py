@@ -56,7 +56,7 @@ def figure(path):
 
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
-    assert min(pixels.shape[:2]) > 200
+    assert min(pixels.shape[:2]) > 100
     assert len(np.unique(pixels)) > 50
     return pixels
 
