@@ -408,6 +408,24 @@ class TestFolder:
         for entry in folder.iterdir():
             assert (again / entry.name).read_bytes() == entry.read_bytes()
 
+    def test_only_the_parts_asked_for(self, estimators, tmp_path):
+        path = export_onnx(*estimators, tmp_path / "few", parts=["decoder", "generator", "decoder"])
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", "manifest.json"]
+        assert skvq.runtime.load(path).sample(2, random_state=0).shape[0] == 2
+
+    @pytest.mark.parametrize(
+        ("parts", "message"),
+        [
+            ("decoder", r"parts must be a sequence of names of parts; got 'decoder'\. Pass parts=\["),
+            ([], r"got \[\]"),
+            (["decoder", "sampling"], r"part must be one of 'encoder', .*; got 'sampling'"),
+        ],
+    )
+    def test_wrong_parts_leave_the_folder_alone(self, estimators, tmp_path, parts, message):
+        with pytest.raises(ValueError, match=message):
+            export_onnx(*estimators, tmp_path / "few", parts=parts)
+        assert not (tmp_path / "few").exists()
+
     def test_without_a_prior(self, estimators, tmp_path):
         path = export_onnx(estimators[0], path=tmp_path / "vq")
         assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "encoder.onnx", "manifest.json"]

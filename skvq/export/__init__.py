@@ -7,7 +7,7 @@ files smaller. :mod:`skvq.runtime` runs the files without Keras.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ._folder import check_target, write_folder
 from ._manifest import annotate, manifest, sections
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
-from ._parts import choose, functions_of
+from ._parts import check_parts, choose, functions_of
 from ._quantize import QuantizationReport, quantize
 from ._sklearn import register_converters
 
@@ -99,7 +99,9 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
     return model
 
 
-def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = None) -> Path:
+def export_onnx(
+    vqvae: Any, prior: Any = None, path: str | os.PathLike | None = None, *, parts: Sequence[str] | None = None
+) -> Path:
     """Write a folder of ONNX files and a manifest, for :func:`skvq.runtime.load` or any ONNX runtime.
 
     Parameters
@@ -111,6 +113,9 @@ def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = 
         ``generator.onnx``.
     path : path-like
         The folder: new, empty, or an earlier export, which is replaced.
+    parts : sequence of str, optional
+        Which of the parts to write, by the names that :func:`to_onnx` takes; None writes all named above. Encoder,
+        decoder and generator are all that :mod:`skvq.runtime` needs for codes, images and samples.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = 
     Raises
     ------
     ValueError
-        If ``path`` holds anything else, or the prior's codes are not those of ``vqvae``.
+        If ``path`` holds anything else, the prior's codes are not those of ``vqvae``, or there is no such part.
     ExportError, ImportError
         As :func:`to_onnx`. The folder is then as it was before.
 
@@ -137,11 +142,14 @@ def export_onnx(vqvae: Any, prior: Any = None, path: str | os.PathLike | None = 
             f"vqvae must offer an encoder and a decoder; {type(vqvae).__name__} offers {', '.join(functions)}. "
             "For a prior alone, call skvq.to_onnx(prior)."
         )
-    parts = {part: functions[part] for part in _FOLDER_PARTS if part in functions}
+    if parts is None:
+        chosen = {part: functions[part] for part in _FOLDER_PARTS if part in functions}
+    else:
+        chosen = {part: choose(functions, part) for part in check_parts(parts)}
     described = sections(vqvae, prior)
     files = {}
-    models = _models(vqvae, prior, parts, described)
-    for (part, function), (model, report) in zip(parts.items(), models, strict=True):
+    models = _models(vqvae, prior, chosen, described)
+    for (part, function), (model, report) in zip(chosen.items(), models, strict=True):
         files[f"{part}.onnx"] = function, serialized(model), report
     content = {name: data for name, (_, data, _) in files.items()}
     write_folder(target, {**content, MANIFEST: manifest(described, files)})

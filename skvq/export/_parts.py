@@ -1,6 +1,6 @@
 """From fitted estimators to the one function that a part's ONNX graph is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,6 +101,22 @@ def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFun
         hint = " Pass prior= to compose sampler and decoder." if part == "generator" else ""
         raise ValueError(f"part must be one of {', '.join(map(repr, functions))}; got {part!r}.{hint}")
     return functions[part]
+
+
+def check_parts(parts: Sequence[str]) -> list[str]:
+    """Return names of parts, each of them once.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or a single string stands for a sequence of them.
+    """
+    if isinstance(parts, str) or not len(parts):
+        raise ValueError(
+            f"parts must be a sequence of names of parts; got {parts!r}. "
+            'Pass parts=["encoder", "decoder", "generator"], or None for all.'
+        )
+    return list(dict.fromkeys(parts))
 
 
 def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) -> None:

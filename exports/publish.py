@@ -1,0 +1,252 @@
+"""What every recipe does once its estimators are fitted: export, verify the files, and write their model card.
+
+All figures of a card are measured by running the files in onnxruntime, not the estimators, on rows that were not
+trained on.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import skvq
+from skvq import VQVAE, PixelCNNPrior, metrics
+
+HERE = Path(__file__).parent
+PARTS = ("encoder", "decoder", "generator")
+MOST_BYTES = 2_000_000  # of a file, so that the repository stays small
+N_SAMPLES = 40
+
+CARD = """\
+# {title}
+
+{about}
+
+![{n_shown} images drawn by generator.onnx]({name}.png)
+
+| file | kB | inputs | outputs |
+|---|---|---|---|
+{files}
+
+Rows of `{dtype}` images {row_shape} become {code_shape} codes of {n_embeddings}. {classes}
+
+```python
+{usage}
+```
+
+`skvq.runtime.load("exports/{name}")` gives `transform`, `inverse_transform` and `sample`, on NumPy and onnxruntime
+alone.
+
+## Measured
+
+By running these files in onnxruntime on {n_test} rows of {test_data}:
+
+{measured}
+
+Against the estimators in Keras: {parity}
+
+## Data, training, limits
+
+{data}
+
+{training}
+
+{limits}
+
+Made by `{command}`, with {versions}. SHA-256 of each file is in `{name}/manifest.json`.
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a card says beside its figures.
+
+    Parameters
+    ----------
+    name : str
+        Of the folder, the card and the picture.
+    title, about, data, limits : str
+        Sentences.
+    test_data : str
+        What ``X_test`` is, in words.
+    command : str
+        What makes all this.
+    label : int or None
+        Class that the card's lines of code draw, for a conditional prior.
+    """
+
+    name: str
+    title: str
+    about: str
+    data: str
+    test_data: str
+    limits: str
+    command: str
+    label: int | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what all recipes have."""
+    parser.add_argument("--output", type=Path, default=HERE, help="where the folder and the card go (default: here)")
+    parser.add_argument("--quick", action="store_true", help="one epoch of each: to see that it works")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def publish(
+    recipe: Recipe,
+    vqvae: VQVAE,
+    prior: PixelCNNPrior,
+    X_test: np.ndarray,
+    y_test: np.ndarray | None,
+    args: argparse.Namespace,
+) -> Path:
+    """Export, verify and describe; return the card's path.
+
+    Raises
+    ------
+    SystemExit
+        If a file is too large, or answers something else than the estimators do.
+    """
+    folder = skvq.export_onnx(vqvae, prior, args.output / recipe.name, parts=PARTS)
+    for path in folder.glob("*.onnx"):
+        if path.stat().st_size > MOST_BYTES:
+            raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}: take fewer channels.")
+    runtime = skvq.runtime.load(folder)
+    parity = verify(runtime, vqvae, prior, X_test, args.seed)
+    codes = runtime.transform(X_test)
+    X_hat = runtime.inverse_transform(codes)
+    low, high = vqvae.data_range_
+    n_positions, n_embeddings = codes.shape[1], len(vqvae.codebook_)
+    bits = prior.bits_per_code(codes, y_test)
+    marginal = metrics.uniform_bits(n_embeddings)
+    figures = {
+        "mean squared error, values scaled to [0, 1]": f"{metrics.mse(X_test, X_hat) / (high - low) ** 2:.5f}",
+        "PSNR, mean over images": f"{metrics.psnr(X_test, X_hat, data_range=high - low):.2f} dB",
+    }
+    if min(vqvae.image_shape_[:2]) >= 11:
+        figures["SSIM, mean over images"] = f"{metrics.ssim(X_test, X_hat, data_range=high - low):.4f}"
+    figures |= {
+        "codes in use": f"{metrics.codes_in_use(codes, n_embeddings)} of {n_embeddings}",
+        "perplexity of the codes": f"{metrics.perplexity(codes, n_embeddings):.1f}",
+        "bits a code by the prior": f"{bits:.3f}, of {marginal:.3f} without one",
+        "bits an image": f"{bits * n_positions:.0f}",
+    }
+    for name, figure in figures.items():
+        print(f"{name:44s} {figure}")
+    samples, labels = draw(runtime, args.seed)
+    save_picture(samples, labels, (low, high), args.output / f"{recipe.name}.png")
+    card = args.output / f"{recipe.name}.md"
+    card.write_text(text_of(recipe, runtime, vqvae, prior, figures, parity, len(X_test)), encoding="utf-8")
+    print(f"card: {card}")
+    return card
+
+
+def verify(runtime, vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, seed: int) -> str:
+    """Compare the files with the estimators, and say in a sentence how they agree."""
+    expected, answered = vqvae.transform(X_test), runtime.transform(X_test)
+    equal = float((expected == answered).mean())
+    images, images_hat = vqvae.inverse_transform(expected[:100]), runtime.inverse_transform(expected[:100])
+    difference = float(np.abs(images.astype(float) - images_hat.astype(float)).max())
+    samples, labels = draw(runtime, seed)
+    same = np.isclose(vqvae.sample(len(samples), prior, labels, random_state=seed), samples, atol=1.01)
+    alike = float(same.reshape(len(samples), -1).all(axis=1).mean())
+    unit = f"in the images' unit, of {vqvae.data_range_[1] - vqvae.data_range_[0]:g}"
+    sentence = (
+        f"{100 * equal:.3f} % of codes are equal, the decoder's values differ by at most {difference:.2g} {unit}, "
+        f"and {100 * alike:.0f} % of {len(samples)} samples of one seed are the same image."
+    )
+    if equal < 0.999 or difference > 1.01 or alike < 0.9:
+        raise SystemExit(f"The files do not answer as the estimators do: {sentence}")
+    print(sentence)
+    return sentence
+
+
+def draw(runtime, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return samples by the files, and their labels if there are any."""
+    labels = None
+    if runtime.classes is not None:
+        labels = np.resize(np.asarray(runtime.classes), N_SAMPLES)
+    return runtime.sample(N_SAMPLES, labels, random_state=seed), labels
+
+
+def save_picture(samples: np.ndarray, labels: np.ndarray | None, data_range: tuple, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from skvq.plotting import SampleDisplay
+
+    figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    SampleDisplay(samples, labels, data_range=data_range).plot(ax, n_columns=4 if labels is not None else 8)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def text_of(
+    recipe: Recipe, runtime, vqvae: VQVAE, prior: PixelCNNPrior, figures: dict, parity: str, n_test: int
+) -> str:
+    """Return the model card."""
+    parts = runtime.source.parts
+    shapes = {name: tensors(file.inputs) for name, file in parts.items()}
+    outputs = {name: tensors(file.outputs) for name, file in parts.items()}
+    rows = [
+        f"| `{recipe.name}/{file.path.name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
+        for name, file in parts.items()
+    ]
+    classes = "The prior knows no classes."
+    if runtime.classes is not None:
+        names = ", ".join(map(str, runtime.classes))
+        classes = f"`labels` are places in the list of classes: {names}."
+    return CARD.format(
+        title=recipe.title,
+        about=recipe.about,
+        name=recipe.name,
+        n_shown=N_SAMPLES,
+        files="\n".join(rows),
+        dtype=vqvae.layout_.dtype,
+        row_shape=" × ".join(map(str, vqvae.layout_.row_shape)),
+        code_shape=" × ".join(map(str, vqvae.code_shape_)),
+        n_embeddings=len(vqvae.codebook_),
+        classes=classes,
+        usage=usage(recipe, runtime),
+        n_test=n_test,
+        test_data=recipe.test_data,
+        measured="\n".join(["| | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in figures.items())]),
+        parity=parity,
+        data=recipe.data,
+        training=f"`{changed(vqvae)}`: {vqvae.n_iter_} epochs. `{changed(prior)}`: {prior.n_iter_} epochs.",
+        limits=recipe.limits,
+        command=recipe.command,
+        versions=", ".join(f"{name} {version}" for name, version in runtime.source.versions.items()),
+    )
+
+
+def tensors(described: list[dict]) -> str:
+    """Return inputs or outputs in words."""
+    return ", ".join(f"`{t['name']}` {t['dtype']} ({', '.join(map(str, t['shape']))})" for t in described)
+
+
+def usage(recipe: Recipe, runtime) -> str:
+    """Return lines of code that draw one image with onnxruntime alone."""
+    n_positions = int(np.prod(runtime.source.code_shape))
+    lines = [
+        "import numpy as np",
+        "import onnxruntime",
+        "",
+        f'session = onnxruntime.InferenceSession("exports/{recipe.name}/generator.onnx")',
+        f"uniforms = np.random.default_rng().random((1, {n_positions}), dtype=np.float32)",
+    ]
+    labels = "" if recipe.label is None else f', "labels": np.array([{recipe.label}])'
+    lines.append(f'inputs = {{"uniforms": uniforms, "temperature": np.array(0.9, np.float32){labels}}}')
+    lines.append('image = session.run(["images"], inputs)[0]')
+    return "\n".join(lines)
+
+
+def changed(estimator) -> str:
+    """Return an estimator as its constructor's call, with the parameters that are not its defaults."""
+    defaults = type(estimator)().get_params()
+    given = {name: value for name, value in estimator.get_params().items() if value != defaults[name]}
+    given.pop("verbose", None)
+    return f"{type(estimator).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
