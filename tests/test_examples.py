@@ -62,7 +62,7 @@ def figure(path):
 
 
 def number_after(words, printed):
-    return float(printed.split(words, 1)[1].split()[0])
+    return float(printed.split(words, 1)[1].split()[0].rstrip(","))
 
 
 @pytest.mark.slow
