@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -221,12 +222,13 @@ def test_an_example_uses_the_public_api_alone_and_says_how_long_it_takes(script)
     assert f"python examples/{script}" in told
 
 
-def test_the_gallery_shows_every_example():
+def test_the_gallery_names_every_example_and_every_figure_in_it_is_there():
     readme = (EXAMPLES.parent / "README.md").read_text()
     for script in SCRIPTS:
-        path = f"examples/figures/{script.removesuffix('.py')}.png"
         assert f"examples/{script}" in readme
-        assert f"({path})" in readme
+    shown = re.findall(r"\]\((examples/figures/[^)]*)\)", readme)
+    assert sorted(shown) == sorted(f"examples/figures/{path.name}" for path in EXAMPLES.glob("figures/*.png"))
+    for path in shown:
         assert os.path.getsize(EXAMPLES.parent / path) < 200_000
         figure(EXAMPLES.parent / path)
     assert "examples/tutorial.ipynb" in readme

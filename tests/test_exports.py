@@ -1,0 +1,100 @@
+"""What ``exports/`` ships: ready-made files that work as they lie there, and recipes that make such files."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skvq
+from skvq.datasets import load_idx
+
+EXPORTS = Path(__file__).parent.parent / "exports"
+READY_MADE = sorted(path.parent.name for path in EXPORTS.glob("*/manifest.json"))
+RECIPES = sorted(path.stem for path in EXPORTS.glob("*.py") if path.stem != "publish")
+
+
+def write_mnist(folder):
+    """Write four idx.gz files of random digits."""
+    import gzip
+    import struct
+
+    generator = np.random.default_rng(0)
+    for split, n in (("train", 64), ("t10k", 16)):
+        images = generator.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        labels = np.resize(np.arange(10, dtype=np.uint8), n)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = struct.pack(">BBBB" + "I" * array.ndim, 0, 0, 8, array.ndim, *array.shape)
+            with gzip.open(folder / f"{split}-{kind}-ubyte.gz", "wb") as file:
+                file.write(header + array.tobytes())
+    assert len(load_idx(folder)[0]) == 64
+    return folder
+
+
+def write_slices(folder):
+    """Write an .npz file of random slices of two patients."""
+    generator = np.random.default_rng(0)
+    path = folder / "slices.npz"
+    splits = {"train": (48, "a"), "test": (12, "b")}
+    arrays = {f"x_{name}": generator.integers(0, 256, (n, 64, 64), dtype=np.uint8) for name, (n, _) in splits.items()}
+    arrays |= {f"subject_{name}": np.full(n, patient) for name, (n, patient) in splits.items()}
+    np.savez(path, **arrays)
+    return path
+
+
+DATA = {"digits": None, "mnist": write_mnist, "brain": write_slices}
+
+
+def test_there_is_a_ready_made_export_of_every_recipe():
+    assert READY_MADE == RECIPES == sorted(DATA)
+
+
+@pytest.mark.parametrize("name", READY_MADE)
+class TestReadyMade:
+    def test_files_are_small_whole_and_described(self, name):
+        runtime = skvq.runtime.load(EXPORTS / name)  # which checks the hashes
+        card = (EXPORTS / f"{name}.md").read_text(encoding="utf-8")
+        assert runtime.parts == ("encoder", "decoder", "generator")
+        for file in runtime.source.parts.values():
+            assert file.n_bytes < 2_000_000
+            assert f"`{name}/{file.path.name}` | {file.n_bytes / 1000:.0f} |" in card
+        assert (EXPORTS / f"{name}.png").stat().st_size > 10_000
+
+    def test_images_become_codes_and_codes_images(self, name):
+        runtime = skvq.runtime.load(EXPORTS / name)
+        labels = None if runtime.classes is None else runtime.classes[0]
+        drawn = runtime.sample(4, labels, random_state=0)
+        codes = runtime.transform(drawn)
+        np.testing.assert_array_equal(runtime.reconstruct(drawn), runtime.inverse_transform(codes))
+        # What was drawn lies where the autoencoder is at home, and black pictures do not tell.
+        low, high = runtime.source.data_range
+        error = np.square((drawn.astype(float) - runtime.reconstruct(drawn)) / (high - low)).mean()
+        assert error < 0.25 * drawn.astype(float).var() / (high - low) ** 2
+
+    def test_the_lines_of_the_card_draw_an_image_without_skvq(self, name):
+        card = (EXPORTS / f"{name}.md").read_text(encoding="utf-8")
+        lines = card.split("```python\n")[1].split("```")[0] + "assert image.ndim == 4 and image.std() > 0\n"
+        lines += "import sys\nassert not {'skvq', 'keras', 'tensorflow'} & set(sys.modules)\n"
+        done = subprocess.run([sys.executable, "-c", lines], cwd=EXPORTS.parent, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_exports_verifies_and_describes(name, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("skimage")
+    data = [] if DATA[name] is None else ["--data", str(DATA[name](tmp_path))]
+    monkeypatch.syspath_prepend(EXPORTS)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--quick", "--output", str(tmp_path / "out"), *data])
+    runpy.run_path(str(EXPORTS / f"{name}.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "codes are equal" in printed
+    card = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
+    assert "{" not in card.replace('inputs = {"uniforms"', "").split("## Measured")[1]
+    for file in skvq.runtime.load(tmp_path / "out" / name).source.parts.values():
+        assert f"`{name}/{file.path.name}`" in card
+    assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
