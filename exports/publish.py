@@ -16,7 +16,7 @@ from skvq import VQVAE, PixelCNNPrior, metrics
 HERE = Path(__file__).parent
 PARTS = ("encoder", "decoder", "generator")
 MOST_BYTES = 2_000_000  # of a file, so that the repository stays small
-N_SAMPLES = 40
+N_SAMPLES = 80
 
 CARD = """\
 # {title}
@@ -178,8 +178,8 @@ def save_picture(samples: np.ndarray, labels: np.ndarray | None, data_range: tup
 
     from skvq.plotting import SampleDisplay
 
-    figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    SampleDisplay(samples, labels, data_range=data_range).plot(ax, n_columns=4 if labels is not None else 8)
+    figure, ax = plt.subplots(figsize=(5, 6), layout="constrained")
+    SampleDisplay(samples, labels, data_range=data_range).plot(ax, n_columns=8)
     figure.savefig(path, dpi=100)
     plt.close(figure)
 

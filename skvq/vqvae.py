@@ -87,7 +87,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     codebook_init : {"kmeans", "random"}, default="kmeans"
         Where the codebook begins: at k-means of the latents, after a few steps without quantisation; or at random
         numbers in [-1, 1], from the first step on. A fixed grid knows no difference but these steps.
-    restart_threshold : float, default=0.3
+    restart_threshold : float, default=0.35
         A code used less than this part of the average code's use is moved to the latent of a random patch, in
         [0, 1]. It is looked for every 25 steps in the first four fifths of training. 0 leaves codes where they are.
     reconstruction_loss : {"mse", "mae", "bce", "ssim"} or callable, default="mse"
@@ -207,7 +207,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
         "decay": "It is the weight of the past in the codebook's moving averages; 0.95 to 0.99 are common.",
         "codebook_init": "'kmeans' keeps every code in use from the start; 'random' is the paper's way.",
-        "restart_threshold": "It is a part of the average code's use; 0.3 suits most data, 0 restarts no code.",
+        "restart_threshold": "It is a part of the average code's use; 0.35 suits most data, 0 restarts no code.",
         "encode": "It is what transform answers; a prior needs 'codes'.",
         **TRAINING_ADVICE,
     }
@@ -227,7 +227,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         quantizer: str | type = "ema",
         decay: float = 0.95,
         codebook_init: str = "kmeans",
-        restart_threshold: float = 0.3,
+        restart_threshold: float = 0.35,
         reconstruction_loss: str | Callable = "mse",
         encode: str = "codes",
         optimizer: str = "adam",
