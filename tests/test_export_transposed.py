@@ -35,7 +35,7 @@ def decoder(first, second, sizes, *, bias=True, relu=True, channels=(3, 4, 1), s
         nodes,
         "decoder",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", channels[0], *sizes])],
-        [helper.make_tensor_value_info("up1", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("up1", TensorProto.FLOAT, ["batch", channels[2], "height", "width"])],
         [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

@@ -72,19 +72,36 @@ def register_converters() -> None:
         ) from missing
     import skvq
 
-    update_registered_converter(skvq.VQVAE, "SkvqVQVAE", _declare_features, _convert_vqvae)
-    update_registered_converter(skvq.PixelCNNPrior, "SkvqPixelCNNPrior", _declare_features, _convert_prior)
+    converters = {skvq.VQVAE: _convert_vqvae, skvq.PixelCNNPrior: _convert_prior}
+    for estimator, convert in converters.items():
+        update_registered_converter(
+            estimator, f"Skvq{estimator.__name__}", _declare_features, convert, parser=_declare_step
+        )
+
+
+def _declare_step(scope: Any, model: Any, inputs: list, custom_parsers: Any = None) -> list:
+    """Tell skl2onnx what type a step answers, before the types of the steps behind follow from it."""
+    from skl2onnx import get_model_alias
+
+    operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+    operator.inputs = inputs
+    operator.outputs.append(scope.declare_local_variable("features", _type_of_features(model)))
+    return operator.outputs
 
 
 def _declare_features(operator: Any) -> None:
-    """Tell skl2onnx the type and shape of what a step answers."""
+    """Tell skl2onnx the shape of what a step answers."""
+    n_features = len(operator.raw_operator.get_feature_names_out())
+    shape = [operator.inputs[0].get_first_dimension(), n_features]
+    operator.outputs[0].type = _type_of_features(operator.raw_operator, shape)
+
+
+def _type_of_features(estimator: Any, shape: list | None = None) -> Any:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
-    estimator = operator.raw_operator
-    encode = getattr(estimator, "encode", "codes")
+    encode = getattr(estimator, "encode", "codes")  # a prior has codes only
     check_encoding(encode)
-    kind = Int64TensorType if encode == "codes" else FloatTensorType
-    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), len(estimator.get_feature_names_out())])
+    return (Int64TensorType if encode == "codes" else FloatTensorType)(shape)
 
 
 def _convert_vqvae(scope: Any, operator: Any, container: Any) -> None:
