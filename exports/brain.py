@@ -23,7 +23,7 @@ RECIPE = Recipe(
     about="Skull-stripped, T1-weighted magnetic resonance images as 256 codes, back, and anew.",
     data="OpenNeuro ds002748 v1.0.5 (CC0): 32 axial slices for each of 64 subjects, 48 of them to train on and 8 to "
     "test on; nobody is in both. Values 0 to 255.",
-    test_data="the test subjects",
+    test_data="all slices of the test subjects",
     limits="Not for diagnosis, nor as a stand-in for scans of patients: 48 people, one protocol, small images.",
     command="python exports/brain.py --data SLICES.npz",
 )

@@ -21,7 +21,7 @@ RECIPE = Recipe(
     about="Handwritten digits as 16 codes, back, and anew by label: all three files are smaller than a photograph.",
     data="scikit-learn's `load_digits`: the test set of the UCI ML hand-written digits (E. Alpaydin, C. Kaynak, 1998, "
     "CC BY 4.0), values 0 to 16. A fifth of its 1,797 images, stratified by label, was held out.",
-    test_data="its held-out fifth",
+    test_data="the held-out fifth",
     limits="Images are small and training is short: it shows the form of an export, and is of no other use.",
     command="python exports/digits.py",
     label=3,

@@ -19,7 +19,7 @@ RECIPE = Recipe(
     title="MNIST digits of 28 × 28 pixels",
     about="Handwritten digits as 49 codes, back, and anew by label.",
     data="MNIST (Y. LeCun, C. Cortes, CC BY-SA 3.0): fitted to its 60,000 training images, values 0 to 255.",
-    test_data="its 10,000 test images",
+    test_data="all test images",
     limits="Of the digits that it draws, some read as another digit than the one asked for, or as none; a temperature "
     "below 1 makes these rarer, and the digits more alike.",
     command="python exports/mnist.py",

@@ -1,7 +1,7 @@
 """What every recipe does once its estimators are fitted: export, verify the files, and write their model card.
 
-All figures of a card are measured by running the files in onnxruntime, not the estimators, on rows that were not
-trained on.
+The figures of a card are measured on rows that were not trained on, by running the files in onnxruntime and not the
+estimators; the prior's bits alone are the estimator's, as no file that tells them is shipped.
 """
 
 import argparse
@@ -40,7 +40,7 @@ alone.
 
 ## Measured
 
-By running these files in onnxruntime on {n_test} rows of {test_data}:
+By running these files in onnxruntime on {n_test} rows, {test_data}; the prior's bits are those of the estimator:
 
 {measured}
 
@@ -213,7 +213,7 @@ def text_of(
         usage=usage(recipe, runtime),
         n_test=n_test,
         test_data=recipe.test_data,
-        measured="\n".join(["| | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in figures.items())]),
+        measured="\n".join(["| measure | value |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in figures.items())]),
         parity=parity,
         data=recipe.data,
         training=f"`{changed(vqvae)}`: {vqvae.n_iter_} epochs. `{changed(prior)}`: {prior.n_iter_} epochs.",
