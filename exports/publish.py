@@ -213,7 +213,9 @@ def text_of(
         usage=usage(recipe, runtime),
         n_test=n_test,
         test_data=recipe.test_data,
-        measured="\n".join(["| measure | value |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in figures.items())]),
+        measured="\n".join(
+            ["| measure | value |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in figures.items())]
+        ),
         parity=parity,
         data=recipe.data,
         training=f"`{changed(vqvae)}`: {vqvae.n_iter_} epochs. `{changed(prior)}`: {prior.n_iter_} epochs.",
