@@ -138,7 +138,7 @@ class FitCost:
         """
         generator = np.random.default_rng(seed)
         for _ in range(4):
-            n_chosen, n_epochs = self.plan(0.97 * seconds, n_rows, repeats=repeats)
+            n_chosen, n_epochs = self.plan(0.95 * seconds, n_rows, repeats=repeats)
             order = generator.permutation(n_rows)
             rows = np.sort(np.concatenate([order, order])[:n_chosen])
             estimator, taken = seconds_of(fit, rows, n_epochs)

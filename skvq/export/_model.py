@@ -58,8 +58,8 @@ class Converter:
             raw = convert(function)
             tidy(raw.graph)
             drop_whole_slices(raw.graph, OPSET)
-            fold_last_upsampling(raw.graph)
             hoist_transposes(raw.graph, OPSET)
+            fold_last_upsampling(raw.graph)
             merge_constants(raw.graph)
             self._graphs[id(function)] = function, raw.graph
         return self._graphs[id(function)][1]
