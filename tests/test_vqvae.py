@@ -93,7 +93,7 @@ class TestLayouts:
         height=st.integers(1, 11),
         width=st.integers(1, 11),
         channels=st.integers(1, 4),
-        downsampling=st.sampled_from([2, 4]),
+        downsampling=st.sampled_from([1, 2, 4]),
         dtype=st.sampled_from(["uint8", "float32", "float64"]),
     )
     def test_any_size_is_padded_and_cropped(self, height, width, channels, downsampling, dtype):

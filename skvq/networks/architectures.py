@@ -36,7 +36,7 @@ def conv(
     n_halvings = int(math.log2(downsampling))
     widths = [max(min(hidden_channels, 8), hidden_channels // 2**i) for i in reversed(range(n_halvings))]
     images = layers.Input(input_shape, name="images")
-    x = images
+    x = images if n_halvings else layers.Conv2D(hidden_channels, 3, padding="same", activation="relu")(images)
     for width in widths:
         x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
     x = _residual_stack(x, hidden_channels, n_residual_blocks)

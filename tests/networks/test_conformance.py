@@ -139,7 +139,7 @@ class TestArchitectures:
         if len(PADDED[name]) == 1:
             pytest.skip("vectors")
         for downsampling in (1, 2, 4, 8, 16):
-            encoder, decoder = EVERY_ARCHITECTURE[name]((32, 16, 1), **{**OPTIONS, "downsampling": downsampling})
+            encoder, decoder = EVERY_ARCHITECTURE[name]((32, 16, 3), **{**OPTIONS, "downsampling": downsampling})
             z = encoder(np.zeros((1, 32, 16, 1), np.float32))
             assert z.shape[1:3] == (32 // downsampling, 16 // downsampling)
             assert decoder(z).shape == (1, 32, 16, 1)
