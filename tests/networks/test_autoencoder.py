@@ -11,14 +11,6 @@ from skvq.networks.quantizers import GradientQuantizer
 OPTIONS = {"embedding_dim": 3, "downsampling": 4, "hidden_channels": 6, "n_residual_blocks": 1}
 
 
-@pytest.mark.parametrize("downsampling", [1, 2, 4, 8, 16])
-def test_conv_halves_as_often_as_asked(downsampling):
-    encoder, decoder = ARCHITECTURES["conv"]((32, 16, 1), **{**OPTIONS, "downsampling": downsampling})
-    z = encoder(np.zeros((1, 32, 16, 1), np.float32))
-    assert z.shape[1:3] == (32 // downsampling, 16 // downsampling)
-    assert decoder(z).shape == (1, 32, 16, 1)
-
-
 def autoencoder(image_shape=(7, 10, 1), values=None, beta=0.3, vq_weight=2.0, **options):
     encoder, decoder = ARCHITECTURES["conv"]((8, 12, 1), **OPTIONS)
     return Autoencoder(

@@ -140,9 +140,9 @@ class TestArchitectures:
             pytest.skip("vectors")
         for downsampling in (1, 2, 4, 8, 16):
             encoder, decoder = EVERY_ARCHITECTURE[name]((32, 16, 3), **{**OPTIONS, "downsampling": downsampling})
-            z = encoder(np.zeros((1, 32, 16, 1), np.float32))
+            z = encoder(np.zeros((1, 32, 16, 3), np.float32))
             assert z.shape[1:3] == (32 // downsampling, 16 // downsampling)
-            assert decoder(z).shape == (1, 32, 16, 1)
+            assert decoder(z).shape == (1, 32, 16, 3)
 
     def test_layers_share_no_weights(self, name):
         one, two, three = (
