@@ -57,7 +57,6 @@ def main() -> None:
     prior = PixelCNNPrior(
         n_embeddings=256,
         hidden_channels=40,
-        kernel_size=5,
         max_iter=1 if args.quick else 30,
         verbose=1,
         random_state=args.seed,

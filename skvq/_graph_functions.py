@@ -259,7 +259,8 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
            |
         Transpose  to channels first
            |
-        Conv, Relu, ..., ConvTranspose   the decoder (of vectors MatMul, Add, Relu, ...)
+        Conv, Relu, ...  the decoder, which ends in ConvTranspose (of vectors MatMul, Add, Relu, ...);
+           |             of one channel in Conv and DepthToSpace, which do the same sooner
            |
         Mul, Add  to the data's units; of images, Min and Max to its range
            |

@@ -27,6 +27,7 @@ CUDA_KERNELS = {
     "Conv": (11, 21, {"X": FLOATS, "W": FLOATS, "B": FLOATS}),
     "ConvTranspose": (11, None, {"X": FLOATS, "W": FLOATS, "B": FLOATS}),
     "CumSum": (14, None, {"x": FLOATS | WIDE, "axis": INDICES}),
+    "DepthToSpace": (13, None, {"input": FLOATS}),
     "Div": (14, None, _ARITHMETIC),
     "Equal": (13, None, {"A": FLOATS | WIDE | {"bool"}, "B": FLOATS | WIDE | {"bool"}}),
     "Exp": (13, None, {"input": FLOATS_BF}),

@@ -411,7 +411,7 @@ class TestFolder:
     def test_only_the_parts_asked_for(self, estimators, tmp_path):
         path = export_onnx(*estimators, tmp_path / "few", parts=["decoder", "generator", "decoder"])
         assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", "manifest.json"]
-        assert skvq.runtime.load(path).sample(2, random_state=0).shape[0] == 2
+        assert skvq.runtime.load(path).sample(2, y=3, random_state=0).shape[0] == 2
 
     @pytest.mark.parametrize(
         ("parts", "message"),

@@ -124,8 +124,8 @@ class TestLegibility:
         operators = {node.op_type for graph in graphs(models[part].graph) for node in graph.node}
         named = {word for word in re.findall(r"\b[A-Z]\w+", drawn) if onnx.defs.has(word)}
         fsq_only = {"Tanh", "Round"} if part == "encoder" else set()
-        dense_only = {"MatMul", "Add"} if part == "decoder" else set()
-        assert named - fsq_only - dense_only <= operators
+        dense_or_colour_only = {"MatMul", "Add", "ConvTranspose"} if part == "decoder" else set()
+        assert named - fsq_only - dense_or_colour_only <= operators
         assert len(named) >= (1 if part == "encoder_uint8" else 4)
 
     @pytest.mark.parametrize("part", PARTS)
