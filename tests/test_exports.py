@@ -50,7 +50,7 @@ DATA = {"digits": None, "mnist": write_mnist, "brain": write_slices}
 def test_every_ready_made_export_has_its_recipe():
     assert READY_MADE
     assert set(READY_MADE) <= set(RECIPES)
-    assert RECIPES == sorted(DATA)
+    assert sorted(DATA) == RECIPES
 
 
 @pytest.mark.parametrize("name", READY_MADE)
