@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ._tidy import subgraphs
+from ._tidy import set_nodes, subgraphs
 
 # Of 32 × 32 images with three channels the decoder takes as long either way.
 MOST_CHANNELS = 1
@@ -66,9 +66,7 @@ def fold_last_upsampling(graph: Any) -> None:
         position = nodes.index(last)
         nodes[position:position] = _folded(graph, first, second, relu is not None)
         nodes = [node for node in nodes if not any(node is old for old in replaced)]
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(copies)
+    set_nodes(graph, nodes)
 
 
 @dataclass(frozen=True)
