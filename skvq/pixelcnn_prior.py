@@ -479,10 +479,14 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        return int(np.clip(2**13 // math.prod(self.code_shape_), 4, 32))
+        n_positions = math.prod(self.code_shape_)
+        size = np.clip(2**13 // n_positions, 4, 32)
+        # Logits are the largest array of a step.
+        return int(np.clip(2**24 // (n_positions * self.n_embeddings_), 1, size))
 
     def _inference_batch_size(self) -> int:
-        return int(np.clip(2**15 // math.prod(self.code_shape_), 1, 256))
+        n_positions = math.prod(self.code_shape_)
+        return int(np.clip(min(2**15 // n_positions, 2**25 // (n_positions * self.n_embeddings_)), 1, 256))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

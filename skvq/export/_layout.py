@@ -148,13 +148,15 @@ def _on_other_axes(node: Any, permutation: list[int], graph: Any, constants: dic
         (axis,) = (attribute for attribute in copy.attribute if attribute.name == "axis")
         axis.i = permutation.index(axis.i % rank)
         return copy
-    axes_at = {"Pad": 3, "Slice": 3}.get(node.op_type)
+    axes_at = {"CumSum": 1, "Pad": 3, "ReduceMean": 1, "Slice": 3}.get(node.op_type)
     if axes_at is None:
         return copy if node.op_type in _POINTWISE else None
+    if any(attribute.name == "keepdims" and not attribute.i for attribute in node.attribute):
+        return None  # what comes after has fewer axes than the permutation
     axes = node.input[axes_at] if len(node.input) > axes_at else ""
     if axes in constants:
-        moved = [permutation.index(axis % rank) for axis in constants[axes]]
-        replace_input(axes_at, np.array(moved, constants[axes].dtype))
+        moved = [permutation.index(axis % rank) for axis in constants[axes].flat]
+        replace_input(axes_at, np.array(moved, constants[axes].dtype).reshape(constants[axes].shape))
         return copy
     if node.op_type == "Pad" and not axes and node.input[1] in constants:
         before, after = np.split(constants[node.input[1]], 2)

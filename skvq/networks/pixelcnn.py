@@ -4,6 +4,9 @@ Two stacks of gated convolutions: the vertical stack sees all rows above, the ho
 left in the row, and what the vertical stack found. Causality comes from shifting the inputs by one row and one
 column and from one-sided kernels, not from masks, so there is no weight that must stay zero.
 
+On a grid larger than the kernels reach, columns are seen by dilated kernels and the rows further up by their mean,
+which each layer of the vertical stack is told. Both keep what the sampler has to remember as small as a few rows.
+
 The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the incremental sampler,
 which computes every feature once.
 """
@@ -11,6 +14,18 @@ which computes every feature once.
 import keras
 import numpy as np
 from keras import ops
+
+
+def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
+    """Return the distance, for each layer, of the columns it sees: 1 everywhere, if that suffices to see all columns.
+
+    Otherwise powers of two come first, as many as are needed; any distance is a sum of them.
+    """
+    for n_doubled in range(n_layers + 1):
+        dilations = [2**i for i in range(n_doubled)] + [1] * (n_layers - n_doubled)
+        if reach * sum(dilations) >= width - 1:
+            break
+    return dilations if reach else [1] * n_layers
 
 
 def gate(features):
@@ -25,6 +40,11 @@ def pointwise(features, kernel):
     As a convolution: with the batch open, a product of more than two dimensions is exported as a dozen nodes.
     """
     return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
+
+
+def dilated(features, kernel, dilation: int):
+    """Convolve padded features (n, height, width, channels) with a kernel that skips columns."""
+    return ops.conv(features, kernel, padding="valid", data_format="channels_last", dilation_rate=(1, dilation))
 
 
 def everywhere(features):
@@ -87,6 +107,8 @@ class PixelCNN(keras.Model):
         self.reach = kernel_size // 2  # columns to either side, and rows or columns back, that one layer sees
         height, width = code_shape
         channels = hidden_channels
+        self.dilations = column_dilations(width, n_layers, self.reach)
+        sees_all_rows = 1 + self.reach * n_layers >= height - 1  # the input is shifted by one row
 
         def kernel(name, *shape, gain=1.0):
             fan_in = int(np.prod(shape[:-1]))
@@ -106,6 +128,7 @@ class PixelCNN(keras.Model):
             {
                 "vertical": kernel(f"vertical_{i}", self.reach + 1, kernel_size, channels, 2 * channels),
                 "vertical_bias": bias(f"vertical_bias_{i}", 2 * channels),
+                "rows_above": None if sees_all_rows else kernel(f"rows_above_{i}", channels, 2 * channels, gain=0.5),
                 "across": kernel(f"across_{i}", 2 * channels, 2 * channels, gain=0.7),
                 "horizontal": kernel(f"horizontal_{i}", 1, self.reach + 1, channels, 2 * channels),
                 "horizontal_bias": bias(f"horizontal_bias_{i}", 2 * channels),
@@ -149,16 +172,21 @@ class PixelCNN(keras.Model):
         place = self.row_embedding + self.column_embedding
         vertical = ops.pad(embedded, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1] + place
         horizontal = ops.pad(embedded, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1] + place
-        for layer, (vertical_class, horizontal_class) in zip(
-            self.layer_weights, self.class_biases(labels), strict=True
+        n_rows_above = np.arange(1, height + 1, dtype="float32").reshape(1, height, 1, 1)
+        for layer, dilation, (vertical_class, horizontal_class) in zip(
+            self.layer_weights, self.dilations, self.class_biases(labels), strict=True
         ):
-            above = ops.pad(vertical, ((0, 0), (reach, 0), (reach, reach), (0, 0)))
-            above = ops.conv(above, layer["vertical"], padding="valid", data_format="channels_last")
+            wide = reach * dilation
+            above = ops.pad(vertical, ((0, 0), (reach, 0), (wide, wide), (0, 0)))
+            above = dilated(above, layer["vertical"], dilation)
             above = above + layer["vertical_bias"]  # (n, h, w, 2c)
+            if layer["rows_above"] is not None:
+                means = ops.cumsum(ops.mean(vertical, axis=2, keepdims=True), axis=1) / n_rows_above  # (n, h, 1, c)
+                above = above + pointwise(means, layer["rows_above"])
             if vertical_class is not None:
                 above = above + everywhere(vertical_class)
-            left = ops.pad(horizontal, ((0, 0), (0, 0), (reach, 0), (0, 0)))
-            left = ops.conv(left, layer["horizontal"], padding="valid", data_format="channels_last")
+            left = ops.pad(horizontal, ((0, 0), (0, 0), (wide, 0), (0, 0)))
+            left = dilated(left, layer["horizontal"], dilation)
             left = left + layer["horizontal_bias"] + pointwise(above, layer["across"])
             if horizontal_class is not None:
                 left = left + everywhere(horizontal_class)

@@ -110,16 +110,22 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
         return ops.reshape(flat, (-1, width, kernel.shape[1]))
 
-    def vertical_row(embedded_row, rows_above, row):
+    def vertical_row(embedded_row, rows_above, sums, row):
         """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
         x = embedded_row + (ops.take(row_embedding, row, axis=0) + column_embedding)  # (n, w, c)
-        given, memory = [], []
+        n_rows_above = ops.cast(row + 1, "float32")
+        given, memory, new_sums = [], [], []
         for i, layer in enumerate(layers):
+            wide = reach * network.dilations[i]
             block = ops.concatenate([rows_above[i], ops.expand_dims(x, 1)], axis=1) if reach else x[:, None]
             memory.append(block[:, 1:])  # (n, reach, w, c)
-            padded = ops.pad(block, ((0, 0), (0, 0), (reach, reach), (0, 0)))
-            views = [padded[:, r, k : k + width] for r in range(reach + 1) for k in range(kernel_size)]
+            padded = ops.pad(block, ((0, 0), (0, 0), (wide, wide), (0, 0)))
+            columns = [k * network.dilations[i] for k in range(kernel_size)]
+            views = [padded[:, r, start : start + width] for r in range(reach + 1) for start in columns]
             above = in_row(ops.concatenate(views, axis=-1), layer["vertical"]) + layer["vertical_bias"]
+            if layer.get("rows_above") is not None:
+                new_sums.append(sums[i] + ops.mean(x, axis=1))  # (n, c)
+                above = above + ops.matmul(new_sums[i] / n_rows_above, layer["rows_above"])[:, None, :]
             if class_biases[i][0] is not None:
                 above = above + class_biases[i][0][:, None, :]
             across = in_row(above, layer["across"]) + layer["horizontal_bias"]
@@ -128,7 +134,14 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
             given.append(across)  # (n, w, 2c)
             if i + 1 < n_layers:
                 x = x + in_row(gate(above), layer["vertical_out"])
-        return ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2)), memory  # (w, n, layers * 2c)
+        return ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2)), memory, new_sums  # given (w, n, layers * 2c)
+
+    def seen(cells, dilation):
+        """Of cells side by side, (n, (reach * dilation + 1) * c), those that the kernel sees, (n, (reach + 1) * c)."""
+        if dilation == 1 or not reach:
+            return cells
+        starts = [k * dilation * channels for k in range(reach + 1)]
+        return ops.concatenate([cells[:, start : start + channels] for start in starts], axis=-1)
 
     def cell(embedded_left, given, memory, row_bias, column):
         """One cell of the horizontal stack: features (n, c), and its new memory."""
@@ -136,14 +149,15 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         parts = ops.split(given, n_layers, axis=-1)
         new_memory = []
         for i, layer in enumerate(layers):
-            seen = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach + 1) * c)
-            new_memory.append(seen[:, channels:])
-            left = ops.matmul(seen, layer["horizontal"]) + parts[i]
+            cells = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach * dilation + 1) * c)
+            new_memory.append(cells[:, channels:])
+            left = ops.matmul(seen(cells, network.dilations[i]), layer["horizontal"]) + parts[i]
             x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
         return x, new_memory
 
-    def draw_row(row, codes, embedded_above, *rows_above):
-        given, rows_above = vertical_row(embedded_above, rows_above, row)
+    def draw_row(row, codes, embedded_above, *memory):
+        rows_above, sums = memory[:n_layers], memory[n_layers:]
+        given, rows_above, sums = vertical_row(embedded_above, rows_above, sums, row)
         row_bias = ops.take(row_embedding, row, axis=0)  # (c,)
         row_inputs = [ops.take(x, row, axis=0) for x in inputs]  # each (w, n)
 
@@ -157,7 +171,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
             row_codes = row_codes + ops.expand_dims(code, -1) * here
             return (column + 1, row_codes, ops.take(embedding, code, axis=0), *memory)
 
-        empty_memory = [ops.zeros((n, reach * channels))] * n_layers
+        empty_memory = [ops.zeros((n, reach * dilation * channels)) for dilation in network.dilations]
         _, row_codes, *_ = ops.while_loop(
             lambda column, *_: column < width,
             draw_cell,
@@ -170,8 +184,9 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         )
         here = ops.cast(ops.equal(ops.arange(height, dtype="int32"), row), "int32")
         codes = codes + row_codes[:, None, :] * here[:, None]
-        return (row + 1, codes, ops.take(embedding, row_codes, axis=0), *rows_above)
+        return (row + 1, codes, ops.take(embedding, row_codes, axis=0), *rows_above, *sums)
 
+    n_sums = sum(layer["rows_above"] is not None for layer in network.layer_weights)
     _, codes, *_ = ops.while_loop(
         lambda row, *_: row < height,
         draw_row,
@@ -180,6 +195,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
             ops.zeros((n, height, width), dtype="int32"),
             ops.zeros((n, width, channels)),
             *[ops.zeros((n, reach, width, channels))] * n_layers,
+            *[ops.zeros((n, channels))] * n_sums,
         ),
     )
     return ops.reshape(codes, (-1, height * width))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from skvq.networks.pixelcnn import PixelCNN, gate
+from skvq.networks.pixelcnn import PixelCNN, column_dilations, gate
 
 
 def network(code_shape=(3, 4), n_classes=0, kernel_size=3, n_embeddings=5, **options):
@@ -46,6 +46,39 @@ def test_no_blind_spot():
     assert np.all(np.abs(difference[:, -1]).max(axis=-1) > 1e-7)
     second_row_start = np.abs(difference[:4, 4]).max(axis=-1)
     assert np.all(second_row_start > 1e-7)  # all four codes of the first row
+
+
+@pytest.mark.parametrize(
+    ("code_shape", "kernel_size"),
+    [((32, 32), 3), ((64, 64), 3), ((40, 3), 3), ((3, 40), 3), ((1, 64), 3), ((64, 1), 3), ((20, 33), 5)],
+)
+def test_the_default_depth_sees_the_whole_past_of_any_grid(code_shape, kernel_size):
+    net = PixelCNN(3, code_shape, n_classes=0, hidden_channels=8, n_layers=6, kernel_size=kernel_size, dropout=0.0)
+    height, width = code_shape
+    last = height * width - 1
+    changed = sorted(
+        {0, width - 1, (height // 2) * width, (height // 2) * width + width - 1, last - width + 1} - {last}
+    )
+    codes = np.random.default_rng(0).integers(0, 3, (1 + len(changed), last + 1))
+    codes[1:] = codes[0]
+    codes[1 + np.arange(len(changed)), changed] = (codes[0, changed] + 1) % 3
+    logits = ops.convert_to_numpy(net.logits(codes))[:, last]
+    assert np.all(np.abs(logits[1:] - logits[0]).max(axis=-1) > 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (7, [1] * 6),
+        (8, [1, 2, 1, 1, 1, 1]),
+        (16, [1, 2, 4, 8, 1, 1]),
+        (32, [1, 2, 4, 8, 16, 1]),
+        (64, [1, 2, 4, 8, 16, 32]),
+    ],
+)
+def test_columns_are_skipped_only_where_the_grid_is_wider_than_the_kernels_reach(width, expected):
+    assert column_dilations(width, n_layers=6, reach=1) == expected
+    assert column_dilations(width, n_layers=6, reach=0) == [1] * 6
 
 
 def test_labels_move_every_position():

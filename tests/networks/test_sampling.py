@@ -54,7 +54,7 @@ def test_top_k_and_top_p_against_numpy(seed, temperature, top_k, top_p):
     np.testing.assert_allclose(np.diff(answer / answer[-1], prepend=0), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("code_shape", [(3, 4), (1, 6), (5, 1), (1, 1)])
+@pytest.mark.parametrize("code_shape", [(3, 4), (1, 6), (5, 1), (1, 1), (7, 9)])
 @pytest.mark.parametrize(("kernel_size", "n_classes"), [(3, 0), (5, 4), (1, 2)])
 def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel_size, n_classes):
     net = network(code_shape, kernel_size=kernel_size, n_classes=n_classes)
