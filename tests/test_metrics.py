@@ -266,7 +266,7 @@ def test_scorers_steer_a_search():
 # The module
 
 
-@pytest.mark.parametrize("module", ["_reconstruction", "_scorers"])
+@pytest.mark.parametrize("module", ["_likelihood", "_reconstruction", "_scorers"])
 def test_examples_in_the_docstrings(module):
     pytest.importorskip("skimage")
     failures, _ = doctest.testmod(importlib.import_module(f"skvq.metrics.{module}"))
