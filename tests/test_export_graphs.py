@@ -58,6 +58,13 @@ def colour():
 
 
 @pytest.fixture(scope="module")
+def wide_prior():
+    """A prior whose kernels reach neither the first row nor the first column of its grid."""
+    codes = np.random.default_rng(0).integers(0, 5, (16, 7 * 9))
+    return PixelCNNPrior(5, code_shape=(7, 9), n_layers=3, hidden_channels=4, max_iter=1, random_state=0).fit(codes)
+
+
+@pytest.fixture(scope="module")
 def fsq():
     images = np.random.default_rng(0).random((16, 8, 8)).astype(np.float32)
     return VQVAE(n_embeddings=12, embedding_dim=3, quantizer="fsq", **LITTLE).fit(images)
@@ -100,6 +107,15 @@ class TestTransposes:
     @pytest.mark.parametrize("part", ["encoder", "decoder"])
     def test_of_colour_images_with_odd_sides(self, colour, part):
         assert n_transposes(to_onnx(colour, part)) == 2
+
+    @pytest.mark.parametrize("part", ["prior", "log_likelihood", "sampler"])
+    def test_of_a_grid_beyond_the_kernels_reach(self, wide_prior, part):
+        model = to_onnx(wide_prior, part)
+        assert n_transposes(model) == 2
+        uniforms = np.random.default_rng(1).random((5, 63), dtype=np.float32)
+        codes = np.random.default_rng(2).integers(0, 5, (5, 63))
+        inputs = (uniforms, np.float32(1.0)) if part == "sampler" else (codes,)
+        assert compare(wide_prior, model, inputs).ok
 
     def test_of_vectors(self):
         vectors = VQVAE(n_embeddings=6, **LITTLE).fit(np.random.default_rng(0).normal(size=(20, 7)))

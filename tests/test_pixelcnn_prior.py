@@ -71,7 +71,7 @@ class TestSampling:
         # The certificate can fail: another code lies outside its interval.
         assert certificate(prior, (drawn + 1) % 12, uniforms, temperature, (y,)) > 1
 
-    @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (3, 4), (6, 6)])
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (3, 4), (9, 7)])
     @pytest.mark.parametrize("kernel_size", [1, 3, 5])
     def test_certificate_on_every_grid(self, shape, kernel_size):
         n_positions = shape[0] * shape[1]
@@ -81,6 +81,15 @@ class TestSampling:
         ).fit(X)
         drawn = prior.sample(33, random_state=1)
         assert certificate(prior, drawn, _random.uniforms(1, 33, n_positions)) <= 1
+
+    @pytest.mark.slow
+    def test_a_grid_of_64_by_64_with_4096_codes(self):
+        X = np.random.default_rng(0).integers(0, 4096, (2, 4096))
+        prior = PixelCNNPrior(4096, code_shape=(64, 64), random_state=0, **QUICK).fit(X)
+        assert prior._batch_size() == 1
+        drawn = prior.sample(2, random_state=1)
+        assert len(np.unique(drawn)) > 1000
+        assert certificate(prior, drawn, _random.uniforms(1, 2, 4096)) <= 1
 
     def test_prefix_rule_and_seeds(self, prior):
         five = prior.sample(5, y=[0, 1, 0, 1, 1], random_state=0)
