@@ -79,10 +79,20 @@ def test_mnist_from_digits_to_new_ones_and_from_saved_estimators_alone(run, tmp_
     assert number_after("0.50", printed) < number_after("1.00", printed)
     figure(tmp_path / "models" / "mnist_sample.png")
 
+    printed = run("mnist_likelihood.py", "--models", "models", "--n", 40)
+    # Whatever the prior has learnt, the exact image costs more than its codes, and areas are areas.
+    assert number_after("bits per dimension", printed) > number_after("bits an image,", printed) > 0
+    strangers = printed.split("strangers", 1)[1].splitlines()[1:4]
+    assert [line[:19].strip() for line in strangers] == ["upside down", "pixels shuffled", "black"]
+    areas = np.array([[float(word) for word in line[19:].split()[1:3]] for line in strangers])
+    assert np.all((areas >= 0) & (areas <= 1))
+    figure(tmp_path / "models" / "mnist_likelihood.png")
 
-def test_sampling_without_saved_estimators_says_who_saves_them(run):
+
+@pytest.mark.parametrize("script", ["mnist_sample.py", "mnist_likelihood.py"])
+def test_without_saved_estimators_an_example_says_who_saves_them(run, script):
     with pytest.raises(SystemExit, match=r"no vqvae\.skvq and no prior\.skvq\. Run examples/mnist_generator\.py"):
-        run("mnist_sample.py", "--models", "nowhere")
+        run(script, "--models", "nowhere")
 
 
 @pytest.mark.slow

@@ -4,8 +4,9 @@ Two stacks of gated convolutions: the vertical stack sees all rows above, the ho
 left in the row, and what the vertical stack found. Causality comes from shifting the inputs by one row and one
 column and from one-sided kernels, not from masks, so there is no weight that must stay zero.
 
-On a grid larger than the kernels reach, columns are seen by dilated kernels and the rows further up by their mean,
-which each layer of the vertical stack is told. Both keep what the sampler has to remember as small as a few rows.
+Each layer of the vertical stack is also told the mean of all rows above, and on a grid wider than the kernels reach
+they skip columns, so that every code has a say in all that follow. What the sampler has to remember stays as small as
+a few rows.
 
 The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the incremental sampler,
 which computes every feature once.
@@ -108,7 +109,6 @@ class PixelCNN(keras.Model):
         height, width = code_shape
         channels = hidden_channels
         self.dilations = column_dilations(width, n_layers, self.reach)
-        sees_all_rows = 1 + self.reach * n_layers >= height - 1  # the input is shifted by one row
 
         def kernel(name, *shape, gain=1.0):
             fan_in = int(np.prod(shape[:-1]))
@@ -128,7 +128,7 @@ class PixelCNN(keras.Model):
             {
                 "vertical": kernel(f"vertical_{i}", self.reach + 1, kernel_size, channels, 2 * channels),
                 "vertical_bias": bias(f"vertical_bias_{i}", 2 * channels),
-                "rows_above": None if sees_all_rows else kernel(f"rows_above_{i}", channels, 2 * channels, gain=0.5),
+                "rows_above": kernel(f"rows_above_{i}", channels, 2 * channels, gain=0.5) if height > 1 else None,
                 "across": kernel(f"across_{i}", 2 * channels, 2 * channels, gain=0.7),
                 "horizontal": kernel(f"horizontal_{i}", 1, self.reach + 1, channels, 2 * channels),
                 "horizontal_bias": bias(f"horizontal_bias_{i}", 2 * channels),
