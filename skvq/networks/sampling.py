@@ -105,10 +105,10 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
     if known_codes is not None:
         inputs.append(by_position(ops.cast(known_codes, "int32")))
 
-    def in_row(features, kernel):
+    def in_row(features, kernel, bias=None):
         # As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
         flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
-        return ops.reshape(flat, (-1, width, kernel.shape[1]))
+        return ops.reshape(flat if bias is None else flat + bias, (-1, width, kernel.shape[1]))
 
     def vertical_row(embedded_row, rows_above, sums, row):
         """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
@@ -116,19 +116,18 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         n_rows_above = ops.cast(row + 1, "float32")
         given, memory, new_sums = [], [], []
         for i, layer in enumerate(layers):
-            wide = reach * network.dilations[i]
-            block = ops.concatenate([rows_above[i], ops.expand_dims(x, 1)], axis=1) if reach else x[:, None]
-            memory.append(block[:, 1:])  # (n, reach, w, c)
-            padded = ops.pad(block, ((0, 0), (0, 0), (wide, wide), (0, 0)))
-            columns = [k * network.dilations[i] for k in range(kernel_size)]
-            views = [padded[:, r, start : start + width] for r in range(reach + 1) for start in columns]
-            above = in_row(ops.concatenate(views, axis=-1), layer["vertical"]) + layer["vertical_bias"]
-            if layer.get("rows_above") is not None:
+            dilation = network.dilations[i]
+            rows = ops.concatenate([rows_above[i], x], axis=-1) if reach else x  # (n, w, (reach + 1) * c)
+            memory.append(x if reach == 1 else rows[:, :, channels:])  # (n, w, reach * c)
+            rows = ops.pad(rows, ((0, 0), (reach * dilation, reach * dilation), (0, 0)))
+            views = [rows[:, start : start + width] for start in range(0, kernel_size * dilation, dilation)]
+            above = in_row(ops.concatenate(views, axis=-1), layer["vertical"], layer["vertical_bias"])
+            if "rows_above" in layer:
                 new_sums.append(sums[i] + ops.mean(x, axis=1))  # (n, c)
                 above = above + ops.matmul(new_sums[i] / n_rows_above, layer["rows_above"])[:, None, :]
             if class_biases[i][0] is not None:
                 above = above + class_biases[i][0][:, None, :]
-            across = in_row(above, layer["across"]) + layer["horizontal_bias"]
+            across = in_row(above, layer["across"], layer["horizontal_bias"])
             if class_biases[i][1] is not None:
                 across = across + class_biases[i][1][:, None, :]
             given.append(across)  # (n, w, 2c)
@@ -150,7 +149,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         new_memory = []
         for i, layer in enumerate(layers):
             cells = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach * dilation + 1) * c)
-            new_memory.append(cells[:, channels:])
+            new_memory.append(x if reach * network.dilations[i] == 1 else cells[:, channels:])
             left = ops.matmul(seen(cells, network.dilations[i]), layer["horizontal"]) + parts[i]
             x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
         return x, new_memory
@@ -186,7 +185,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         codes = codes + row_codes[:, None, :] * here[:, None]
         return (row + 1, codes, ops.take(embedding, row_codes, axis=0), *rows_above, *sums)
 
-    n_sums = sum(layer["rows_above"] is not None for layer in network.layer_weights)
+    n_sums = sum("rows_above" in layer for layer in layers)
     _, codes, *_ = ops.while_loop(
         lambda row, *_: row < height,
         draw_row,
@@ -194,7 +193,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
             ops.convert_to_tensor(0, "int32"),
             ops.zeros((n, height, width), dtype="int32"),
             ops.zeros((n, width, channels)),
-            *[ops.zeros((n, reach, width, channels))] * n_layers,
+            *[ops.zeros((n, width, reach * channels))] * n_layers,
             *[ops.zeros((n, channels))] * n_sums,
         ),
     )
@@ -202,8 +201,10 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
 
 
 def _flat_kernels(layer: dict) -> dict:
-    """The same weights with convolution kernels as matrices, (rows * columns * channels_in, channels_out)."""
+    """The same weights with convolution kernels as matrices, (columns * rows * channels_in, channels_out)."""
     flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
+    # The vertical stack's rows lie side by side in the channels of a column.
+    flat["vertical"] = ops.transpose(flat["vertical"], (1, 0, 2, 3))
     for name in ("vertical", "horizontal"):
         flat[name] = ops.reshape(flat[name], (int(np.prod(flat[name].shape[:-1])), flat[name].shape[-1]))
     return flat
