@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils._param_validation import Interval, Options
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
@@ -45,8 +45,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     n_layers : int, default=6
     kernel_size : {1, 3, 5, 7}, default=3
         Width of a layer's view of the rows above.
-    dropout : float, default=0.1
-        In [0, 1).
+    dropout : float or "auto", default="auto"
+        Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where few passes
+        over X leave nothing to overfit: 0.02 for each of ``max_iter`` after the first.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
     learning_rate : float, default=0.004
         Rate of the first step; it falls linearly over the epochs.
@@ -107,13 +108,13 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         "hidden_channels": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "kernel_size": [Options(Integral, {1, 3, 5, 7})],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         **TRAINING_CONSTRAINTS,
     }
     _parameter_advice = {
         "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
         "code_shape": "Give (height, width), or None for a square.",
-        "dropout": "It is the part of each layer's features left out in training; 0.1 is a common start.",
+        "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the passes over X.",
         **TRAINING_ADVICE,
     }
 
@@ -126,7 +127,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         hidden_channels: int = 64,
         n_layers: int = 6,
         kernel_size: int = 3,
-        dropout: float = 0.1,
+        dropout: float | str = "auto",
         optimizer: str = "adam",
         learning_rate: float = 0.004,
         batch_size: int | str = "auto",
@@ -259,6 +260,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _build_network(self) -> PixelCNN:
         config = {name: value for name, value in self.network_config_.items() if name != "conditional"}
+        if config["dropout"] == "auto":
+            config["dropout"] = min(0.02 * (self.max_iter - 1), 0.1)
         n_classes = 0 if self.classes_ is None else len(self.classes_)
         return PixelCNN(self.n_embeddings_, self.code_shape_, n_classes=n_classes, **config)
 

@@ -118,7 +118,7 @@ class PixelCNN(keras.Model):
         def bias(name, *shape):
             return self.add_weight(shape=shape, initializer="zeros", name=name)
 
-        self.embedding = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.5)
+        self.embedding = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.1)
         self.row_embedding = bias("row_embedding", height, 1, channels)
         self.column_embedding = bias("column_embedding", 1, width, channels)
         if n_classes:
