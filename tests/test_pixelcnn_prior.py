@@ -61,6 +61,14 @@ class TestLikelihood:
         np.testing.assert_array_equal(prior.score_samples(codes[5:8], labels[5:8]), whole[5:8])
 
 
+def test_dropout_comes_with_passes_over_the_same_rows():
+    X = np.random.default_rng(0).integers(0, 3, (20, 4))
+    prior = PixelCNNPrior(random_state=0, **QUICK).fit(X)
+    rates = {n: prior.set_params(max_iter=n)._build_network().dropout.rate for n in (1, 2, 6, 20)}
+    assert rates == {1: 0.0, 2: 0.02, 6: 0.1, 20: 0.1}
+    assert prior.set_params(dropout=0.3, warm_start=False).fit(X)._build_network().dropout.rate == 0.3
+
+
 class TestSampling:
     @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
     def test_one_pass_certifies_every_sample(self, prior, temperature):
@@ -251,6 +259,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("params", "message"),
         [
+            ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by the passes"),
             ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*left out in training"),
             ({"kernel_size": 2}, r"'kernel_size' .*Got 2"),
             ({"n_embeddings": 0}, r"'n_embeddings' .*Got 0.*largest code"),
