@@ -43,8 +43,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     hidden_channels : int, default=64
         Channels of each of the two stacks.
     n_layers : int, default=6
+        Six see all columns of grids up to 64 wide, as layers skip columns where the grid asks for it. All rows above
+        are told to each layer by their mean.
     kernel_size : {1, 3, 5, 7}, default=3
-        Width of a layer's view of the rows above.
+        Width of a layer's view of the rows above, half of it in height.
     dropout : float or "auto", default="auto"
         Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where few passes
         over X leave nothing to overfit: 0.02 for each of ``max_iter`` after the first.
