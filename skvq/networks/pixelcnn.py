@@ -141,7 +141,7 @@ class PixelCNN(keras.Model):
         ]
         self.head = kernel("head", channels, 2 * channels, gain=1.4)
         self.head_bias = bias("head_bias", 2 * channels)
-        self.output_kernel = kernel("output", 2 * channels, n_embeddings, gain=0.5)
+        self.output_kernel = kernel("output", 2 * channels, n_embeddings)
         self.output_bias = bias("output_bias", n_embeddings)
         self.dropout = keras.layers.Dropout(dropout)
         self.dropout.build(None)
