@@ -272,7 +272,7 @@ class TestTraining:
 
     def test_a_callable_loss(self, images):
         def mixture(images, reconstructions):
-            return 0.8 * LOSSES["ssim"](images, reconstructions) + 0.2 * LOSSES["mae"](images, reconstructions)
+            return 0.2 * LOSSES["ssim"](images, reconstructions) + 0.8 * LOSSES["mae"](images, reconstructions)
 
         def weighted_alike(images, reconstructions):
             return 5.0 * mixture(images, reconstructions)

@@ -172,7 +172,7 @@ class PixelCNN(keras.Model):
         place = self.row_embedding + self.column_embedding
         vertical = ops.pad(embedded, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1] + place
         horizontal = ops.pad(embedded, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1] + place
-        n_rows_above = np.arange(1, height + 1, dtype="float32").reshape(1, height, 1, 1)
+        n_rows_above = ops.convert_to_tensor(np.arange(1, height + 1, dtype="float32")[:, None, None])
         for layer, dilation, (vertical_class, horizontal_class) in zip(
             self.layer_weights, self.dilations, self.class_biases(labels), strict=True
         ):

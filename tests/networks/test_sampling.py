@@ -27,7 +27,7 @@ def test_cumulative_weights_are_a_softmax_summed_up():
     logits = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
     weights = np.exp(logits / 0.7)
     expected = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
-    answer = ops.convert_to_numpy(cumulative_weights(logits, Choice(0.7)))
+    answer = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), Choice(0.7)))
     np.testing.assert_allclose(answer / answer[:, -1:], expected, rtol=1e-5)
 
 
@@ -50,7 +50,8 @@ def test_top_k_and_top_p_against_numpy(seed, temperature, top_k, top_p):
         kept = kept[reached < top_p]
     expected = np.zeros(9)
     expected[kept] = probabilities[kept] / probabilities[kept].sum()
-    answer = ops.convert_to_numpy(cumulative_weights(logits[None], Choice(np.float32(temperature), top_k, top_p)))[0]
+    choice = Choice(np.float32(temperature), top_k, top_p)
+    answer = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits[None]), choice))[0]
     np.testing.assert_allclose(np.diff(answer / answer[-1], prepend=0), expected, atol=1e-5)
 
 
@@ -72,7 +73,7 @@ def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel
 
 
 def test_all_of_one_keeps_every_code():
-    logits = 9 * np.random.default_rng(0).normal(size=(50, 300)).astype("float32")
+    logits = ops.convert_to_tensor(9 * np.random.default_rng(0).normal(size=(50, 300)).astype("float32"))
     np.testing.assert_array_equal(
         ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0, None, 1.0))),
         ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0))),

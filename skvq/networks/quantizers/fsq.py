@@ -64,18 +64,20 @@ class FSQQuantizer(Quantizer):
     def codebook(self):
         return self.project_out(self.grid)
 
+    # Constants meet tensors in functions of keras.ops alone: PyTorch's operators refuse arrays.
+
     def _digits(self, bounded):
-        return ops.round((bounded + 1.0) / self.spacing)
+        return ops.round(ops.divide(bounded + 1.0, self.spacing))
 
     def assign(self, latents):
         digits = ops.cast(self._digits(ops.tanh(self.project_in(latents))), "int32")
-        return ops.sum(digits * self.basis, axis=-1)
+        return ops.sum(ops.multiply(digits, self.basis), axis=-1)
 
     def call(self, latents, training=False):
         bounded = ops.tanh(self.project_in(latents))  # (..., d)
         digits = self._digits(bounded)
-        codes = ops.sum(ops.cast(digits, "int32") * self.basis, axis=-1)
-        rounded = digits * self.spacing - 1.0
+        codes = ops.sum(ops.multiply(ops.cast(digits, "int32"), self.basis), axis=-1)
+        rounded = ops.multiply(digits, self.spacing) - 1.0
         straight_through = bounded + self.active * ops.stop_gradient(rounded - bounded)
         return Quantized(self.project_out(straight_through), codes, ops.zeros(()), ops.zeros(()))
 
