@@ -55,6 +55,7 @@ CUDA_KERNELS = {
     "Or": (7, None, _LOGIC),
     "Pad": (18, None, {"data": FLOATS | {"bool"}, "pads": {"int64"}, "constant_value": FLOATS, "axes": INDICES}),
     "ReduceMax": (18, None, {"data": FLOATS | INDICES, **_AXES}),
+    "ReduceMean": (18, None, {"data": FLOATS | {"int32"}, **_AXES}),
     "ReduceMin": (18, None, {"data": FLOATS | INDICES | {"int8", "uint8"}, **_AXES}),
     "ReduceProd": (18, None, {"data": FLOATS | {"int32"}, **_AXES}),
     "ReduceSum": (13, None, {"data": FLOATS_BF | INDICES, **_AXES}),
