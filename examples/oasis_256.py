@@ -170,7 +170,7 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
     shape = {"height_ratios": [2.6, 1.6, 5.2], "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(3, len(columns), figsize=size, **shape)
     for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
-        ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}: {line}")
+        ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}\n{line}")
         CodeMapDisplay.from_estimator(vqvae, shown, ax=codes)
         images = np.asarray(new).reshape(-1, SIDE, SIDE)
         SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
