@@ -52,7 +52,7 @@ TRAINING_CONSTRAINTS = {
 }
 
 TRAINING_ADVICE = {
-    "learning_rate": "It falls linearly to zero over max_iter epochs; 0.001 to 0.004 suits Adam.",
+    "learning_rate": "It falls linearly to zero over max_iter epochs; 0.001 to 0.006 suits Adam and Nadam.",
     "batch_size": "'auto' suits most data, and takes fewer rows to a step where they are large.",
     "max_iter": "It is the number of passes over X; 20 is a common start.",
     "validation_fraction": "It is the part of X held out when early_stopping=True; 0.1 is a common start.",

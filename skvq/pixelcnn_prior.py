@@ -50,8 +50,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     dropout : float or "auto", default="auto"
         Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where few passes
         over X leave nothing to overfit: 0.02 for each of ``max_iter`` after the first.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="adam"
-    learning_rate : float, default=0.004
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="nadam"
+    learning_rate : float, default=0.006
         Rate of the first step; it falls linearly over the epochs.
     batch_size : int or "auto", default="auto"
         Grids to a step. ``"auto"`` is 32, and fewer where grids are large.
@@ -130,8 +130,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         n_layers: int = 6,
         kernel_size: int = 3,
         dropout: float | str = "auto",
-        optimizer: str = "adam",
-        learning_rate: float = 0.004,
+        optimizer: str = "nadam",
+        learning_rate: float = 0.006,
         batch_size: int | str = "auto",
         max_iter: int = 20,
         early_stopping: bool = True,
