@@ -119,7 +119,7 @@ def publish(
     low, high = vqvae.data_range_
     n_positions, n_embeddings = codes.shape[1], len(vqvae.codebook_)
     bits = prior.bits_per_code(codes, y_test)
-    marginal = metrics.uniform_bits(n_embeddings)
+    uniform = metrics.uniform_bits(n_embeddings)
     figures = {
         "mean squared error, values scaled to [0, 1]": f"{metrics.mse(X_test, X_hat) / (high - low) ** 2:.5f}",
         "PSNR, mean over images": f"{metrics.psnr(X_test, X_hat, data_range=high - low):.2f} dB",
@@ -129,7 +129,7 @@ def publish(
     figures |= {
         "codes in use": f"{metrics.codes_in_use(codes, n_embeddings)} of {n_embeddings}",
         "perplexity of the codes": f"{metrics.perplexity(codes, n_embeddings):.1f}",
-        "bits a code by the prior": f"{bits:.3f}, of {marginal:.3f} without one",
+        "bits a code by the prior": f"{bits:.3f}, of {uniform:.3f} without one",
         "bits an image": f"{bits * n_positions:.0f}",
     }
     for name, figure in figures.items():

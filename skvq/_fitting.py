@@ -52,7 +52,7 @@ TRAINING_CONSTRAINTS = {
 }
 
 TRAINING_ADVICE = {
-    "learning_rate": "It falls linearly to zero over max_iter epochs; 0.001 to 0.006 suits Adam and Nadam.",
+    "learning_rate": "It falls linearly to zero over max_iter epochs; 0.001 to 0.004 suits Adam and Nadam.",
     "batch_size": "'auto' suits most data, and takes fewer rows to a step where they are large.",
     "max_iter": "It is the number of passes over X; 20 is a common start.",
     "validation_fraction": "It is the part of X held out when early_stopping=True; 0.1 is a common start.",
@@ -203,6 +203,8 @@ class Training:
         ``validate() -> float``, smaller is better, after each epoch.
     falling_rate : bool
         Whether the learning rate falls linearly over the epochs.
+    weight_decay : float or None
+        The optimizer's; None leaves it at its own.
     tasks : FitTasks or None
         Told of every epoch.
     """
@@ -219,6 +221,7 @@ class Training:
         max_iter: int,
         validate: Callable[[], float] | None = None,
         falling_rate: bool = True,
+        weight_decay: float | None = None,
         tasks: FitTasks | None = None,
     ):
         self.estimator = estimator
@@ -235,9 +238,11 @@ class Training:
         self.n_steps = self.steps_per_epoch * max_iter
         self.step = 0
         optimizer_class = OPTIMIZERS[estimator.optimizer]
-        if type(getattr(network, "optimizer", None)) is not optimizer_class:
+        present = getattr(network, "optimizer", None)
+        if type(present) is not optimizer_class or weight_decay not in (None, present.weight_decay):
+            settings = {} if weight_decay is None else {"weight_decay": weight_decay}
             # A large gradient on a rare batch must not undo an epoch's work.
-            optimizer = optimizer_class(learning_rate=estimator.learning_rate, global_clipnorm=1.0)
+            optimizer = optimizer_class(learning_rate=estimator.learning_rate, global_clipnorm=1.0, **settings)
             # With its variables made beforehand, TensorFlow traces the step once and not twice: half the time of a
             # short fit.
             optimizer.build(network.trainable_variables)

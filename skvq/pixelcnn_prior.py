@@ -51,8 +51,11 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where few passes
         over X leave nothing to overfit: 0.02 for each of ``max_iter`` after the first.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="nadam"
-    learning_rate : float, default=0.006
+    learning_rate : float, default=0.004
         Rate of the first step; it falls linearly over the epochs.
+    weight_decay : float, default=0.1
+        Every step shrinks all weights by this part of the learning rate. Without it they grow in long training, until
+        the gates no longer respond to what they are told.
     batch_size : int or "auto", default="auto"
         Grids to a step. ``"auto"`` is 32, and fewer where grids are large.
     max_iter : int, default=20
@@ -111,12 +114,14 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "kernel_size": [Options(Integral, {1, 3, 5, 7})],
         "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
         **TRAINING_CONSTRAINTS,
     }
     _parameter_advice = {
         "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
         "code_shape": "Give (height, width), or None for a square.",
         "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the passes over X.",
+        "weight_decay": "Each step shrinks the weights by this part of the learning rate; 0 turns it off.",
         **TRAINING_ADVICE,
     }
 
@@ -131,7 +136,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         kernel_size: int = 3,
         dropout: float | str = "auto",
         optimizer: str = "nadam",
-        learning_rate: float = 0.006,
+        learning_rate: float = 0.004,
+        weight_decay: float = 0.1,
         batch_size: int | str = "auto",
         max_iter: int = 20,
         early_stopping: bool = True,
@@ -151,6 +157,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
@@ -291,6 +298,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             max_iter=max_iter,
             validate=validate if len(validation) else None,
             falling_rate=falling_rate,
+            weight_decay=self.weight_decay,
             tasks=tasks,
         )
         history = training.run()

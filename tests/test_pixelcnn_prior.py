@@ -69,6 +69,20 @@ def test_dropout_comes_with_passes_over_the_same_rows():
     assert prior.set_params(dropout=0.3, warm_start=False).fit(X)._build_network().dropout.rate == 0.3
 
 
+@pytest.mark.parametrize("optimizer", ["nadam", "adamw"])
+def test_weight_decay_shrinks_the_weights_and_follows_its_parameter(optimizer):
+    def norm(prior):
+        return sum(float(np.square(weight).sum()) for weight in prior.weights_)
+
+    X = np.random.default_rng(0).integers(0, 3, (64, 4))
+    prior = PixelCNNPrior(random_state=0, optimizer=optimizer, weight_decay=0.0, **QUICK).fit(X)
+    kept = norm(prior)
+    prior.set_params(weight_decay=30.0, warm_start=True).fit(X)
+    assert norm(prior) < 0.9 * kept
+    assert norm(prior.set_params(warm_start=False).fit(X)) < 0.9 * kept
+
+
+
 class TestSampling:
     @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
     def test_one_pass_certifies_every_sample(self, prior, temperature):
@@ -261,6 +275,7 @@ class TestBadInput:
         [
             ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by the passes"),
             ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*left out in training"),
+            ({"weight_decay": -0.1}, r"'weight_decay' .*Got -0\.1 instead.*0 turns it off"),
             ({"kernel_size": 2}, r"'kernel_size' .*Got 2"),
             ({"n_embeddings": 0}, r"'n_embeddings' .*Got 0.*largest code"),
         ],
