@@ -1,4 +1,4 @@
-"""Brain slices of 64 × 64 pixels as 16 × 16 codes of 256, and new ones. About 10 minutes on two cores.
+"""Brain slices of 64 × 64 pixels as 16 × 16 codes of 256, and new ones. About 8 minutes on two cores.
 
 python exports/brain.py --data SLICES.npz     arrays x_train, x_test, subject_train, subject_test
 python exports/brain.py --data OASIS.zip      a zip or a folder in the layout of the 2-D OASIS slices

@@ -1,4 +1,4 @@
-"""MNIST as 7 × 7 codes of 128, and new digits by label. About 10 minutes on two cores.
+"""MNIST as 7 × 7 codes of 128, and new digits by label. About 8 minutes on two cores.
 
 python exports/mnist.py                   60,000 digits, downloaded once from OpenML
 python exports/mnist.py --data FOLDER     the same, from the four idx.gz files

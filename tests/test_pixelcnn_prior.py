@@ -82,7 +82,6 @@ def test_weight_decay_shrinks_the_weights_and_follows_its_parameter(optimizer):
     assert norm(prior.set_params(warm_start=False).fit(X)) < 0.9 * kept
 
 
-
 class TestSampling:
     @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
     def test_one_pass_certifies_every_sample(self, prior, temperature):
