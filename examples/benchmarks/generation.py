@@ -155,7 +155,8 @@ class Judge:
     def __init__(self, classifier: DigitClassifier, X: np.ndarray, codes: np.ndarray):
         self.classifier = classifier
         self.X = flat(X)
-        self.codes = codes
+        # Column by column and in few bytes, for every one is compared with every row to be judged.
+        self.codes = np.ascontiguousarray(codes.T, dtype=np.min_scalar_type(codes.max()))  # (positions, n)
         self.features = classifier.read(X)[1]
 
     def report(self, images: np.ndarray, codes: np.ndarray | None, labels: np.ndarray) -> dict:
@@ -179,9 +180,9 @@ class Judge:
         """Return in how many codes each row differs from the training row that is most like it."""
         fewest = np.empty(len(codes), np.int64)
         for start in range(0, len(codes), 500):
-            tile = codes[start : start + 500]
-            equal = np.zeros((len(tile), len(self.codes)), np.uint16)
-            for theirs, ours in zip(self.codes.T, tile.T, strict=True):
+            tile = codes[start : start + 500].astype(self.codes.dtype)
+            equal = np.zeros((len(tile), self.codes.shape[1]), np.uint16)
+            for theirs, ours in zip(self.codes, tile.T, strict=True):
                 equal += ours[:, None] == theirs
             fewest[start : start + 500] = codes.shape[1] - equal.max(axis=1)
         return fewest
