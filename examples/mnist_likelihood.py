@@ -4,7 +4,7 @@
     python examples/mnist_likelihood.py --data MNIST --strangers FASHION     folders with the four idx.gz files of each
     python examples/mnist_likelihood.py --models FOLDER --n 200        from another folder, with fewer images
 
-About a minute on two cores; nothing is fitted. The prior is one of codes under a label, so that an image is judged by
+Half a minute on two cores; nothing is fitted. The prior is one of codes under a label, so that an image is judged by
 its mean probability over all labels.
 
 - Rate: the bits that the codes of an image take. With the bits that the reconstruction leaves open (a normal
