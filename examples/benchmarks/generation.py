@@ -155,8 +155,8 @@ class Judge:
     def __init__(self, classifier: DigitClassifier, X: np.ndarray, codes: np.ndarray):
         self.classifier = classifier
         self.X = flat(X)
-        # Column by column and in few bytes, for every one is compared with every row to be judged.
-        self.codes = np.ascontiguousarray(codes.T, dtype=np.min_scalar_type(codes.max()))  # (positions, n)
+        # Column by column and in two bytes, for every one is compared with every row to be judged.
+        self.codes = np.ascontiguousarray(codes.T, dtype=np.uint16)  # (positions, n)
         self.features = classifier.read(X)[1]
 
     def report(self, images: np.ndarray, codes: np.ndarray | None, labels: np.ndarray) -> dict:
