@@ -54,7 +54,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     learning_rate : float, default=0.004
         Rate of the first step; it falls linearly over the epochs.
     weight_decay : float, default=0.1
-        Every step shrinks all weights by this part of the learning rate. Without it they grow in long training, until
+        Every step multiplies all weights by 1 - rate * ``weight_decay``. Without it they grow in long training, until
         the gates no longer respond to what they are told.
     batch_size : int or "auto", default="auto"
         Grids to a step. ``"auto"`` is 32, and fewer where grids are large.
@@ -121,7 +121,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
         "code_shape": "Give (height, width), or None for a square.",
         "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the passes over X.",
-        "weight_decay": "Each step shrinks the weights by this part of the learning rate; 0 turns it off.",
+        "weight_decay": "Each step multiplies the weights by 1 - rate * weight_decay; 0 turns it off.",
         **TRAINING_ADVICE,
     }
 
