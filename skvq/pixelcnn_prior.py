@@ -24,6 +24,8 @@ from skvq._graph_functions import prior_graphs
 from skvq.networks.pixelcnn import PixelCNN
 from skvq.networks.sampling import Choice, sample
 
+MOST_DROPOUT = 0.1  # where dropout is "auto"
+
 
 class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimator):
     """Autoregressive density of codes, with exact sampling.
@@ -48,8 +50,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     kernel_size : {1, 3, 5, 7}, default=3
         Width of a layer's view of the rows above, half of it in height.
     dropout : float or "auto", default="auto"
-        Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where few passes
-        over X leave nothing to overfit: 0.02 for each of ``max_iter`` after the first.
+        Part of each layer's features left out in training, in [0, 1). ``"auto"`` is 0.1, and less where there is
+        little to overfit: 0.02 for each of ``max_iter`` after the first, and in proportion where X has more codes
+        than the network has weights.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"}, default="nadam"
     learning_rate : float, default=0.004
         Rate of the first step; it falls linearly over the epochs.
@@ -120,7 +123,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     _parameter_advice = {
         "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
         "code_shape": "Give (height, width), or None for a square.",
-        "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the passes over X.",
+        "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the codes in X and the passes over them.",
         "weight_decay": "Each step multiplies the weights by 1 - rate * weight_decay; 0 turns it off.",
         **TRAINING_ADVICE,
     }
@@ -244,7 +247,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             self.n_embeddings_ = int(self.n_embeddings or codes.max() + 1)
             self.code_shape_ = shape
             self.classes_ = classes
-            self.network_config_ = self._network_params()
+            self.network_config_ = {**self._network_params(), "n_codes": codes.size}
             self.history_: dict[str, list] = {}
             self.n_iter_ = 0
             self._adopt(self._new_network(streams.weights))
@@ -268,11 +271,19 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         return {name: getattr(self, name) for name in names}
 
     def _build_network(self) -> PixelCNN:
-        config = {name: value for name, value in self.network_config_.items() if name != "conditional"}
-        if config["dropout"] == "auto":
-            config["dropout"] = min(0.02 * (self.max_iter - 1), 0.1)
-        n_classes = 0 if self.classes_ is None else len(self.classes_)
-        return PixelCNN(self.n_embeddings_, self.code_shape_, n_classes=n_classes, **config)
+        config = self.network_config_
+        automatic = config["dropout"] == "auto"
+        network = PixelCNN(
+            self.n_embeddings_,
+            self.code_shape_,
+            n_classes=0 if self.classes_ is None else len(self.classes_),
+            dropout=MOST_DROPOUT if automatic else config["dropout"],
+            **{name: config[name] for name in ("hidden_channels", "n_layers", "kernel_size")},
+        )
+        if automatic:
+            by_passes = min(0.02 * (self.max_iter - 1), MOST_DROPOUT)
+            network.dropout.rate = by_passes * min(network.count_params() / config["n_codes"], 1.0)
+        return network
 
     def _train(
         self, codes, labels, streams: Streams, *, max_iter: int, falling_rate: bool, tasks: FitTasks | None = None

@@ -69,6 +69,15 @@ def test_dropout_comes_with_passes_over_the_same_rows():
     assert prior.set_params(dropout=0.3, warm_start=False).fit(X)._build_network().dropout.rate == 0.3
 
 
+def test_dropout_shrinks_where_codes_outnumber_weights():
+    X = np.random.default_rng(0).integers(0, 3, (10, 4))
+    few, many = (PixelCNNPrior(random_state=0, **QUICK).fit(np.tile(X, (n, 1))) for n in (1, 100))
+    n_weights = sum(weight.size for weight in many.weights_)
+    assert 10 * 4 < n_weights < 1000 * 4
+    rates = [prior.set_params(max_iter=20)._build_network().dropout.rate for prior in (few, many)]
+    np.testing.assert_allclose(rates, [0.1, 0.1 * n_weights / 4000])
+
+
 @pytest.mark.parametrize("optimizer", ["nadam", "adamw"])
 def test_weight_decay_shrinks_the_weights_and_follows_its_parameter(optimizer):
     def norm(prior):
@@ -272,7 +281,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("params", "message"),
         [
-            ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by the passes"),
+            ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by the codes in X"),
             ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*left out in training"),
             ({"weight_decay": -0.1}, r"'weight_decay' .*Got -0\.1 instead.*0 turns it off"),
             ({"kernel_size": 2}, r"'kernel_size' .*Got 2"),
