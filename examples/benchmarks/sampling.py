@@ -1,4 +1,4 @@
-"""How much faster is drawing codes one by one than running the whole grid for each? About 15 minutes.
+"""How much faster is drawing codes one by one than running the whole grid for each? About 10 minutes.
 
     python examples/benchmarks/sampling.py
     python examples/benchmarks/sampling.py --grids 7 --batches 1 64 --repeats 3      a quick look
