@@ -123,7 +123,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     _parameter_advice = {
         "n_embeddings": "It is the number of codes; None takes the largest code of X plus one.",
         "code_shape": "Give (height, width), or None for a square.",
-        "dropout": "It is the part of each layer's features left out in training; 'auto' goes by the codes in X and the passes over them.",
+        "dropout": "It is the part of features left out in training; 'auto' goes by max_iter and the size of X.",
         "weight_decay": "Each step multiplies the weights by 1 - rate * weight_decay; 0 turns it off.",
         **TRAINING_ADVICE,
     }

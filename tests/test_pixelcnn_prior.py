@@ -281,7 +281,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("params", "message"),
         [
-            ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by the codes in X"),
+            ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by max_iter"),
             ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*left out in training"),
             ({"weight_decay": -0.1}, r"'weight_decay' .*Got -0\.1 instead.*0 turns it off"),
             ({"kernel_size": 2}, r"'kernel_size' .*Got 2"),
