@@ -4,7 +4,7 @@
     python examples/brain_128.py --data OASIS.zip --manifest FILE.tsv.gz     and look first whether all are there
     python examples/brain_128.py --quick                                 ellipses in place of brains
 
-About 9 minutes on two cores, and half a minute with ``--quick``. All that is measured is measured on patients of
+About 8 minutes on two cores, and half a minute with ``--quick``. All that is measured is measured on patients of
 whom no slice was trained on. The codebook learns by the loss, as in the paper, so that every term of it is seen.
 """
 
