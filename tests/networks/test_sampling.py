@@ -72,6 +72,26 @@ def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel
     assert boundary_distance(logits, uniforms, drawn, Choice(0.9)).max() < 1e-5
 
 
+def test_what_is_carried_from_code_to_code_grows_with_the_width_and_not_the_height(monkeypatch):
+    while_loop = ops.while_loop
+
+    def most_carried(height, width):
+        sizes = []
+
+        def noting(condition, body, variables):
+            sizes.append(sum(int(np.prod(x.shape)) for x in variables if "float" in str(x.dtype)))
+            return while_loop(condition, body, variables)
+
+        monkeypatch.setattr(ops, "while_loop", noting)
+        net = network((height, width))
+        sample(net, ops.zeros((2, net.n_positions)), Choice(1.0))
+        return max(sizes)
+
+    lowest = most_carried(3, 4)
+    assert most_carried(12, 4) == lowest > 0
+    assert most_carried(3, 8) <= 2 * lowest
+
+
 def test_all_of_one_keeps_every_code():
     logits = ops.convert_to_tensor(9 * np.random.default_rng(0).normal(size=(50, 300)).astype("float32"))
     np.testing.assert_array_equal(
