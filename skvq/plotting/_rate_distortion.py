@@ -159,7 +159,7 @@ class RateDistortionDisplay:
         self.ax_.grid(alpha=0.2)
         for side in ("top", "right"):
             self.ax_.spines[side].set_visible(False)
-        self.ax_.legend(fontsize="small", frameon=False, loc="upper right")
+        self.ax_.legend(fontsize="small", frameon=False)
         if title:
             self.ax_.set_title(title)
 
