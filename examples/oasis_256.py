@@ -1,4 +1,4 @@
-"""Which codes make new brains? Grey slices at 256 × 256: 32 codes of 128 numbers, and a better choice beside them.
+"""Which codes make new brains? Grey slices at 256 × 256: 32 codes of 128 numbers, and another choice beside them.
 
     python examples/oasis_256.py --data OASIS.zip             the 2-D OASIS slices, a zip or a folder
     python examples/oasis_256.py --data SLICES.npz            arrays x_train, x_test, subject_train, subject_test

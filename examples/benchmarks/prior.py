@@ -21,8 +21,8 @@ its epochs: every point of its curve is a fit of its own, planned from what shor
 be done again, shorter.
 
 ``--keras-epochs`` runs nothing but the example, writes ``keras_epochs.json`` after every epoch, and keeps the epoch
-that was best *on the test codes*, which favours it; over half an hour on two cores for all of MNIST. Later tables
-quote it.
+that was best *on the test codes*, which favours it; over half an hour on two cores for all of MNIST. Later tables in
+the same folder quote it. What it once wrote for MNIST is kept in ``peers/keras_pixelcnn_epochs.json``.
 
 ``prior_output/`` gets the table (``prior.csv``), the figure, and each run's figures under ``runs/``.
 """
