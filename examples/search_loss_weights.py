@@ -159,7 +159,7 @@ def draw(
         [row["mse"] for row in measured],
         labels=[f"{pair['vqvae__vq_weight']:g}" for pair in pairs],
         groups=[f"beta {pair['vqvae__beta']:g}" for pair in pairs],
-    ).plot(right.subplots(), title="Rate and distortion; the numbers are vq_weight")
+    ).plot(right.subplots(), title="Rate and distortion, by vq_weight")
     path = args.output / "search_loss_weights.png"
     figure.savefig(path, dpi=110)
     return path
