@@ -281,6 +281,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             **{name: config[name] for name in ("hidden_channels", "n_layers", "kernel_size")},
         )
         if automatic:
+            # Only a built network tells how many weights there are.
             by_passes = min(0.02 * (self.max_iter - 1), MOST_DROPOUT)
             network.dropout.rate = by_passes * min(network.count_params() / config["n_codes"], 1.0)
         return network
