@@ -25,6 +25,7 @@ from skvq.networks.pixelcnn import PixelCNN
 from skvq.networks.sampling import Choice, sample
 
 MOST_DROPOUT = 0.1  # where dropout is "auto"
+CODES_PER_STEP, MOST_GRIDS_PER_STEP = 1600, 32  # where batch_size is "auto"
 
 
 class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimator):
@@ -60,7 +61,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         Every step multiplies all weights by 1 - rate * ``weight_decay``. Without it they grow in long training, until
         the gates no longer respond to what they are told.
     batch_size : int or "auto", default="auto"
-        Grids to a step. ``"auto"`` is 32, and fewer where grids are large.
+        Grids to a step. ``"auto"`` is as many as make 1,600 codes, at least one and at most 32.
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=True
@@ -504,10 +505,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
-        n_positions = math.prod(self.code_shape_)
-        size = np.clip(2**13 // n_positions, 4, 32)
-        # Logits are the largest array of a step.
-        return int(np.clip(2**24 // (n_positions * self.n_embeddings_), 1, size))
+        # Every code is a lesson: large grids, one or two to a step, teach as much in far fewer passes.
+        # Where there are very many codes to choose from, memory sets the limit: a step's largest array is its logits.
+        codes = min(CODES_PER_STEP, 2**24 // self.n_embeddings_)
+        return int(np.clip(codes // math.prod(self.code_shape_), 1, MOST_GRIDS_PER_STEP))
 
     def _inference_batch_size(self) -> int:
         n_positions = math.prod(self.code_shape_)

@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skvq import VQVAE, PixelCNNPrior, _random
+from skvq.networks.pixelcnn import PixelCNN
 from skvq.networks.sampling import Choice, boundary_distance
 
 QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1}
@@ -116,7 +117,6 @@ class TestSampling:
     def test_a_grid_of_64_by_64_with_4096_codes(self):
         X = np.random.default_rng(0).integers(0, 4096, (2, 4096))
         prior = PixelCNNPrior(4096, code_shape=(64, 64), random_state=0, **QUICK).fit(X)
-        assert prior._batch_size() == 1
         drawn = prior.sample(2, random_state=1)
         assert len(np.unique(drawn)) > 1000
         assert certificate(prior, drawn, _random.uniforms(1, 2, 4096)) <= 1
@@ -210,6 +210,19 @@ class TestState:
         prior = PixelCNNPrior(random_state=0, n_iter_no_change=1, tol=10.0, **{**QUICK, "max_iter": 5}).fit(codes)
         assert prior.n_iter_ == 2
         assert set(prior.history_) == {"loss", "learning_rate", "val_loss"}
+
+    @pytest.mark.parametrize(
+        ("shape", "n_embeddings", "n_grids"),
+        [((7, 7), 8, 32), ((3, 5), 8, 32), ((16, 8), 8, 12), ((32, 32), 8, 1), ((4, 4), 2**17, 8)],
+    )
+    def test_steps_are_of_as_many_codes_as_a_grid_allows(self, monkeypatch, shape, n_embeddings, n_grids):
+        seen = []
+        monkeypatch.setattr(
+            PixelCNN, "train_on_batch", lambda self, x, y, **kwargs: seen.append(len(x)) or {"loss": 1.0}
+        )
+        X = np.zeros((33, shape[0] * shape[1]), dtype=int)
+        PixelCNNPrior(n_embeddings, code_shape=shape, early_stopping=False, **QUICK).fit(X)
+        assert set(seen) == {n_grids}
 
     def test_warm_start(self, codes):
         prior = PixelCNNPrior(random_state=0, warm_start=True, **QUICK).fit(codes)
