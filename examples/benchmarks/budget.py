@@ -116,7 +116,8 @@ class FitCost:
 
         Less than one epoch becomes one epoch of some of the rows. Beyond that, with ``repeats``, every epoch holds
         all rows and some of them twice. Without (an estimator that holds rows out must not meet them again in
-        training) it is whole epochs, or one epoch more of not quite all rows, whichever gives up less.
+        training) it is whole epochs, or one epoch more of not quite all rows where over a fifth of the time would be
+        left unspent.
         """
         affordable = max(int((seconds - self.overhead) / self.per_row), LEAST_ROWS)
         if affordable <= n_rows:
@@ -125,8 +126,7 @@ class FitCost:
         if repeats:
             return affordable // n_epochs, n_epochs
         unspent = 1 - n_epochs * n_rows / affordable
-        left_out = 1 - affordable / ((n_epochs + 1) * n_rows)
-        return (n_rows, n_epochs) if unspent <= left_out else (affordable // (n_epochs + 1), n_epochs + 1)
+        return (n_rows, n_epochs) if unspent <= 0.2 else (affordable // (n_epochs + 1), n_epochs + 1)
 
     def fit_within(self, seconds: float, fit: Callable, n_rows: int, *, repeats: bool, seed: int) -> Fitted | None:
         """Fit for as long as the budget allows, and never longer: a fit that took longer is done again, shorter.
