@@ -53,7 +53,7 @@ def test_no_blind_spot():
     [((32, 32), 3), ((64, 64), 3), ((40, 3), 3), ((3, 40), 3), ((1, 64), 3), ((64, 1), 3), ((20, 33), 5)],
 )
 def test_the_default_depth_sees_the_whole_past_of_any_grid(code_shape, kernel_size):
-    net = PixelCNN(3, code_shape, n_classes=0, hidden_channels=8, n_layers=6, kernel_size=kernel_size, dropout=0.0)
+    net = network(code_shape, kernel_size=kernel_size, n_embeddings=3, hidden_channels=8, n_layers=6)
     height, width = code_shape
     last = height * width - 1
     changed = sorted(
