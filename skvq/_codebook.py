@@ -96,6 +96,7 @@ class CodebookCare:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
         quantizer.start(centres, shares * self._latents_per_step())
+        self.network.forget_counts()  # they were of other embeddings
         self.started = True
 
     def _latents_per_step(self) -> int:

@@ -109,6 +109,12 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.searchsorted(classes, y).astype(np.int32)
 
 
+def check_n_samples(n_samples: int) -> None:
+    """Raise ValueError unless so many rows can be drawn."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
+
+
 def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise ValueError unless codes can be drawn with these."""
     if not isinstance(temperature, Real) or not 0 < temperature < math.inf:

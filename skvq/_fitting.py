@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Integral, Real
@@ -66,7 +66,7 @@ KERAS_SEEDS = import_module("keras.src.random.seed_generator")
 
 # Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
 _NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
-_SEEDING = threading.RLock()
+_BUILDING = threading.RLock()
 
 
 class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
@@ -97,8 +97,21 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
         return cached["network"]
 
     def _new_network(self, seed: int) -> keras.Model:
-        with seeded_initializers(seed):
+        with keras_defaults(seed):
             return self._build_network()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Put the fitted state back as it was found if what is done here fails."""
+        found = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(found)
+            # It may have been trained, or be another; the weights found tell how to build it again.
+            _NETWORKS.pop(self, None)
+            raise
 
     def _compiled(self, name: str, function: Callable) -> CompiledFunction:
         """Return the named function of the network, compiled at the first call."""
@@ -116,11 +129,14 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _trained(self, network: keras.Model, history: dict[str, list]) -> dict[str, Any]:
         """Return the fitted attributes after epochs with this history, which are not yet in ``history_``."""
+        n_epochs = len(history.get("loss", []))
+        # What was not measured in all epochs is nan in the others, so that every list has an entry for each.
+        before, after = [math.nan] * self.n_iter_, [math.nan] * n_epochs
         names = list(dict.fromkeys([*self.history_, *history]))
         return {
             "weights_": [np.array(w) for w in network.get_weights()],
-            "history_": {name: [*self.history_.get(name, []), *history.get(name, [])] for name in names},
-            "n_iter_": self.n_iter_ + len(history.get("loss", [])),
+            "history_": {name: [*self.history_.get(name, before), *history.get(name, after)] for name in names},
+            "n_iter_": self.n_iter_ + n_epochs,
         }
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -146,20 +162,28 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
 
 
 @contextmanager
-def seeded_initializers(seed: int) -> Iterator[None]:
-    """Let Keras draw the seeds of unseeded initialisers and dropout from ``seed``.
+def keras_defaults(seed: int) -> Iterator[None]:
+    """Build a network as it is built everywhere: from this seed, in float32, channels last.
 
-    Keras takes them from Python's global generator. Seeding that one would not do: other threads, such as a Dask
-    worker's own, draw from it meanwhile. So Keras is handed a generator of its own while a network is built.
+    Keras takes the seeds of unseeded initialisers and dropout from Python's global generator. Seeding that one would
+    not do: other threads, such as a Dask worker's own, draw from it meanwhile. So Keras is handed a generator of its
+    own. And it takes precision and layout from settings that are global, too, or lie in the user's ``keras.json``,
+    and under others the same weights would give other codes.
     """
+    config = keras.config
     # One network at a time: in a search over threads, two would draw from each other's seeds.
-    with _SEEDING:
-        found = getattr(KERAS_SEEDS, "python_random", random)
+    with _BUILDING, ExitStack() as restores:
+        restores.callback(setattr, KERAS_SEEDS, "python_random", getattr(KERAS_SEEDS, "python_random", random))
         KERAS_SEEDS.python_random = random.Random(seed)
-        try:
-            yield
-        finally:
-            KERAS_SEEDS.python_random = found
+        restores.callback(config.set_image_data_format, config.image_data_format())
+        config.set_image_data_format("channels_last")
+        restores.callback(config.set_floatx, config.floatx())
+        config.set_floatx("float32")
+        # A policy that nobody set follows floatx, and goes on doing so only if it is not set here either.
+        if config.dtype_policy().name != "float32":
+            restores.callback(config.set_dtype_policy, config.dtype_policy())
+            config.set_dtype_policy("float32")
+        yield
 
 
 @dataclass(frozen=True)
@@ -237,6 +261,7 @@ class Training:
         self.steps_per_epoch = math.ceil(len(indices) / batch_size)
         self.n_steps = self.steps_per_epoch * max_iter
         self.step = 0
+        self.restored = False  # whether the network ends with the weights of an earlier epoch's end
         optimizer_class = OPTIMIZERS[estimator.optimizer]
         present = getattr(network, "optimizer", None)
         if type(present) is not optimizer_class or weight_decay not in (None, present.weight_decay):
@@ -274,6 +299,9 @@ class Training:
                     logs = self._epoch(epoch, before_step)
                 except Diverged as diverged:
                     self.network.set_weights(last_good)
+                    self.restored = True
+                    # Its moments are no numbers any more, and would spoil every later step.
+                    self.network.optimizer = None
                     warnings.warn(
                         f"The {diverged} in epoch {epoch + 1} of {type(self.estimator).__name__}; fit stopped and kept "
                         "the weights from before that epoch. Lower learning_rate, or the weights of the loss.",
@@ -311,6 +339,7 @@ class Training:
             )
         if best_weights is not None:
             self.network.set_weights(best_weights)
+            self.restored = True
         return history
 
     def _epoch(self, epoch: int, before_step: Callable) -> dict[str, float]:
@@ -353,12 +382,25 @@ class Training:
 
 
 def split_validation(
-    estimator: NetworkEstimator, n_rows: int, generator: np.random.Generator
+    estimator: NetworkEstimator, n_rows: int, generator: np.random.Generator, *, streamed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to train on and the rows to validate on; none are held out of fewer than 10."""
+    """Return the rows to train on and the rows to validate on.
+
+    None are held out of fewer than 10, nor of a part of a stream: a single pass has no epoch to stop before.
+
+    Raises
+    ------
+    ValueError
+        If no row would be left to train on.
+    """
     every = np.arange(n_rows)
-    if not estimator.early_stopping or n_rows < 10:
+    if streamed or not estimator.early_stopping or n_rows < 10:
         return every, every[:0]
     n_held_out = max(1, round(estimator.validation_fraction * n_rows))
+    if n_held_out == n_rows:
+        raise ValueError(
+            f"validation_fraction must leave rows to train on; got {estimator.validation_fraction} of {n_rows} rows. "
+            + TRAINING_ADVICE["validation_fraction"]
+        )
     order = generator.permutation(n_rows)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
 from skvq._callbacks import FitTasks, with_callbacks
-from skvq._codes import check_choice, check_codes, check_labels, grid_shape, index_labels
+from skvq._codes import check_choice, check_codes, check_labels, check_n_samples, grid_shape, index_labels
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -65,8 +65,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=True
-        Whether to hold out ``validation_fraction`` of X, stop after ``n_iter_no_change`` epochs in which its loss
-        fell by less than ``tol``, and restore the best epoch's weights. Priors overfit: it is on by default.
+        Whether ``fit`` holds out ``validation_fraction`` of X, stops after ``n_iter_no_change`` epochs in which its
+        loss fell by less than ``tol``, and restores the best epoch's weights. Priors overfit: it is on by default.
+        Nothing is held out of fewer than 10 rows, and ``partial_fit`` trains on all.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=5
     tol : float, default=1e-4
@@ -197,16 +198,17 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         tasks = FitTasks(self, X, y, self.max_iter)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         codes, labels, start = self._check_continuing(X, y) if continues else self._check_new(X, y)
-        if not continues:
-            validate_data(self, X, reset=True, skip_check_array=True)
         streams = Streams(_random.seed_from(self.random_state))
-        start(streams)
-        self._train(codes, labels, streams, max_iter=self.max_iter, falling_rate=True, tasks=tasks)
+        with self._all_or_nothing():
+            if not continues:
+                validate_data(self, X, reset=True, skip_check_array=True)
+            start(streams)
+            self._train(codes, labels, streams, streamed=False, tasks=tasks)
         tasks.end()
         return self
 
     def partial_fit(self, X, y=None, classes=None):
-        """Train for one pass over X, from the present weights, at a constant learning rate.
+        """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         Parameters
         ----------
@@ -222,13 +224,13 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         self
         """
         self._check_params()
-        if self.__sklearn_is_fitted__():
-            codes, labels, _ = self._check_continuing(X, y)
-        else:
-            codes, labels, start = self._check_new(X, y, classes)
-            validate_data(self, X, reset=True, skip_check_array=True)
-            start(Streams(_random.seed_from(self.random_state)))
-        self._train(codes, labels, Streams(self.seed_, self.n_iter_), max_iter=1, falling_rate=False)
+        continues = self.__sklearn_is_fitted__()
+        codes, labels, start = (self._check_continuing if continues else self._check_new)(X, y, classes)
+        with self._all_or_nothing():
+            if not continues:
+                validate_data(self, X, reset=True, skip_check_array=True)
+                start(Streams(_random.seed_from(self.random_state)))
+            self._train(codes, labels, Streams(self.seed_, self.n_iter_), streamed=True)
         return self
 
     def _check_new(self, X, y, classes=None) -> tuple:
@@ -255,16 +257,24 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
         return codes, labels, start
 
-    def _check_continuing(self, X, y) -> tuple:
+    def _check_continuing(self, X, y, classes=None) -> tuple:
         """Return the same for the network that there is, which then goes on as it is."""
-        codes = self._check_X(X)
-        labels = index_labels(check_labels(y, len(codes)), self.classes_) if self.classes_ is not None else None
-        for name, value in self._network_params().items():
-            if value != self.network_config_[name]:
+        present = {"n_embeddings": self.n_embeddings_, "code_shape": self.code_shape_, **self.network_config_}
+        wanted = self._network_params()
+        if self.n_embeddings is not None:
+            wanted["n_embeddings"] = self.n_embeddings
+        if self.code_shape is not None:
+            wanted["code_shape"] = grid_shape(self.n_features_in_, self.code_shape)
+        if classes is not None and self.classes_ is not None:
+            present["classes"], wanted["classes"] = self.classes_.tolist(), np.unique(classes).tolist()
+        for name, value in wanted.items():
+            if value != present[name]:
                 raise ValueError(
-                    f"{name} must stay {self.network_config_[name]!r} for training to continue; got {value!r}. "
+                    f"{name} must stay {present[name]!r} for training to continue; got {value!r}. "
                     "To begin anew with it, call fit with warm_start=False."
                 )
+        codes = self._check_X(X)
+        labels = index_labels(check_labels(y, len(codes)), self.classes_) if self.classes_ is not None else None
         return codes, labels, lambda streams: None
 
     def _network_params(self) -> dict:
@@ -287,11 +297,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             network.dropout.rate = by_passes * min(network.count_params() / config["n_codes"], 1.0)
         return network
 
-    def _train(
-        self, codes, labels, streams: Streams, *, max_iter: int, falling_rate: bool, tasks: FitTasks | None = None
-    ) -> None:
+    def _train(self, codes, labels, streams: Streams, *, streamed: bool, tasks: FitTasks | None = None) -> None:
         network = self._network()
-        train, validation = split_validation(self, len(codes), streams.of("validation"))
+        train, validation = split_validation(self, len(codes), streams.of("validation"), streamed=streamed)
 
         def rows(indices):
             x = codes[indices]
@@ -308,9 +316,9 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             train,
             generator=streams.of("batches"),
             batch_size=min(self._batch_size(), len(train)),
-            max_iter=max_iter,
+            max_iter=1 if streamed else self.max_iter,
             validate=validate if len(validation) else None,
-            falling_rate=falling_rate,
+            falling_rate=not streamed,
             weight_decay=self.weight_decay,
             tasks=tasks,
         )
@@ -399,11 +407,11 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         Raises
         ------
         ValueError
-            If classes are missing, unknown or not ``n_samples``, or a number is out of its range.
+            If classes are missing, unknown, not ``n_samples``, or given for a prior without; or if a number is out of
+            its range.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
+        check_n_samples(n_samples)
         if y is not None and np.ndim(y) == 0:
             y = np.full(n_samples, y)
         return self._draw(n_samples, y, (temperature, top_k, top_p), random_state)
@@ -451,6 +459,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
     def _draw(self, n_samples: int, y, choice: tuple, random_state, known_codes=None) -> np.ndarray:
         network = self._network()
         check_choice(*choice)
+        if y is not None and self.classes_ is None:
+            raise ValueError(
+                "y must be None: this prior was fitted without classes. Leave y out, or fit with conditional=True."
+            )
         labels = self._check_y(y, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, network.n_positions)
         columns = [None if c is None else np.full((n_samples, 1), c) for c in choice]

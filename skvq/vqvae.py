@@ -16,7 +16,7 @@ from skvq import _random
 from skvq._arrays import check_images, from_disk
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
-from skvq._codes import check_codes
+from skvq._codes import check_codes, check_n_samples
 from skvq._encodings import (
     ENCODINGS,
     check_encoding,
@@ -42,7 +42,7 @@ from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import compile_step, spans
 from skvq.networks.losses import LOSSES, constant_picture_loss
-from skvq.networks.quantizers import QUANTIZERS
+from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
 
 class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -107,8 +107,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=False
-        Whether to hold out ``validation_fraction`` of X, stop after ``n_iter_no_change`` epochs in which its loss
-        fell by less than ``tol``, and restore the best epoch's weights.
+        Whether ``fit`` holds out ``validation_fraction`` of X, stops after ``n_iter_no_change`` epochs in which its
+        mean squared error over the data's variance fell by less than ``tol``, and restores the best epoch's weights.
+        Nothing is held out of fewer than 10 rows, and ``partial_fit`` trains on all.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=5
     tol : float, default=1e-4
@@ -130,7 +131,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     data_range_ : tuple of float
         Smallest and largest value of X in ``fit``; images are reconstructed within it.
     code_counts_ : ndarray of shape (n_embeddings,)
-        Uses of each code in the last epoch.
+        Uses of each code in the epoch whose weights were kept; where that is the one in which the codebook began,
+        from there on.
     position_counts_ : ndarray of shape (n_positions, n_embeddings)
         The same at each position.
     history_ : dict of list
@@ -295,16 +297,17 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         tasks = FitTasks(self, X, y, self.max_iter)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         X, layout, remember = self._check_fit_X(X, continues)
-        remember()
         streams = Streams(_random.seed_from(self.random_state))
-        if not continues:
-            self._start(X, layout, streams)
-        self._train(X, streams, new=not continues, max_iter=self.max_iter, falling_rate=True, tasks=tasks)
+        with self._all_or_nothing():
+            remember()
+            if not continues:
+                self._start(X, layout, streams)
+            self._train(X, streams, new=not continues, streamed=False, tasks=tasks)
         tasks.end()
         return self
 
     def partial_fit(self, X, y=None):
-        """Train for one pass over X, from the present weights, at a constant learning rate.
+        """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         Units and range of the values are taken from the first call's X.
 
@@ -322,14 +325,20 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         self._check_params()
         new = not self.__sklearn_is_fitted__()
         X, layout, remember = self._check_fit_X(X, not new)
-        remember()
-        if new:
-            self._start(X, layout, Streams(_random.seed_from(self.random_state)))
-        self._train(X, Streams(self.seed_, self.n_iter_), new=new, max_iter=1, falling_rate=False)
+        with self._all_or_nothing():
+            remember()
+            if new:
+                self._start(X, layout, Streams(_random.seed_from(self.random_state)))
+            self._train(X, Streams(self.seed_, self.n_iter_), new=new, streamed=True)
         return self
 
     def _start(self, X: np.ndarray, layout: Layout, streams: Streams) -> None:
         """Fix what the data decide, and draw new weights."""
+        if self.reconstruction_loss == "ssim" and layout.is_vector:
+            raise ValueError(
+                f"reconstruction_loss='ssim' compares images; got vectors of {layout.n_features} values. Give "
+                "image_shape where they are flat images; 'mse' suits vectors."
+            )
         values = value_range(X)
         loss = LOSSES.get(self.reconstruction_loss, self.reconstruction_loss)
         self.seed_ = streams.seed
@@ -395,6 +404,17 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             hidden_channels=config["hidden_channels"],
             n_residual_blocks=config["n_residual_blocks"],
         )
+        if encoder.output_shape[-1] != config["embedding_dim"] or decoder.output_shape[1:] != padded:
+            raise ValueError(
+                f"architecture must make an encoder to embedding_dim={config['embedding_dim']} channels and a decoder "
+                f"to {padded}; got one to {encoder.output_shape[-1]} and one to {decoder.output_shape[1:]}. "
+                "skvq.networks.architectures says what one is called with and what it returns."
+            )
+        if isinstance(quantizer_class, type) and not issubclass(quantizer_class, Quantizer):
+            raise ValueError(
+                f"quantizer must be one of {sorted(QUANTIZERS)} or a subclass of skvq.networks.quantizers.Quantizer; "
+                f"got {quantizer_class!r}."
+            )
         return Autoencoder(
             shape,
             encoder,
@@ -408,11 +428,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             bounded=not self.layout_.is_vector,
         )
 
-    def _train(
-        self, X, streams: Streams, *, new: bool, max_iter: int, falling_rate: bool, tasks: FitTasks | None = None
-    ) -> None:
+    def _train(self, X, streams: Streams, *, new: bool, streamed: bool, tasks: FitTasks | None = None) -> None:
         network = self._network_for_training()
-        train, validation = split_validation(self, len(X), streams.of("validation"))
+        train, validation = split_validation(self, len(X), streams.of("validation"), streamed=streamed)
         batch_size = min(self._batch_size(), len(train))
 
         def rows(indices):
@@ -425,9 +443,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             train,
             generator=streams.of("batches"),
             batch_size=batch_size,
-            max_iter=max_iter,
+            max_iter=1 if streamed else self.max_iter,
             validate=(lambda: self._validation_loss(rows, validation)) if len(validation) else None,
-            falling_rate=falling_rate,
+            falling_rate=not streamed,
             tasks=tasks,
         )
         care = CodebookCare(
@@ -442,14 +460,21 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             restart_generator=streams.of("restarts"),
         )
 
+        def before_step(step, images):
+            if step % training.steps_per_epoch == 0:
+                network.forget_counts()
+            care.before_step(step, images)
+
         def after_epoch():
-            self.position_counts_ = ops.convert_to_numpy(network.position_counts).astype(np.int64)
-            network.position_counts.assign(np.zeros(network.position_counts.shape))
+            self.position_counts_ = network.counts()
             used = self.position_counts_.sum(axis=0)
             shares = used[used > 0] / used.sum()
             return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum())), "codes_in_use": len(shares)}
 
-        history = training.run(care.before_step, after_epoch)
+        history = training.run(before_step, after_epoch)
+        if training.restored:
+            # Of an earlier epoch, whose counts lie among its weights.
+            self.position_counts_ = network.counts()
         network.quantizer.active.assign(1.0)  # also where fit ended before the codebook's start
         for name, value in self._trained(network, history).items():
             setattr(self, name, value)
@@ -574,8 +599,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         prior : PixelCNNPrior, default=None
             Fitted on this estimator's codes. Without one, every position's code is drawn on its own from the
             frequencies that it had in training: what a prior has to beat.
-        y : array-like of shape (n_samples,), default=None
-            Classes, for a conditional prior.
+        y : array-like of shape (n_samples,) or one class, default=None
+            Class of each image, for a conditional prior.
         temperature, top_k, top_p
             As in :meth:`PixelCNNPrior.sample`; for a prior only.
         random_state : int, RandomState instance or None, default=None
@@ -584,12 +609,25 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         -------
         ndarray
             Images in the shape, dtype and units of ``fit``'s X.
+
+        Raises
+        ------
+        ValueError
+            If ``n_samples`` is not a positive integer, what the prior is told does not fit it, or it is told something
+            and there is none.
         """
         check_is_fitted(self)
+        check_n_samples(n_samples)
         if prior is not None:
             choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
             codes = prior.sample(n_samples, y, **choice, random_state=random_state)
             return self.inverse_transform(codes)
+        if y is not None or (temperature, top_k, top_p) != (1.0, None, None):
+            raise ValueError(
+                f"y, temperature, top_k and top_p need a prior; got prior=None and y={y!r}, "
+                f"temperature={temperature!r}, top_k={top_k!r}, top_p={top_p!r}. Fit a PixelCNNPrior on the codes, and "
+                "pass it."
+            )
         counts = self.position_counts_.astype(np.float64)
         if not counts.sum():
             raise ValueError("sample needs a prior here: fit ended before its first epoch, so no code was counted.")

@@ -275,6 +275,10 @@ class TestBadInput:
             prior.sample(2, y=[0, 7])
         with pytest.raises(ValueError, match="one class for each of the 3 rows; got 2"):
             prior.sample(3, y=[0, 1])
+        without = PixelCNNPrior(**QUICK).fit(codes, labels)
+        for draw in (lambda: without.sample(2, y=[0, 1]), lambda: without.complete(codes[:1], np.ones(4, bool), y=[0])):
+            with pytest.raises(ValueError, match="y must be None: this prior was fitted without classes"):
+                draw()
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

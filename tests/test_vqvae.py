@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE
 from skvq._images import Layout
+from skvq.networks import ops
+from skvq.networks.architectures import conv
 from skvq.networks.losses import LOSSES
 from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
@@ -485,6 +487,47 @@ class TestBadInput:
     def test_codes(self, vqvae, codes, message):
         with pytest.raises(ValueError, match=message):
             vqvae.inverse_transform(codes)
+
+    @pytest.mark.parametrize(
+        ("params", "X", "message"),
+        [
+            (
+                {"quantizer": object},
+                None,
+                r"quantizer must be one of \['ema', .*subclass of skvq.*; got <class 'object'>",
+            ),
+            ({"reconstruction_loss": "ssim"}, np.zeros((20, 30)), r"'ssim' compares images; got vectors of 30 values"),
+            (
+                {"reconstruction_loss": lambda x, x_hat: ops.mean(ops.square(x - x_hat), axis=(1, 2, 3))},
+                None,
+                r"reconstruction_loss must return one number .*shape \(96,\) for 96 images.*mean",
+            ),
+            (
+                {"architecture": lambda *shape, **sizes: conv(*shape, **{**sizes, "embedding_dim": 3})},
+                None,
+                r"architecture must make an encoder to embedding_dim=2 channels .*; got one to 3 and",
+            ),
+        ],
+    )
+    def test_parts_that_do_not_fit(self, images, params, X, message):
+        vqvae = VQVAE(**{**QUICK, **params})
+        with pytest.raises(ValueError, match=message):
+            vqvae.fit(images if X is None else X)
+        assert not hasattr(vqvae, "weights_")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n_samples": 0}, r"n_samples must be an integer >= 1; got 0\."),
+            ({"n_samples": 2.5}, r"n_samples must be an integer >= 1; got 2\.5\."),
+            ({"y": [1]}, r"need a prior; got prior=None and y=\[1\]"),
+            ({"temperature": 0.9}, r"need a prior; .*temperature=0\.9"),
+            ({"top_k": 3}, r"need a prior; .*top_k=3"),
+        ],
+    )
+    def test_samples_without_prior(self, vqvae, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            vqvae.sample(**arguments)
 
     def test_images_of_another_size(self, vqvae):
         with pytest.raises(ValueError, match=r"images of shape \(8, 8, 1\), as in fit; got rows of shape \(9, 8\)"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
 
 from skvq._images import ValueRange
@@ -59,7 +60,6 @@ class Autoencoder(keras.Model):
         self.beta = beta
         self.vq_weight = vq_weight
         self.bounded = bounded
-        # Uses of each code at each position since the count was last set to zero.
         self.position_counts = self.add_weight(
             shape=(self.n_positions, quantizer.n_embeddings),
             initializer="zeros",
@@ -144,6 +144,14 @@ class Autoencoder(keras.Model):
         ones = ops.ones_like(cells, dtype="float32")
         counts = ops.segment_sum(ones, cells, num_segments=self.n_positions * n_embeddings)
         self.position_counts.assign(self.position_counts + ops.reshape(counts, (self.n_positions, n_embeddings)))
+
+    def counts(self) -> np.ndarray:
+        """Uses of each code at each position (n_positions, n_embeddings) since they were last forgotten, int64."""
+        return ops.convert_to_numpy(self.position_counts).astype(np.int64)
+
+    def forget_counts(self) -> None:
+        """Count from zero again."""
+        self.position_counts.assign(np.zeros(self.position_counts.shape, np.float32))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         # The torch backend hands over the array that it was given.

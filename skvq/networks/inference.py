@@ -23,7 +23,7 @@ class CompiledFunction(keras.Model):
     """
 
     def __init__(self, network: keras.Model, function: Callable):
-        super().__init__()
+        super().__init__(dtype="float32")
         self.network = network
         self.function = function
         self.built = True

@@ -106,13 +106,24 @@ def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values:
         Images in the user's units, a few at a time, as a loss holds many arrays of their size.
     values : ValueRange
         Of the training data.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no number.
     """
     span = values.maximum - values.minimum or 1.0
     total, n_images = 0.0, 0
     for images in batches:
         unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
         picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
-        total += len(images) * float(ops.convert_to_numpy(loss(unit_images, picture)))
+        value = ops.convert_to_numpy(loss(unit_images, picture))
+        if np.ndim(value):
+            raise ValueError(
+                f"reconstruction_loss must return one number for a batch; got an array of shape {np.shape(value)} for "
+                f"{len(images)} images. Return its mean, by keras.ops.mean."
+            )
+        total += len(images) * float(value)
         n_images += len(images)
     result = total / n_images
     return result if math.isfinite(result) and result > 1e-12 else 1.0

@@ -170,14 +170,14 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
             row_codes = row_codes + ops.expand_dims(code, -1) * here
             return (column + 1, row_codes, ops.take(embedding, code, axis=0), *memory)
 
-        empty_memory = [ops.zeros((n, reach * dilation * channels)) for dilation in network.dilations]
+        empty_memory = [ops.zeros((n, reach * dilation * channels), "float32") for dilation in network.dilations]
         _, row_codes, *_ = ops.while_loop(
             lambda column, *_: column < width,
             draw_cell,
             (
                 ops.convert_to_tensor(0, "int32"),
                 ops.zeros((n, width), dtype="int32"),
-                ops.zeros((n, channels)),
+                ops.zeros((n, channels), "float32"),
                 *empty_memory,
             ),
         )
@@ -192,9 +192,9 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         (
             ops.convert_to_tensor(0, "int32"),
             ops.zeros((n, height, width), dtype="int32"),
-            ops.zeros((n, width, channels)),
-            *[ops.zeros((n, width, reach * channels))] * n_layers,
-            *[ops.zeros((n, channels))] * n_sums,
+            ops.zeros((n, width, channels), "float32"),
+            *[ops.zeros((n, width, reach * channels), "float32")] * n_layers,
+            *[ops.zeros((n, channels), "float32")] * n_sums,
         ),
     )
     return ops.reshape(codes, (-1, height * width))

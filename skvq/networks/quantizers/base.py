@@ -95,7 +95,7 @@ class Quantizer(keras.layers.Layer):
 
     def codebook_loss(self, latents, codes):
         """Return the term that moves the codebook by gradient; 0 unless a subclass has one."""
-        return ops.zeros(())
+        return ops.zeros((), "float32")
 
     def update(self, latents, codes, counts):
         """Move the codebook without gradients; called on every training batch."""

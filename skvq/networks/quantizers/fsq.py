@@ -79,7 +79,7 @@ class FSQQuantizer(Quantizer):
         codes = ops.sum(ops.multiply(ops.cast(digits, "int32"), self.basis), axis=-1)
         rounded = ops.multiply(digits, self.spacing) - 1.0
         straight_through = bounded + self.active * ops.stop_gradient(rounded - bounded)
-        return Quantized(self.project_out(straight_through), codes, ops.zeros(()), ops.zeros(()))
+        return Quantized(self.project_out(straight_through), codes, ops.zeros((), "float32"), ops.zeros((), "float32"))
 
     def start(self, embeddings: np.ndarray, usage: np.ndarray) -> None:
         self.active.assign(1.0)
