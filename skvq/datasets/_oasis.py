@@ -222,7 +222,7 @@ def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"manifest_tsv_gz must be a whole gzip file of text; got {path}: {error}. Download it again."
         ) from error
