@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 
 import numpy as np
 import pytest
@@ -146,6 +147,11 @@ def test_patients_read_in_two_calls_that_differ_in_kind_are_refused():
 def test_kinds_of_one_sort_and_empty_splits_are_let_pass():
     datasets.check_subjects_apart(a=[1], b=np.array([2.0]), c=np.array([3], np.uint8), d=[])
     datasets.check_subjects_apart(a=["1"], b=np.array(["2"], dtype=object), c=datasets.subjects_from_names([]))
+
+
+@pytest.mark.parametrize("name", ["subjects_from_names", "split_by_subject", "check_subjects_apart"])
+def test_help_shows_types_by_their_names(name):
+    assert len(str(inspect.signature(getattr(datasets, name)))) < 200
 
 
 def test_examples_in_the_docstrings():

@@ -1,5 +1,7 @@
 """Splits that keep each patient on one side: slices of one brain are near copies of one another."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterable
