@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pickle
 import sys
 import zipfile
@@ -142,6 +143,49 @@ def test_paths_that_hold_no_images(tmp_path):
     (tmp_path / "images.tar").write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"folder or a zip file; got '.*images\.tar', a file of another kind"):
         datasets.open_images(tmp_path / "images.tar")
+
+
+def test_linked_folders_are_read_and_loops_are_not(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    save(home / "own.png", np.full((4, 4), 1, np.uint8))
+    save(elsewhere / "deep" / "far.png", np.full((4, 4), 2, np.uint8))
+    (home / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (home / "loop").symlink_to(home, target_is_directory=True)
+    (elsewhere / "deep" / "back").symlink_to(home, target_is_directory=True)
+    images = datasets.open_images(home)
+    assert images.paths == ["linked/deep/far.png", "own.png"]
+    assert images[:, 0, 0, 0].tolist() == [2, 1]
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path, monkeypatch):
+    save(tmp_path / "a" / "a.png", noise((4, 4)))
+    for locked in ("b", ".hidden"):
+        (tmp_path / locked).mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith(("b", ".hidden")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    # Tests may run as root, whom no permission stops.
+    monkeypatch.setattr(_trees.os, "scandir", scandir)
+    message = r"path must hold folders that can all be read; got one that cannot \(Permission denied\).*: '.*/b'"
+    with pytest.raises(PermissionError, match=message):
+        datasets.open_images(tmp_path)
+    (tmp_path / "b").rmdir()
+    assert datasets.open_images(tmp_path).paths == ["a/a.png"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_relative_paths_hold_when_the_working_folder_changes(tmp_path, monkeypatch, kind):
+    save(tmp_path / "images" / "a.png", np.full((4, 4), 7, np.uint8))
+    if kind == "zip":
+        zipped(tmp_path / "images", tmp_path / "images.zip")
+    monkeypatch.chdir(tmp_path)
+    images = datasets.open_images("images" if kind == "folder" else "images.zip")
+    monkeypatch.chdir(tmp_path.parent)
+    assert pickle.loads(pickle.dumps(images))[0].max() == 7
 
 
 def test_colours_and_grey_levels(tmp_path):

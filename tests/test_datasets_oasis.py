@@ -4,13 +4,16 @@ import doctest
 import gzip
 import hashlib
 import importlib
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from little_files import cut, noise, save, zipped
 
 from skvq import datasets
+from skvq.datasets import _trees
 
 CASES = {"train": [1, 12, 3], "validate": [4], "test": [20, 100]}
 
@@ -92,11 +95,46 @@ def test_oasis_that_is_not_there(oasis, tmp_path):
         datasets.open_oasis(oasis, "val")
 
 
-def test_two_copies_of_oasis_are_not_joined(oasis):
+def test_two_copies_of_oasis_are_not_joined(oasis, tmp_path):
     shutil.copytree(oasis, oasis.parent / "copy")
     message = r"path must hold keras_png_slices_train once; .* holds it as copy/keras_.*, keras_png_slices_data/keras"
     with pytest.raises(ValueError, match=message):
         datasets.open_oasis(oasis.parent)
+    with pytest.raises(ValueError, match=r"copy/keras_.*\. Unpack it, and point to the one that you mean\."):
+        datasets.open_oasis(zipped(oasis.parent, tmp_path / "oasis.zip"))
+
+
+def test_a_folder_pointed_at_is_opened_whatever_lies_beside_it(oasis):
+    train = oasis / "keras_png_slices_train"
+    shutil.copytree(train, oasis / "backup" / "keras_png_slices_train")
+    shutil.copytree(train, oasis / "keras_png_slices_test" / "keras_png_slices_train")
+    message = r"holds it as backup/keras.*\. Point to the one that you mean\."
+    with pytest.raises(ValueError, match=message):
+        datasets.open_oasis(oasis)
+    for folder in (train, oasis / "backup" / "keras_png_slices_train"):
+        images = datasets.open_oasis(folder)
+        assert [path.rpartition("/")[0] for path in images.paths] == ["keras_png_slices_train"] * 6
+        assert images.subjects.tolist() == [1, 1, 3, 3, 12, 12]
+    with pytest.raises(FileNotFoundError, match=r"keras_png_slices_test with .*there is only keras_png_slices_train"):
+        datasets.open_oasis(oasis / "backup" / "keras_png_slices_train", "test")
+
+
+def test_what_lies_beside_a_folder_pointed_at_is_not_read(oasis, monkeypatch):
+    (oasis / "other").mkdir()
+    real = os.scandir
+    seen = []
+    monkeypatch.setattr(_trees.os, "scandir", lambda path: seen.append(Path(path).name) or real(path))
+    datasets.open_oasis(oasis / "keras_png_slices_train")
+    assert "keras_png_slices_train" in seen
+    assert not {"other", oasis.name} & set(seen)
+
+
+def test_a_linked_folder_is_opened(oasis, tmp_path):
+    home = tmp_path / "links" / "keras_png_slices_data"
+    home.mkdir(parents=True)
+    (home / "keras_png_slices_train").symlink_to(oasis / "keras_png_slices_train", target_is_directory=True)
+    for path in (home.parent, home, home / "keras_png_slices_train"):
+        assert datasets.open_oasis(path).subjects.tolist() == [1, 1, 3, 3, 12, 12]
 
 
 # The manifest
@@ -183,6 +221,9 @@ HEADER = b"path\tsha256\tbytes\n"
             gzip.compress(HEADER + b"a\tshort\t1\n"),
             r"must have the columns .*got .*'short'.* line 2",
             id="short hash",
+        ),
+        pytest.param(
+            gzip.compress(HEADER + b"x" * 200_000), r"whole gzip file of text; got .*: field larger", id="long field"
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 
 import numpy as np
 import pytest
@@ -28,6 +29,20 @@ def test_folders_of_a_name_are_ignored():
 def test_names_without_patients_are_counted():
     with pytest.raises(ValueError, match=r"9 of 9 do not: 0\.png, 1\.png, 2\.png, 3\.png, 4\.png, …\. Pass"):
         datasets.subjects_from_names([f"{i}.png" for i in range(9)])
+
+
+def test_a_group_that_may_be_absent_names_no_patient():
+    for pattern in (r"case_(\d+)?", r"case_(\d*)"):
+        with pytest.raises(ValueError, match=r"1 of 2 do not: case_x\.png\. Pass the pattern of your names"):
+            datasets.subjects_from_names(["case_1.png", "case_x.png"], pattern=pattern)
+
+
+def test_numbers_too_long_for_int64_stay_words():
+    long = "12345678901234567890"
+    names = [f"sub-{long}_T1w.nii", "sub-007_T1w.nii"]
+    assert datasets.subjects_from_names(names, r"sub-(\d+)").tolist() == [long, "007"]
+    assert datasets.subjects_from_names([f"case_{2**63 - 1}.png"]).tolist() == [2**63 - 1]
+    assert datasets.subjects_from_names([f"case_{2**63}.png"]).tolist() == [str(2**63)]
 
 
 @pytest.mark.parametrize(("pattern", "n"), [(r"case_\d+", 0), (r"(case|seg)_(\d+)", 2)])
@@ -100,6 +115,43 @@ def test_patients_that_cross_splits_are_named():
         datasets.check_subjects_apart(train=[1])
     with pytest.raises(ValueError, match=r"test must be \(n,\), one patient a row; got shape \(\)"):
         datasets.check_subjects_apart(train=[1], test=2)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "kinds"),
+    [
+        ([1, 2], ["1"], "train of numbers, test of text"),
+        (["001"], np.array([1.0]), "train of text, test of numbers"),
+        ([b"1"], ["1"], "train of bytes, test of text"),
+        ([b"1"], [1], "train of bytes, test of numbers"),
+        (np.array([1, "2"], dtype=object), [3], "train of numbers and text, test of numbers"),
+    ],
+)
+def test_numbers_and_text_cannot_be_told_apart(train, test, kinds):
+    message = rf"subjects must be all numbers or all text; got {kinds}, .*in one call of subjects_from_names.*astype"
+    with pytest.raises(ValueError, match=message):
+        datasets.check_subjects_apart(train=train, test=test)
+
+
+def test_patients_read_in_two_calls_that_differ_in_kind_are_refused():
+    pattern = r"sub-([^_]+)"
+    train = datasets.subjects_from_names(["sub-01_a.png", "sub-02_b.png"], pattern)
+    test = datasets.subjects_from_names(["sub-01_c.png", "sub-A3_d.png"], pattern)
+    with pytest.raises(ValueError, match=r"got train of numbers, test of text"):
+        datasets.check_subjects_apart(train=train, test=test)
+    both = datasets.subjects_from_names(["sub-01_a.png", "sub-02_b.png", "sub-01_c.png", "sub-A3_d.png"], pattern)
+    with pytest.raises(ValueError, match=r"must not cross splits; 1 does: 01 \(train, test\)"):
+        datasets.check_subjects_apart(train=both[:2], test=both[2:])
+
+
+def test_kinds_of_one_sort_and_empty_splits_are_let_pass():
+    datasets.check_subjects_apart(a=[1], b=np.array([2.0]), c=np.array([3], np.uint8), d=[])
+    datasets.check_subjects_apart(a=["1"], b=np.array(["2"], dtype=object), c=datasets.subjects_from_names([]))
+
+
+@pytest.mark.parametrize("name", ["subjects_from_names", "split_by_subject", "check_subjects_apart"])
+def test_help_shows_types_by_their_names(name):
+    assert len(str(inspect.signature(getattr(datasets, name)))) < 200
 
 
 def test_examples_in_the_docstrings():

@@ -106,6 +106,26 @@ def test_what_is_no_volume(tmp_path):
         datasets.slices_from_nifti(tmp_path / "text.nii")
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "reason"),
+    [
+        (70, (9999).to_bytes(2, "little"), "HeaderDataError: data code 9999"),
+        (42, (-5).to_bytes(2, "little", signed=True), "OverflowError: "),
+        (44, (-1).to_bytes(2, "little", signed=True), "ValueError: negative "),
+        (280, bytes(48), "OrientationError: Cannot drop"),
+    ],
+    ids=["data type", "length < 0", "size < 0", "matrix of zeros"],
+)
+def test_headers_that_cannot_be_read_are_named(tmp_path, at, value, reason):
+    path = save_nifti(tmp_path / "scan.nii", ramp())
+    content = bytearray(path.read_bytes())
+    content[at : at + len(value)] = value
+    path.write_bytes(content)
+    message = rf"whole NIfTI file; got .*scan\.nii, which cannot be read: {reason}.*or mend its header with nibabel\."
+    with pytest.raises(ValueError, match=message):
+        datasets.slices_from_nifti(path)
+
+
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
 def test_volumes_cut_off_are_named(tmp_path, name):
     path = save_nifti(tmp_path / name, np.random.default_rng(0).normal(size=(20, 20, 20)).astype(np.float32))

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import itertools
 import math
 import pickle
@@ -26,6 +27,12 @@ def pair(shape, seed=0):
     generator = np.random.default_rng(seed)
     X = generator.integers(0, 256, shape, dtype=np.uint8)
     return X, np.clip(X + generator.normal(size=shape, scale=20), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", metrics.__all__)
+def test_help_shows_types_by_their_names(name):
+    # NumPy's ArrayLike, written out, is 300 characters an argument.
+    assert len(str(inspect.signature(getattr(metrics, name)))) < 200
 
 
 # Images

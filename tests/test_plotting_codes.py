@@ -1,5 +1,7 @@
 """What codes look like, how they are used and what they cost."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -184,6 +186,15 @@ def test_points_labels_and_groups_are_drawn():
     np.testing.assert_array_equal(ax.collections[1].get_offsets(), [[200, 0.2]])
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
     assert display.plot(new_axes(), xscale="linear").ax_.get_xscale() == "linear"
+
+
+def test_a_front_of_one_point_is_not_named():
+    best = RateDistortionDisplay([1, 2, 1], [0.1, 0.2, 0.1], groups=["ema", "fsq", "fsq"])
+    assert best.on_front.tolist() == [True, False, True]
+    assert [text.get_text() for text in best.plot(new_axes()).ax_.get_legend().get_texts()] == ["ema", "fsq"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert RateDistortionDisplay([1], [0.1]).plot(new_axes()).ax_.get_legend() is None
 
 
 def test_points_are_refused_when_they_do_not_fit():

@@ -54,6 +54,18 @@ def test_the_scale_is_logarithmic_where_that_serves(losses, scale):
     assert display.plot(new_axes(), yscale="linear").ax_.get_yscale() == "linear"
 
 
+def test_axes_with_a_scale_of_their_own_are_drawn_in():
+    display = LossCurveDisplay({"loss": [1.0, 0.5, 0.4]})
+    ax = new_axes()
+    ax.set_xscale("log")
+    assert display.plot(ax).ax_.get_xscale() == "log"
+    ax = new_axes()
+    ax.set_xticks([1, 3])
+    assert display.plot(ax).ax_.get_xticks().tolist() == [1, 3]
+    plain = display.plot(new_axes()).ax_.get_xticks()
+    assert np.array_equal(plain, plain.round())
+
+
 def test_the_legend_names_terms_once_and_lies_below_the_curves():
     display = LossCurveDisplay.from_estimator(BlockVQ(), ax=new_axes())
     legend = display.ax_.get_legend()

@@ -18,7 +18,7 @@ from plotting_stand_ins import (
     unit,
 )
 
-from skvq.plotting import CompletionDisplay, InterpolationDisplay, ReconstructionDisplay, SampleDisplay
+from skvq.plotting import CompletionDisplay, InterpolationDisplay, ReconstructionDisplay, SampleDisplay, SurpriseDisplay
 
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 VQVAE = stand_in("float")
@@ -47,6 +47,12 @@ def test_psnr_is_each_images_own_in_decibels():
     assert column_labels(display) == ["20.0", "40.0", "∞"]
     assert display.ax_.get_xlabel() == "PSNR (dB)"
     assert column_labels(display.plot(new_axes(), show_psnr=False)) == []
+
+
+def test_a_reconstruction_of_nan_is_not_called_lossless():
+    reconstructions = np.stack([np.full((4, 4), np.nan), np.zeros((4, 4)), np.full((4, 4), 0.1)])
+    display = ReconstructionDisplay(np.zeros((3, 4, 4)), reconstructions, data_range=(0, 1)).plot(new_axes())
+    assert column_labels(display) == ["nan", "∞", "20.0"]
 
 
 def test_unsigned_integers_do_not_wrap_around():
@@ -137,6 +143,9 @@ def test_samples_render_as_a_direct_drawing():
 def test_samples_are_refused_when_numbers_do_not_fit():
     with pytest.raises(ValueError, match=r"labels must hold one class for each of the 2 images.*\(3,\)"):
         SampleDisplay(np.zeros((2, 4, 4)), [1, 2, 3])
+    for labels in ([1, np.nan, np.nan], np.array(["a", None, np.nan], dtype=object)):
+        with pytest.raises(ValueError, match=r"labels must name a class for every image; got NaN or None for 2 of 3"):
+            SampleDisplay(np.zeros((3, 4, 4)), labels)
     for name in ("n_per_class", "n_samples", "n_columns"):
         with pytest.raises(ValueError, match=f"{name} must be an integer >= 1; got 0"):
             SampleDisplay.from_estimator(VQVAE, CountingPrior(VQVAE), **{name: 0})
@@ -179,6 +188,9 @@ def test_classes_are_handed_to_the_prior_for_each_completion():
     assert prior.calls[0]["y"].tolist() == [1, 2, 1, 1, 2, 1]
     with pytest.raises(ValueError, match=r"y must hold one label for each row of X, 5 here.*\(4,\)"):
         CompletionDisplay.from_estimator(VQVAE, prior, X, y=[1, 2, 1, 2])
+    for display in (CompletionDisplay, SurpriseDisplay):
+        with pytest.raises(ValueError, match=r"y must hold one label for each row of X, 5 here.*got shape \(\)"):
+            display.from_estimator(VQVAE, prior, X, y="a")
 
 
 @pytest.mark.parametrize("known", [np.ones((3, 3), bool), np.ones(6), [[True]], np.ones((4, 6), bool)])

@@ -357,6 +357,9 @@ class TestArguments:
             load(folder, ["NoSuchProvider"])
         with pytest.raises(ValueError, match="got none"):
             load(folder, [])
+        message = r"list .*, .*; got the str 'CPUExecutionProvider'\. Put it in a list: \['CPUExecutionProvider'\]\."
+        with pytest.raises(ValueError, match=message):
+            load(folder, "CPUExecutionProvider")
 
     @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
     def test_cuda_where_there_is_none(self, folder):

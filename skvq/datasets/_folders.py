@@ -211,7 +211,7 @@ def open_images(
     Parameters
     ----------
     path : str or path
-        A folder or a zip file; hidden files in it are passed over.
+        A folder or a zip file. Linked folders are read like others, hidden files are passed over.
     pattern : str, default="**/*"
         Which files, relative to ``path``; ``**`` stands for any number of folders: ``"train/**/*.png"``.
         Upper and lower case differ.
@@ -238,6 +238,8 @@ def open_images(
     ------
     FileNotFoundError
         If ``path`` does not exist.
+    OSError
+        If a folder in it cannot be read.
     ValueError
         If it holds no image that fits ``pattern``, or files are corrupt or of several sizes (one error for
         all, naming the first). Only headers are read here: data cut off after the header raises a ValueError

@@ -75,6 +75,8 @@ def open_oasis(
     ------
     FileNotFoundError
         If ``path`` does not exist or has no such folder.
+    OSError
+        If a folder in it cannot be read.
     ValueError
         If ``split`` is another word, or the folder is there twice, or files are corrupt or of several sizes.
     ImportError
@@ -89,8 +91,8 @@ def open_oasis(
     if split not in _SPLITS:
         raise ValueError(f"split must be 'train', 'validate' or 'test'; got {split!r}.")
     wanted = f"keras_png_slices_{'seg_' if segmented else ''}{split}"
-    tree = _tree_above(path)
-    slices = _slices(tree)
+    tree, found = _tree_above(path)
+    slices = _slices(found)
     names = slices.get(wanted, [])
     if not names:
         there = sorted(slices)
@@ -174,9 +176,9 @@ def check_oasis_manifest(
     True
     """
     listed = _read_manifest(Path(manifest_tsv_gz))
-    tree = _tree_above(path)
+    tree, found = _tree_above(path)
     there = {}
-    for names in _slices(tree, any_file=True).values():
+    for names in _slices(found, any_file=True).values():
         _check_unique(tree, names)
         there.update({"/".join(name.split("/")[-2:]): name for name in names})
     missing, altered = [], []
@@ -191,16 +193,25 @@ def check_oasis_manifest(
     return ManifestReport(tuple(missing), tuple(altered), extra, counts, sizes_only)
 
 
-def _tree_above(path: str | os.PathLike) -> FileTree:
-    """Return the tree that holds the splits' folders, also when one of them is pointed at."""
+def _tree_above(path: str | os.PathLike) -> tuple[FileTree, list[str]]:
+    """Return the tree that holds the splits' folders, and the names in it.
+
+    When one of these folders is pointed at, they are those of the splits beside it: no copy elsewhere is meant.
+    """
     path = Path(path).absolute()
-    return FileTree(path.parent if _FOLDER.fullmatch(path.name) and path.is_dir() else path)
+    if not (_FOLDER.fullmatch(path.name) and path.is_dir()):
+        tree = FileTree(path)
+        return tree, tree.names()
+    beside = [path.parent / f"keras_png_slices_{kind}{split}" for kind in ("", "seg_") for split in _SPLITS]
+    folders = [folder for folder in beside if folder.is_dir()]
+    names = [f"{folder.name}/{name}" for folder in folders for name in FileTree(folder).names() if "/" not in name]
+    return FileTree(path.parent), names
 
 
-def _slices(tree: FileTree, any_file: bool = False) -> dict[str, list[str]]:
-    """Names of the files in the folders of the layout, all or those that are named like slices."""
+def _slices(names: list[str], any_file: bool = False) -> dict[str, list[str]]:
+    """Sort names of files in the folders of the layout by folder, all or those that are named like slices."""
     slices: dict[str, list[str]] = {}
-    for name in tree.names():
+    for name in names:
         *parents, file = name.split("/")
         folder = parents[-1] if parents else ""
         kind = "seg" if "_seg_" in folder else "case"
@@ -214,7 +225,7 @@ def _check_unique(tree: FileTree, names: list[str]) -> None:
     if len(homes) > 1:
         raise ValueError(
             f"path must hold {homes[0].rpartition('/')[2]} once; {tree.path} holds it as {', '.join(homes)}. "
-            "Point to the keras_png_slices_data that you mean."
+            f"{'Unpack it, and point' if tree.is_zip else 'Point'} to the one that you mean."
         )
 
 
@@ -222,7 +233,7 @@ def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"manifest_tsv_gz must be a whole gzip file of text; got {path}: {error}. Download it again."
         ) from error

@@ -1,8 +1,11 @@
 """Splits that keep each patient on one side: slices of one brain are near copies of one another."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterable
+from numbers import Number
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -11,6 +14,8 @@ from numpy.typing import ArrayLike
 from .._random import RandomStateLike, seed_from, stream
 
 _NAMED_IN_ERRORS = 5
+_LARGEST = np.iinfo(np.int64).max
+_KINDS = {str: "text", bytes: "bytes", Number: "numbers", object: "others"}
 
 
 def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+)") -> np.ndarray:
@@ -27,7 +32,8 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
     Returns
     -------
     ndarray of shape (n,)
-        int64 if all are numbers, else str.
+        int64 if all are numbers that fit, else str. Read the names of all splits in one call: read apart, a
+        patient may be 1 in one split and ``"01"`` in another.
 
     Raises
     ------
@@ -48,7 +54,8 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
             r"Put parentheses around that part alone: 'case_(\d+)'; others are (?:...)."
         )
     found = [expression.search(PurePosixPath(name).name) for name in names]
-    strangers = [name for name, match in zip(names, found, strict=True) if match is None]
+    # A group that is optional or empty leaves a name that matches without a patient.
+    strangers = [name for name, match in zip(names, found, strict=True) if not (match and match.group(1))]
     if strangers:
         raise ValueError(
             f"names must all tell their patient by pattern={pattern!r}; {len(strangers)} of {len(names)} do "
@@ -57,7 +64,7 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
             r"Pass the pattern of your names, for instance r'sub-([^_]+)'."
         )
     subjects = [match.group(1) for match in found]
-    if all(subject.isdecimal() for subject in subjects):
+    if all(subject.isdecimal() and int(subject) <= _LARGEST for subject in subjects):
         return np.array([int(subject) for subject in subjects], dtype=np.int64)
     return np.array(subjects, dtype=str)
 
@@ -118,7 +125,8 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
     Raises
     ------
     ValueError
-        Naming the patients that cross, and the splits that they are in.
+        Naming the patients that cross, and the splits that they are in. And if some are numbers and some text:
+        1 and ``"01"`` may be one patient, and would pass as two.
 
     Examples
     --------
@@ -134,9 +142,18 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
             f"splits must be at least two, by keyword; got {len(splits)}. "
             "Call check_subjects_apart(train=subjects_train, test=subjects_test)."
         )
+    checked = {name: _check_subjects(subjects, name) for name, subjects in splits.items()}
+    kinds = {name: _kinds(subjects) for name, subjects in checked.items()}
+    if len(set().union(*kinds.values())) > 1:
+        got = ", ".join(f"{name} of {' and '.join(found)}" for name, found in kinds.items() if found)
+        raise ValueError(
+            f"subjects must be all numbers or all text; got {got}, where a patient of one kind never equals one of "
+            "another. Read all names in one call of subjects_from_names, or cast with astype(str) where all write "
+            "a patient alike."
+        )
     homes: dict = {}
-    for name, subjects in splits.items():
-        for patient in np.unique(_check_subjects(subjects, name)).tolist():
+    for name, subjects in checked.items():
+        for patient in np.unique(subjects).tolist():
             homes.setdefault(patient, []).append(name)
     crossing = [f"{patient} ({', '.join(names)})" for patient, names in homes.items() if len(names) > 1]
     if crossing:
@@ -154,6 +171,12 @@ def _check_subjects(subjects: ArrayLike, name: str) -> np.ndarray:
     if any(subject is None or subject != subject for subject in subjects.tolist()):  # NaN is not itself
         raise ValueError(f"{name} must name a patient for every row; got None or NaN. Drop or fill those rows.")
     return subjects
+
+
+def _kinds(subjects: np.ndarray) -> list[str]:
+    """Which of numbers, text, bytes and others there are."""
+    types = set(map(type, subjects.tolist()))
+    return sorted({next(name for base, name in _KINDS.items() if issubclass(t, base)) for t in types})
 
 
 def _number_of_test_patients(test_size: float | int, n_patients: int) -> int:

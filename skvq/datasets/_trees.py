@@ -3,6 +3,7 @@
 import os
 import re
 import zipfile
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,8 @@ class FileTree:
     """A folder or a zip file, read alike.
 
     Names are relative to it, with ``/`` between parts. Hidden files and the shadow entries that macOS adds to
-    archives are left out. A tree can be pickled, and used on both sides of a fork.
+    archives are left out; linked folders are read like others. A tree can be pickled, used on both sides of a
+    fork, and after the working folder has changed.
 
     Parameters
     ----------
@@ -27,10 +29,10 @@ class FileTree:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         if not self.path.exists():
             raise FileNotFoundError(
-                f"path must be a folder or a zip file; got {str(self.path)!r}, which does not exist "
+                f"path must be a folder or a zip file; got {str(path)!r}, which does not exist "
                 f"(relative paths start at {os.getcwd()})."
             )
         self.is_zip = self.path.is_file()
@@ -43,17 +45,19 @@ class FileTree:
         self._archive_process = 0
 
     def names(self) -> list[str]:
-        """Return the names of all files, numbers in them ordered by value: slice_2 before slice_10."""
+        """Return the names of all files, numbers in them ordered by value: slice_2 before slice_10.
+
+        Raises
+        ------
+        OSError
+            If a folder cannot be read; it is named.
+        """
         if self.is_zip:
-            found = [entry.filename for entry in self._zip().infolist() if not entry.is_dir()]
+            files = [entry.filename for entry in self._zip().infolist() if not entry.is_dir()]
+            found = [name for name in files if not any(map(_is_hidden, name.split("/")))]
         else:
-            found = [
-                (Path(folder) / file).relative_to(self.path).as_posix()
-                for folder, _, files in os.walk(self.path)
-                for file in files
-            ]
-        shown = [n for n in found if not any(p.startswith(".") or p == "__MACOSX" for p in n.split("/"))]
-        return sorted(shown, key=_natural_order)
+            found = list(_files_below(self.path))
+        return sorted(found, key=_natural_order)
 
     def size(self, name: str) -> int:
         """Return the length of a file in bytes, unpacked."""
@@ -84,6 +88,32 @@ def _parts_match(parts: list[str], pattern: list[str]) -> bool:
     if pattern[0] == "**":
         return any(_parts_match(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _parts_match(parts[1:], pattern[1:])
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _files_below(folder: str | os.PathLike, within: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the names of files, ``within`` being the real paths of the folders on the way down to this one."""
+    real = os.path.realpath(folder)
+    if real in within:  # a link led back up: going on would never end
+        return
+    try:
+        with os.scandir(folder) as entries:
+            shown = [(entry.name, entry.path, entry.is_dir()) for entry in entries if not _is_hidden(entry.name)]
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"path must hold folders that can all be read; got one that cannot ({error.strerror}). "
+            "Allow reading it, or move it away",
+            str(error.filename or folder),
+        ) from error
+    for name, path, is_folder in shown:
+        if is_folder:
+            yield from (f"{name}/{below}" for below in _files_below(path, within | {real}))
+        else:
+            yield name
 
 
 def _natural_order(name: str) -> tuple:

@@ -1,7 +1,6 @@
 """Slices of three-dimensional scans as 8-bit images."""
 
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -89,17 +88,22 @@ def _canonical_volume(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"path must be a NIfTI file; got {str(path)!r}, which is no file.")
     try:
         scan = nibabel.squeeze_image(nibabel.load(path))  # many scanners' volumes end in a dimension of one
-        if len(scan.shape) != 3 or 0 in scan.shape or scan.get_data_dtype().kind not in "iuf":
-            raise ValueError(
-                f"path must be a volume of three dimensions and real numbers; got {path} of shape "
-                f"{scan.shape} and dtype {scan.get_data_dtype()}. Save one volume of a series: "
-                "nibabel.four_to_three(image)[0]."
-            )
-        return nibabel.as_closest_canonical(scan).get_fdata(dtype=np.float32)
-    except (nibabel.filebasedimages.ImageFileError, EOFError, OSError, zlib.error) as error:
+        shape, dtype = scan.shape, scan.get_data_dtype()
+        is_volume = len(shape) == 3 and 0 not in shape and dtype.kind in "iuf"
+        volume = nibabel.as_closest_canonical(scan).get_fdata(dtype=np.float32) if is_volume else None
+    except MemoryError:
+        raise
+    except Exception as error:  # kept as the reason; nibabel raises almost any kind on broken headers
         raise ValueError(
-            f"path must be a whole NIfTI file; got {path}, which cannot be read: {error}. Copy it again."
+            f"path must be a whole NIfTI file; got {path}, which cannot be read: {type(error).__name__}: {error}. "
+            "Copy it again, or mend its header with nibabel."
         ) from error
+    if volume is None:
+        raise ValueError(
+            f"path must be a volume of three dimensions and real numbers; got {path} of shape {shape} and dtype "
+            f"{dtype}. Save one volume of a series: nibabel.four_to_three(image)[0]."
+        )
+    return volume
 
 
 def _limits(volume: np.ndarray) -> tuple[float, float]:

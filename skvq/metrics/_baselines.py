@@ -13,6 +13,8 @@ each other. The tables are then counted again on all training rows. (A single tr
 hold out: there ``a`` is ``n_embeddings``.)
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

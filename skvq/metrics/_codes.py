@@ -1,5 +1,7 @@
 """How much of the codebook is used, and log-likelihoods of codes in bits."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

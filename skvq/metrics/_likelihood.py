@@ -1,5 +1,7 @@
 """What a reconstruction left unsaid, in bits: the second part of the likelihood of an image."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,5 +1,7 @@
 """Distance between images and their reconstructions, computed in float64 and averaged over images."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 

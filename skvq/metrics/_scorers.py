@@ -5,6 +5,8 @@ They ask of the estimator ``reconstruct(X)`` or ``transform(X)``, and its attrib
 functions of a module they can be pickled, so a parallel search can take them.
 """
 
+from __future__ import annotations
+
 from copy import copy
 from typing import Any
 

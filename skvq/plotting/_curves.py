@@ -181,7 +181,10 @@ class LossCurveDisplay:
         self.ax_.set_yscale(yscale, **({"nonpositive": "mask"} if yscale == "log" else {}))
         self.ax_.set_xlabel("epoch")
         self.ax_.set_ylabel(_readable(losses[0]) if len(losses) == 1 else "loss terms" if losses else "")
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        # A given Axes may have another scale or ticks of its own, whose locators know nothing of integers.
+        locator = self.ax_.xaxis.get_major_locator()
+        if isinstance(locator, matplotlib_module("matplotlib.ticker").MaxNLocator):
+            locator.set_params(integer=True)
         self.ax_.spines["top"].set_visible(False)
         self.ax_.grid(axis="y", alpha=0.25)
         if self.codes_ax_ is None:

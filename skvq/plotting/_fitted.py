@@ -89,11 +89,14 @@ def labels_for(y: Any, n: int) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If ``y`` has fewer labels than there are rows.
+        If ``y`` is no sequence of labels, or has fewer than there are rows.
     """
     if y is None:
         return None
-    y = np.asarray(y)[:n]
-    if y.ndim != 1 or len(y) != n:
-        raise ValueError(f"y must hold one label for each row of X, {n} here; got shape {y.shape}.")
-    return y
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) < n:
+        raise ValueError(
+            f"y must hold one label for each row of X, {n} here; got shape {y.shape}. "
+            f"For one class throughout pass y=[label] * {n}."
+        )
+    return y[:n]

@@ -129,8 +129,10 @@ class RateDistortionDisplay:
     def _draw_front(self) -> None:
         front = np.flatnonzero(self.on_front)
         front = front[np.argsort(self.rates[front])]
+        # Through a single point no line is seen that a legend could name.
+        label = "Pareto front" if self.rates[front[0]] < self.rates[front[-1]] else None
         # Steps and not slopes: between two models there is none that was measured.
-        options = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": "Pareto front"}
+        options = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": label}
         self.ax_.plot(self.rates[front], self.distortions[front], drawstyle="steps-post", **options)
 
     def _write_labels(self) -> None:
@@ -159,7 +161,8 @@ class RateDistortionDisplay:
         self.ax_.grid(alpha=0.2)
         for side in ("top", "right"):
             self.ax_.spines[side].set_visible(False)
-        self.ax_.legend(fontsize="small", frameon=False)
+        if self.ax_.get_legend_handles_labels()[0]:
+            self.ax_.legend(fontsize="small", frameon=False)
         if title:
             self.ax_.set_title(title)
 

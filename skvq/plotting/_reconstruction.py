@@ -178,4 +178,4 @@ class ReconstructionDisplay:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.1f}" if np.isfinite(value) else "∞"
+    return "∞" if np.isposinf(value) else f"{value:.1f}"

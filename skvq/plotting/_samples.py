@@ -36,7 +36,7 @@ class SampleDisplay:
     Raises
     ------
     ValueError
-        If there is not one label for each image.
+        If there is not one label for each image, or one is NaN or None.
 
     Examples
     --------
@@ -67,6 +67,12 @@ class SampleDisplay:
             raise ValueError(
                 f"labels must hold one class for each of the {len(self.images)} images; "
                 f"got shape {self.labels.shape}. Leave labels None for a plain grid."
+            )
+        missing = 0 if labels is None else sum(label is None or label != label for label in self.labels.tolist())
+        if missing:  # NaN is not itself: no row would be its own
+            raise ValueError(
+                f"labels must name a class for every image; got NaN or None for {missing} of {len(self.labels)}. "
+                "Drop those images, or give them a class of their own, such as -1."
             )
 
     @classmethod

@@ -178,8 +178,14 @@ def check_providers(providers: Providers) -> list:
     Raises
     ------
     ValueError
-        If this onnxruntime has no such provider.
+        If they are no list, or this onnxruntime has no such provider.
     """
+    if isinstance(providers, str):  # a sequence too, of letters
+        raise ValueError(
+            "providers must be a list of some that this onnxruntime has, "
+            f"{', '.join(onnxruntime.get_available_providers())}; got the str {providers!r}. "
+            f"Put it in a list: [{providers!r}]."
+        )
     providers = ["CPUExecutionProvider"] if providers is None else list(providers)
     available = onnxruntime.get_available_providers()
     names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
