@@ -27,14 +27,14 @@ def is_lazy(X) -> bool:
 def from_disk(X):
     """Return X, or for a memory-mapped array its :class:`MappedRows`.
 
-    A copy-on-write array is left as it is: what was changed in it is nowhere but in its pages.
+    Others are left as they are, copy-on-write ones too: what was written to them is nowhere but in their pages, and
+    would go with these. Only a memmap says how its pages were mapped.
     """
-    array = X
+    array, shared = X, False
     while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and array.mode == "c":
-            return X
+        shared = shared or (isinstance(array, np.memmap) and array.mode in ("r", "r+", "w+"))
         if isinstance(array.base, mmap.mmap):
-            return MappedRows(X, array.base) if hasattr(mmap, "MADV_DONTNEED") else X
+            return MappedRows(X, array.base) if shared and hasattr(mmap, "MADV_DONTNEED") else X
         array = array.base
     return X
 

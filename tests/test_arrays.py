@@ -1,5 +1,6 @@
 """Arrays on disk: their rows, and the memory that reading them takes."""
 
+import mmap
 import sys
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_changes_in_a_copy_on_write_array_are_not_lost(path):
     part = X[3:]
     assert from_disk(X) is X
     assert from_disk(part) is part
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="flags of Linux")
+@pytest.mark.parametrize("view", [lambda A: A, lambda A: A[3:]])
+def test_private_memory_that_only_looks_mapped_is_not_lost(path, view):
+    of_nothing = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with open(path, "rb") as file:
+        of_a_file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    for buffer in (of_nothing, of_a_file):
+        A = np.ndarray((40, 5, 3), np.uint8, buffer=buffer)
+        A[:] = 7
+        rows = from_disk(view(A))
+        assert isinstance(rows, np.ndarray)
+        assert np.all(rows[2:9] == 7)
+        assert np.all(A == 7)
 
 
 @pytest.mark.parametrize("X", [np.zeros((3, 4)), np.zeros((6, 4))[::2], [[1, 2]]], ids=["array", "view", "list"])
