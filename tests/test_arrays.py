@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skvq import VQVAE
 from skvq._arrays import MappedRows, check_images, from_disk
 
 
@@ -66,7 +67,7 @@ def test_what_is_in_memory_stays_as_it_is(X):
 class Lazy:
     """What reads files on demand: an array to look at, which NumPy may convert."""
 
-    shape, dtype = (40, 5, 3), np.dtype("uint8")
+    shape, dtype, ndim = (40, 5, 3), np.dtype("uint8"), 3
 
     def __len__(self):
         return 40
@@ -81,6 +82,32 @@ class Lazy:
 def dataset_of_hdf5(tmp_path):
     file = pytest.importorskip("h5py").File(tmp_path / "x.h5", "w")
     return file.create_dataset("x", data=np.ones((40, 5, 3), np.uint8))
+
+
+def test_what_is_read_on_demand_is_checked_as_it_is_read(images):
+    class Broken(Lazy):
+        shape, dtype = images.shape, np.dtype("float32")
+
+        def __len__(self):
+            return len(images)
+
+        def __array__(self, dtype=None, copy=None):
+            X = images.astype(dtype or self.dtype)
+            X[-1, 3, 3] = np.nan
+            return X
+
+    quick = {"hidden_channels": 4, "n_residual_blocks": 0, "max_iter": 1, "random_state": 0}
+    for method in ("fit", "partial_fit"):
+        vqvae = VQVAE(4, 2, **quick)
+        with pytest.raises(ValueError, match="X must be finite in float32; got NaN"):
+            getattr(vqvae, method)(Broken())
+        assert not hasattr(vqvae, "weights_")
+    vqvae = VQVAE(4, 2, **quick).fit(images)
+    before = vqvae.transform(images)
+    for method in ("fit", "transform", "reconstruct", "score_samples"):
+        with pytest.raises(ValueError, match="X must be finite in float32; got NaN"):
+            getattr(vqvae, method)(Broken())
+    np.testing.assert_array_equal(vqvae.transform(images), before)
 
 
 @pytest.mark.parametrize("make", [lambda folder: Lazy(), dataset_of_hdf5])
