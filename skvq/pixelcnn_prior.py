@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
 from skvq._callbacks import FitTasks, with_callbacks
-from skvq._codes import check_choice, check_codes, check_labels, grid_shape, index_labels
+from skvq._codes import check_choice, check_codes, check_labels, find_classes, grid_shape, index_labels
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -238,7 +238,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         labels = None
         if self.conditional:
             y = check_labels(y, len(codes))
-            classes = np.unique(y if classes is None else classes)
+            classes = find_classes(y, classes)
             labels = index_labels(y, classes)
         else:
             classes = None

@@ -83,6 +83,9 @@ def labels_of(y: Any, classes: tuple | None, n_rows: int) -> tuple[np.ndarray, .
             f"y must be one class, or one a row; got shape {values.shape} for {n_rows} rows. "
             "Pass [label] * n_samples for the same class everywhere."
         )
+    if isinstance(y, (list, tuple)):
+        # One by one: NumPy would turn the numbers of a list with text into text.
+        values = np.array([np.asarray(value).item() for value in y], dtype=object)
     index = {value: label for label, value in enumerate(classes)}
     unknown = [value for value in values.tolist() if value not in index]
     if unknown:
