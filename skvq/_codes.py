@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
+LARGEST = 2**31 - 1  # of int32, in which networks count codes
 KINDS_OF_DTYPES = {"U": "text", "T": "text", "S": "bytes", "b": "number", "i": "number", "u": "number", "f": "number"}
 
 
@@ -45,6 +46,11 @@ def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None 
         raise ValueError(
             f"X must hold codes in [0, n_embeddings={n_embeddings}); got {highest}. "
             "Use the codes of the VQVAE that belongs here, or give n_embeddings when fitting the prior."
+        )
+    if highest >= LARGEST:
+        raise ValueError(
+            f"X must hold codes below 2**31 - 1; got {highest}. Codes are what VQVAE.transform answers; number other "
+            "values from 0, as np.unique(X, return_inverse=True) does."
         )
     return integers.astype(np.int32)
 

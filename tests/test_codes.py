@@ -32,6 +32,14 @@ def test_messages(codes, message):
         check_codes(codes, 1, 7)
 
 
+@pytest.mark.parametrize("code", [2**31 - 1, 2**32, np.uint64(2**63), 1e20])
+@pytest.mark.parametrize("n_embeddings", [None, 2**70])
+def test_codes_that_would_wrap_around_are_refused(code, n_embeddings):
+    with pytest.raises(ValueError, match=r"X must hold codes below 2\*\*31 - 1; got .*\. Codes are what VQVAE"):
+        check_codes(np.array([[code, 1]] * 10), n_embeddings=n_embeddings)
+    assert check_codes([[2**31 - 2]]).item() == 2**31 - 2
+
+
 TEXTS = [["a", "b"], np.array(["a", "b"], object), np.array(["a", "b"], np.dtypes.StringDType()), ("b", np.str_("a"))]
 NUMBERS = [[0, 1], np.array([0, 1], object), np.array([0.0, 1.5]), [True, False], (np.uint8(2), np.array(1)), [-np.inf]]
 OTHERS = [[b"a", b"b"], np.array(["2020", "2021"], "M8[Y]"), np.array([None, b"b"], object)[1:]]
