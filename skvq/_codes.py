@@ -166,12 +166,23 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.searchsorted(classes, y).astype(np.int32)
 
 
-def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raise ValueError unless codes can be drawn with these."""
+def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> tuple:
+    """Return the three as a sampler takes them.
+
+    Raises
+    ------
+    ValueError
+        If no codes can be drawn with them.
+    """
     if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
         raise ValueError(
             f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
             "for safer samples."
+        )
+    if not 1e-30 <= temperature <= 1e30:
+        raise ValueError(
+            "temperature must lie between 1e-30 and 1e30, so that logits can be divided by it in float32; "
+            f"got {temperature!r}. For very low ones, top_k=1 draws the likeliest code."
         )
     if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
         raise ValueError(
@@ -181,3 +192,5 @@ def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> 
         raise ValueError(
             f"top_p must be in (0, 1], or None; got {top_p!r}. It is the probability that the codes to draw from reach."
         )
+    # More than there are is all.
+    return temperature, None if top_k is None else min(int(top_k), LARGEST), top_p

@@ -450,7 +450,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _draw(self, n_samples: int, y, choice: tuple, random_state, known_codes=None) -> np.ndarray:
         network = self._network()
-        check_choice(*choice)
+        choice = check_choice(*choice)
         labels = self._check_y(y, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, network.n_positions)
         columns = [None if c is None else np.full((n_samples, 1), c) for c in choice]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skvq._codes import check_codes, check_labels, find_classes, index_labels
+from skvq._codes import check_choice, check_codes, check_labels, find_classes, index_labels
 
 
 @given(
@@ -98,3 +98,16 @@ def test_missing_labels_of_pandas_are_refused():
             check_labels(y, 2)
     labels = check_labels(pd.Series(["b", "a"], dtype="category"), 2)
     assert index_labels(labels, find_classes(labels)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-38, 9e-31, 2e30, 1e300])
+def test_temperatures_that_float32_cannot_work_with_are_refused(temperature):
+    message = r"temperature must lie between 1e-30 and 1e30, .*float32; got .*top_k=1 draws the likeliest"
+    with pytest.raises(ValueError, match=message):
+        check_choice(temperature, None, None)
+
+
+def test_more_codes_than_there_are_is_all():
+    for top_k in (2**31, 2**32 + 1, 10**30):
+        assert check_choice(1, top_k, 0.5) == (1, 2**31 - 1, 0.5)
+    assert check_choice(np.float32(0.5), np.int8(3), None) == (0.5, 3, None)

@@ -351,6 +351,8 @@ class TestArguments:
             ({"n_samples": 1.5, "y": 3}, "n_samples must be"),
             ({"y": 3, "temperature": 0}, "temperature must be a finite number above 0; got 0"),
             ({"y": 3, "temperature": np.nan}, "temperature must be"),
+            ({"y": 3, "temperature": 1e-38}, "temperature must lie between 1e-30 and 1e30, .*got 1e-38.*top_k=1 draws"),
+            ({"y": 3, "temperature": 1e300}, "temperature must lie between 1e-30 and 1e30, .*got 1e.300"),
             ({"y": 3, "temperature": [1.0]}, "temperature must be"),
             ({"y": 3, "random_state": -1}, "random_state must be"),
         ],

@@ -101,13 +101,19 @@ def check_temperature(temperature: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it is no finite number above 0.
+        If it is no finite number above 0, or one that float32 cannot divide logits by.
     """
-    if np.ndim(temperature) == 0 and isinstance(temperature, (int, float, np.number)):
-        scalar = np.array(temperature, np.float32)
-        if 0 < scalar < np.inf:
-            return scalar
-    raise ValueError(f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself.")
+    is_real = np.ndim(temperature) == 0 and isinstance(temperature, (int, float, np.integer, np.floating))
+    if not is_real or not 0 < temperature < np.inf:
+        raise ValueError(
+            f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself."
+        )
+    if not 1e-30 <= temperature <= 1e30:
+        raise ValueError(
+            "temperature must lie between 1e-30 and 1e30, so that logits can be divided by it in float32; "
+            f"got {temperature!r}. For very low ones, top_k=1 draws the likeliest code."
+        )
+    return np.array(temperature, np.float32)
 
 
 def check_top_k(top_k: Any) -> np.ndarray:
