@@ -12,10 +12,33 @@ def check_images(X) -> np.ndarray:
     """Return X as a numeric array of two to four dimensions, or as it is if it only looks like an array.
 
     Something with ``shape``, ``dtype`` and slicing, such as a folder of images, is read batch by batch.
+
+    Raises
+    ------
+    ValueError
+        If X is not numeric, holds NaN or infinity, or is a tensor that NumPy cannot read.
     """
+    if is_tensor(X):
+        X = array_of_tensor(X)
     if is_lazy(X):
         return X
     return check_array(X, dtype="numeric", allow_nd=True, input_name="X")
+
+
+def is_tensor(X) -> bool:
+    """Whether X is another framework's array in memory; what reads files has no memory to hand over."""
+    return not isinstance(X, np.ndarray) and (hasattr(X, "__dlpack__") or callable(getattr(X, "numpy", None)))
+
+
+def array_of_tensor(X) -> np.ndarray:
+    """Return a tensor's values; those of a torch tensor in main memory are not copied."""
+    try:
+        return np.asarray(X)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"X must be an array that NumPy can read; got a {type(X).__name__}, and: {error!s:.200} "
+            "Make the array yourself: of a torch tensor X.detach().cpu().numpy(), with .float() first for bfloat16."
+        ) from error
 
 
 def is_lazy(X) -> bool:
@@ -27,14 +50,14 @@ def is_lazy(X) -> bool:
 def from_disk(X):
     """Return X, or for a memory-mapped array its :class:`MappedRows`.
 
-    A copy-on-write array is left as it is: what was changed in it is nowhere but in its pages.
+    Others are left as they are, copy-on-write ones too: what was written to them is nowhere but in their pages, and
+    would go with these. Only a memmap says how its pages were mapped.
     """
-    array = X
+    array, shared = X, False
     while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and array.mode == "c":
-            return X
+        shared = shared or (isinstance(array, np.memmap) and array.mode in ("r", "r+", "w+"))
         if isinstance(array.base, mmap.mmap):
-            return MappedRows(X, array.base) if hasattr(mmap, "MADV_DONTNEED") else X
+            return MappedRows(X, array.base) if shared and hasattr(mmap, "MADV_DONTNEED") else X
         array = array.base
     return X
 

@@ -6,6 +6,9 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
+LARGEST = 2**31 - 1  # of int32, in which networks count codes
+KINDS_OF_DTYPES = {"U": "text", "T": "text", "S": "bytes", "b": "number", "i": "number", "u": "number", "f": "number"}
+
 
 def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None = None) -> np.ndarray:
     """Return codes as an int32 array (n, n_positions).
@@ -44,6 +47,11 @@ def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None 
             f"X must hold codes in [0, n_embeddings={n_embeddings}); got {highest}. "
             "Use the codes of the VQVAE that belongs here, or give n_embeddings when fitting the prior."
         )
+    if highest >= LARGEST:
+        raise ValueError(
+            f"X must hold codes below 2**31 - 1; got {highest}. Codes are what VQVAE.transform answers; number other "
+            "values from 0, as np.unique(X, return_inverse=True) does."
+        )
     return integers.astype(np.int32)
 
 
@@ -79,17 +87,64 @@ def check_labels(y, n_rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If y is None or has another length.
+        If y is None or has another length, or holds missing values or those of several kinds.
     """
     if y is None:
         raise ValueError(
             "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
             "Pass y, or use conditional=False."
         )
-    y = column_or_1d(y)
-    if len(y) != n_rows:
-        raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(y)}. Repeat or cut it.")
-    return y
+    labels = column_or_1d(y)
+    if len(labels) != n_rows:
+        raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(labels)}. Repeat or cut it.")
+    kind_of_labels("y", y)
+    return labels
+
+
+def find_classes(labels: np.ndarray, classes=None) -> np.ndarray:
+    """Return the sorted classes: those of the labels, or those given.
+
+    Raises
+    ------
+    ValueError
+        If ``classes`` holds missing values or those of several kinds.
+    """
+    if classes is None:
+        return np.unique(labels)
+    kind_of_labels("classes", classes)
+    return np.unique(classes)
+
+
+def kind_of_labels(name: str, values) -> str:
+    """Return what all values are: ``"text"``, ``"bytes"``, ``"number"`` or the name of another type.
+
+    Raises
+    ------
+    ValueError
+        If values are missing, or of several kinds: NumPy would turn the numbers of a list with text into text.
+    """
+    array = np.ravel(np.asarray(values, None if hasattr(values, "dtype") else object))
+    if array.dtype != object:
+        first_of_kind = {KINDS_OF_DTYPES.get(array.dtype.kind, array.dtype.kind): None}
+        missing = array[array != array]
+    else:
+        items = [v.item() if isinstance(v, (np.generic, np.ndarray)) else v for v in array]
+        first_of_kind = {kind_of_label(v): v for v in reversed(items)}
+        missing = [v for v in items if v is None or type(v).__name__ in ("NAType", "NaTType") or v != v]
+    if len(missing) or len(first_of_kind) > 1:
+        got = str(missing[0]) if len(missing) else " and ".join(map(repr, reversed(first_of_kind.values())))
+        raise ValueError(
+            f"{name} must hold no missing or mixed values, but numbers alone or strings alone; got {got}. "
+            f"Drop what is missing, or turn all into strings: [str(label) for label in {name}]."
+        )
+    return next(iter(first_of_kind), "nothing")
+
+
+def kind_of_label(value) -> str:
+    """Return the kind of one value that is no array's."""
+    if isinstance(value, str):
+        return "text"
+    return "number" if isinstance(value, Real) else type(value).__name__
 
 
 def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -100,7 +155,9 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     ValueError
         If a label is none of them.
     """
-    unknown = ~np.isin(y, classes)
+    # Beside text, NumPy takes numbers for text too: "10" would be found among integers, or sorted between them.
+    same_kind = kind_of_labels("y", y) == kind_of_labels("classes", classes)
+    unknown = ~np.isin(y, classes) if same_kind else np.ones(len(y), bool)
     if unknown.any():
         raise ValueError(
             f"y must hold classes that the prior was fitted with, {list(classes)}; got {y[unknown][0]!r}. "
@@ -115,12 +172,23 @@ def check_n_samples(n_samples: int) -> None:
         raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
 
 
-def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raise ValueError unless codes can be drawn with these."""
+def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> tuple:
+    """Return the three as a sampler takes them.
+
+    Raises
+    ------
+    ValueError
+        If no codes can be drawn with them.
+    """
     if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
         raise ValueError(
             f"temperature must be finite and > 0; got {temperature!r}. 1 is the density itself; 0.8 is a common choice "
             "for safer samples."
+        )
+    if not 1e-30 <= temperature <= 1e30:
+        raise ValueError(
+            "temperature must lie between 1e-30 and 1e30, so that logits can be divided by it in float32; "
+            f"got {temperature!r}. For very low ones, top_k=1 draws the likeliest code."
         )
     if top_k is not None and (not isinstance(top_k, Integral) or top_k < 1):
         raise ValueError(
@@ -130,3 +198,5 @@ def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> 
         raise ValueError(
             f"top_p must be in (0, 1], or None; got {top_p!r}. It is the probability that the codes to draw from reach."
         )
+    # More than there are is all.
+    return temperature, None if top_k is None else min(int(top_k), LARGEST), top_p

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 from importlib import import_module
@@ -25,11 +26,13 @@ from skvq._images import Layout
 FORMAT_VERSION = 1
 MANIFEST = "estimator.json"
 CLASSES = {"VQVAE": "skvq.vqvae", "PixelCNNPrior": "skvq.pixelcnn_prior"}
-DTYPES = ("bool", "uint8", "uint16", "int32", "int64", "float32", "float64")
+DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+DTYPES += ("float16", "float32", "float64")
 
 
 def save(estimator, path: str | os.PathLike) -> None:
     """Write a fitted estimator; an existing file is replaced at the end, in one step."""
+    target = check_target(path)
     blobs: list[bytes] = []
     arrays: list[dict] = []
 
@@ -39,12 +42,19 @@ def save(estimator, path: str | os.PathLike) -> None:
         if isinstance(value, np.generic):
             return encode(value.item(), name)
         if isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
-            blob = np.ascontiguousarray(value).tobytes()
+            blob = value.astype(stored(value.dtype.name), copy=False).tobytes()
             arrays.append({"dtype": value.dtype.name, "shape": value.shape, "sha256": hashlib.sha256(blob).hexdigest()})
             blobs.append(blob)
             return {"array": len(arrays) - 1}
         if isinstance(value, np.ndarray) and value.dtype.kind in "UO" and all(isinstance(v, str) for v in value.flat):
             return {"strings": value.tolist(), "object": value.dtype.kind == "O"}
+        if isinstance(value, np.ndarray) and value.dtype.kind == "S":
+            return {"bytes": np.char.decode(value, "latin-1").tolist()}
+        if isinstance(value, np.ndarray):
+            raise ValueError(
+                f"{name} must hold numbers or strings to be saved; got an array of dtype {value.dtype}. Turn labels "
+                "into integers or strings before fit, as y.astype(str) does, or keep the estimator by pickle."
+            )
         if isinstance(value, Layout):
             return {"layout": [list(value.row_shape), list(value.image_shape), value.dtype]}
         if isinstance(value, tuple):
@@ -71,18 +81,42 @@ def save(estimator, path: str | os.PathLike) -> None:
         "state": {name: encode(value, name) for name, value in state.items()},
         "arrays": arrays,
     }
-    path = Path(path)
-    descriptor, partial = tempfile.mkstemp(prefix=path.name, suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    # In a folder of its own and on the same disk: renaming is atomic there, and unlike mkstemp's the file has the
+    # permissions of any new file.
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as workshop:
+        new = Path(workshop) / "new"
+        with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as archive:
             # Fixed dates: equal estimators give equal bytes.
             archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
             for i, blob in enumerate(blobs):
                 archive.writestr(zipfile.ZipInfo(array_name(i)), blob)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+        if target.exists():
+            shutil.copymode(target, new)
+        os.replace(new, target)
+
+
+def check_target(path: str | os.PathLike) -> Path:
+    """Return the file to write, at the end of any links.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    IsADirectoryError
+        If it is a folder itself.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(
+            f"path must be a file, or a new name; got {str(path)!r}, which is a folder. "
+            "Add a name to it, such as 'vqvae.skvq'."
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path must lie in a folder that exists; got {str(path)!r}, and there is no folder {target.parent}. "
+            "Make it first, by os.makedirs, or save elsewhere."
+        )
+    return target
 
 
 def load(path: str | os.PathLike):
@@ -161,6 +195,8 @@ def read(archive: zipfile.ZipFile, path: Path):
             return arrays[value["array"]]
         if "strings" in value:
             return np.array(value["strings"], dtype=object if value["object"] else None)
+        if "bytes" in value:
+            return np.char.encode(np.array(value["bytes"]), "latin-1")
         if "layout" in value:
             row_shape, image_shape, dtype = value["layout"]
             if dtype not in DTYPES:
@@ -195,7 +231,12 @@ def read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, description: di
     blob = archive.read(name)
     if hashlib.sha256(blob).hexdigest() != description["sha256"]:
         raise damaged(path, f"the SHA-256 of {name} is not the one listed")
-    return np.frombuffer(blob, dtype=dtype).reshape(shape).copy()
+    return np.frombuffer(blob, dtype=stored(dtype)).reshape(shape).astype(dtype)
+
+
+def stored(dtype: str) -> np.dtype:
+    """Return a dtype as it is in files, the lowest byte first on any machine."""
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def array_name(i: int) -> str:

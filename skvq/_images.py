@@ -41,8 +41,19 @@ class Layout:
         return math.prod(self.image_shape)
 
     def to_images(self, X: np.ndarray) -> np.ndarray:
-        """Return X as float32 ``(n, *image_shape)``, in X's own units."""
-        return np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape)
+        """Return X as float32 ``(n, *image_shape)``, in X's own units.
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN, infinity, or what float32 cannot hold: rows read from files meet no other check.
+        """
+        X = np.asarray(X)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is reported as such
+            images = X.astype(np.float32, copy=False).reshape(len(X), *self.image_shape)
+        if X.dtype.kind not in "bui" and not np.isfinite(images).all():
+            raise not_finite()
+        return images
 
     def from_images(self, images: np.ndarray) -> np.ndarray:
         """Return float32 images in the layout and dtype of X; integers are rounded and kept in range."""
@@ -137,16 +148,24 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
     -------
     ValueRange
         ``scale`` is the standard deviation, or 1 where X is constant.
+
+    Raises
+    ------
+    ValueError
+        If X holds NaN, infinity, or what float32 cannot hold.
     """
     total, total_squares = 0.0, 0.0
     lowest, highest = math.inf, -math.inf
     pivot = float(X[:1].mean(dtype=np.float64))  # keeps the sum of squares small when values lie far from zero
+    limit = float(np.finfo(np.float32).max)
     for chunk in chunks(X, chunk_bytes):
+        darkest, brightest = float(chunk.min()), float(chunk.max())
+        if not -limit <= darkest <= brightest <= limit:  # nor is NaN
+            raise not_finite()
+        lowest, highest = min(lowest, darkest), max(highest, brightest)
         centred = chunk.astype(np.float64) - pivot
         total += float(centred.sum())
         total_squares += float(np.square(centred).sum())
-        lowest = min(lowest, float(chunk.min()))
-        highest = max(highest, float(chunk.max()))
     n_values = math.prod(X.shape)
     mean = total / n_values
     variance = max(total_squares / n_values - mean * mean, 0.0)
@@ -154,6 +173,13 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
     resolution = float(np.finfo(np.float32).eps) * max(abs(lowest), abs(highest))
     scale = math.sqrt(variance)
     return ValueRange(mean + pivot, scale if scale > resolution else 1.0, lowest, highest)
+
+
+def not_finite() -> ValueError:
+    """Return the error for values that networks cannot work with."""
+    return ValueError(
+        "X must be finite in float32; got NaN or infinity. Drop such rows, or fill them with np.nan_to_num."
+    )
 
 
 def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:

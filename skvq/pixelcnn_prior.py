@@ -10,7 +10,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
 from skvq._callbacks import FitTasks, with_callbacks
-from skvq._codes import check_choice, check_codes, check_labels, check_n_samples, grid_shape, index_labels
+from skvq._codes import (
+    check_choice,
+    check_codes,
+    check_labels,
+    check_n_samples,
+    find_classes,
+    grid_shape,
+    index_labels,
+)
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -240,7 +248,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         labels = None
         if self.conditional:
             y = check_labels(y, len(codes))
-            classes = np.unique(y if classes is None else classes)
+            classes = find_classes(y, classes)
             labels = index_labels(y, classes)
         else:
             classes = None
@@ -266,7 +274,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         if self.code_shape is not None:
             wanted["code_shape"] = grid_shape(self.n_features_in_, self.code_shape)
         if classes is not None and self.classes_ is not None:
-            present["classes"], wanted["classes"] = self.classes_.tolist(), np.unique(classes).tolist()
+            present["classes"], wanted["classes"] = self.classes_.tolist(), find_classes(self.classes_, classes).tolist()
         for name, value in wanted.items():
             if value != present[name]:
                 raise ValueError(
@@ -458,7 +466,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _draw(self, n_samples: int, y, choice: tuple, random_state, known_codes=None) -> np.ndarray:
         network = self._network()
-        check_choice(*choice)
+        choice = check_choice(*choice)
         if y is not None and self.classes_ is None:
             raise ValueError(
                 "y must be None: this prior was fitted without classes. Leave y out, or fit with conditional=True."

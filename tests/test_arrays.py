@@ -1,12 +1,14 @@
 """Arrays on disk: their rows, and the memory that reading them takes."""
 
+import mmap
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skvq._arrays import MappedRows, from_disk
+from skvq import VQVAE
+from skvq._arrays import MappedRows, check_images, from_disk
 
 
 @pytest.fixture
@@ -42,9 +44,112 @@ def test_changes_in_a_copy_on_write_array_are_not_lost(path):
     assert from_disk(part) is part
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="flags of Linux")
+@pytest.mark.parametrize("view", [lambda A: A, lambda A: A[3:]])
+def test_private_memory_that_only_looks_mapped_is_not_lost(path, view):
+    of_nothing = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with open(path, "rb") as file:
+        of_a_file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    for buffer in (of_nothing, of_a_file):
+        A = np.ndarray((40, 5, 3), np.uint8, buffer=buffer)
+        A[:] = 7
+        rows = from_disk(view(A))
+        assert isinstance(rows, np.ndarray)
+        assert np.all(rows[2:9] == 7)
+        assert np.all(A == 7)
+
+
 @pytest.mark.parametrize("X", [np.zeros((3, 4)), np.zeros((6, 4))[::2], [[1, 2]]], ids=["array", "view", "list"])
 def test_what_is_in_memory_stays_as_it_is(X):
     assert from_disk(X) is X
+
+
+class Lazy:
+    """What reads files on demand: an array to look at, which NumPy may convert."""
+
+    shape, dtype, ndim = (40, 5, 3), np.dtype("uint8"), 3
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, rows):
+        return self.__array__()[rows]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(self.shape, dtype or self.dtype)
+
+
+def dataset_of_hdf5(tmp_path):
+    file = pytest.importorskip("h5py").File(tmp_path / "x.h5", "w")
+    return file.create_dataset("x", data=np.ones((40, 5, 3), np.uint8))
+
+
+def test_what_is_read_on_demand_is_checked_as_it_is_read(images):
+    class Broken(Lazy):
+        shape, dtype = images.shape, np.dtype("float32")
+
+        def __len__(self):
+            return len(images)
+
+        def __array__(self, dtype=None, copy=None):
+            X = images.astype(dtype or self.dtype)
+            X[-1, 3, 3] = np.nan
+            return X
+
+    quick = {"hidden_channels": 4, "n_residual_blocks": 0, "max_iter": 1, "random_state": 0}
+    for method in ("fit", "partial_fit"):
+        vqvae = VQVAE(4, 2, **quick)
+        with pytest.raises(ValueError, match="X must be finite in float32; got NaN"):
+            getattr(vqvae, method)(Broken())
+        assert not hasattr(vqvae, "weights_")
+    vqvae = VQVAE(4, 2, **quick).fit(images)
+    before = vqvae.transform(images)
+    for method in ("fit", "transform", "reconstruct", "score_samples"):
+        with pytest.raises(ValueError, match="X must be finite in float32; got NaN"):
+            getattr(vqvae, method)(Broken())
+    np.testing.assert_array_equal(vqvae.transform(images), before)
+
+
+@pytest.mark.parametrize("make", [lambda folder: Lazy(), dataset_of_hdf5])
+def test_what_is_read_on_demand_stays_as_it_is(make, tmp_path):
+    X = make(tmp_path)
+    assert check_images(X) is X
+
+
+def torch_tensor(X):
+    return pytest.importorskip("torch").tensor(X)
+
+
+def tensorflow_tensor(X):
+    return pytest.importorskip("tensorflow").constant(X)
+
+
+def tensorflow_variable(X):
+    return pytest.importorskip("tensorflow").Variable(X)
+
+
+def jax_array(X):
+    return pytest.importorskip("jax").numpy.asarray(X)
+
+
+@pytest.mark.parametrize("make", [torch_tensor, tensorflow_tensor, tensorflow_variable, jax_array])
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 4), (6, 4, 4, 3)])
+def test_tensors_in_memory_become_arrays(make, shape):
+    X = np.random.default_rng(0).random(shape, dtype=np.float32)
+    found = check_images(make(X))
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, X)
+    X[0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        check_images(make(X))
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 4)])
+def test_a_tensor_that_numpy_cannot_read_is_refused_with_the_way_out(shape):
+    X = torch_tensor(np.ones(shape)).requires_grad_()
+    with pytest.raises(ValueError, match=r"X must be an array .*got a Tensor.*requires grad.*X\.detach\(\)\.cpu"):
+        check_images(X)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

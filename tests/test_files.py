@@ -3,6 +3,8 @@ import io
 import json
 import os
 import pickle
+import re
+import stat
 import zipfile
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import skvq
-from skvq import VQVAE
+from skvq import VQVAE, PixelCNNPrior
 from skvq._files import MANIFEST, array_name
 
 
@@ -87,6 +89,83 @@ def test_what_cannot_be_saved_is_named(images, tmp_path):
     assert os.listdir(tmp_path) == []
     with pytest.raises(NotFittedError):
         VQVAE().save(tmp_path / "unfitted.skvq")
+
+
+@pytest.fixture
+def labelled(prior):
+    """A copy of a prior under classes of one's own."""
+
+    def make(classes):
+        twin = PixelCNNPrior().set_params(**prior.get_params())
+        twin.__dict__.update(prior.__dict__, classes_=classes)
+        return twin
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">i4", ">f8", "U3", "S3", object],
+)
+def test_classes_of_any_kind_come_along(labelled, dtype, tmp_path):
+    classes = np.array(["0", "1"], dtype) if dtype is object else np.array([0, 1]).astype(dtype)
+    labelled(classes).save(tmp_path / "prior.skvq")
+    loaded = skvq.load(tmp_path / "prior.skvq").classes_
+    np.testing.assert_array_equal(loaded, classes)
+    assert loaded.dtype.kind == classes.dtype.kind
+    assert loaded.dtype.isnative
+
+
+@pytest.mark.parametrize(
+    "classes", [np.array([0, 1], object), np.array(["2020", "2021"], "M8[Y]"), np.array([0, 1], complex)]
+)
+def test_classes_that_cannot_be_saved_are_named_with_their_dtype(labelled, classes, tmp_path):
+    message = rf"classes_ must hold .* to be saved; got .* dtype {re.escape(str(classes.dtype))}\. .*before fit"
+    with pytest.raises(ValueError, match=message):
+        labelled(classes).save(tmp_path / "prior.skvq")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+class TestTheFileThatIsWritten:
+    @pytest.fixture(autouse=True)
+    def umask(self):
+        before = os.umask(0o027)
+        yield
+        os.umask(before)
+
+    def test_a_new_one_has_the_permissions_of_other_new_files(self, path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+    def test_an_old_one_keeps_its_permissions(self, path, vqvae):
+        path.chmod(0o664)
+        vqvae.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+    def test_a_link_stays_a_link(self, path, vqvae, tmp_path):
+        before = path.read_bytes()
+        path.write_bytes(b"old")
+        (tmp_path / "folder").mkdir()
+        link = tmp_path / "folder" / "latest.skvq"
+        link.symlink_to("../digits.skvq")
+        vqvae.save(link)
+        assert link.is_symlink()
+        assert path.read_bytes() == before
+        assert sorted(os.listdir(tmp_path)) == ["digits.skvq", "folder"]
+
+
+def test_a_folder_that_is_missing_is_named(vqvae, tmp_path):
+    folder = re.escape(str(tmp_path / "none"))
+    message = rf"path must lie in a folder that exists; got .*digits\.skvq.* no folder {folder}.*Make it"
+    with pytest.raises(FileNotFoundError, match=message) as caught:
+        vqvae.save(tmp_path / "none" / "digits.skvq")
+    assert "partial" not in str(caught.value)
+
+
+def test_a_folder_is_no_file(vqvae, tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"path must be a file, or a new name; got .*Add a name to it"):
+        vqvae.save(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 class Exploit:

@@ -160,6 +160,19 @@ def test_constant_data_have_scale_one(value):
     assert values.mean == pytest.approx(value)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("place", [0, 5, 99])
+def test_values_that_float32_does_not_hold_are_refused(value, place):
+    X = np.zeros((100, 2, 2))
+    X[place, 1] = value
+    message = r"X must be finite in float32; got NaN or infinity\. Drop such rows, or fill them"
+    with pytest.raises(ValueError, match=message):
+        value_range(X, 320)
+    with pytest.raises(ValueError, match=message):
+        layout_of(X, None).to_images(X)
+
+
 @given(st.integers(0, 40), st.integers(1, 6), st.integers(1, 500))
 def test_chunks_put_together_are_x_and_keep_to_their_size(n, n_features, chunk_bytes):
     X = np.arange(n * n_features).reshape(n, n_features)

@@ -27,6 +27,7 @@ from skvq.export import export_onnx, to_onnx
 from skvq.export._model import serialized
 from skvq.runtime import ModelFileError, load
 from skvq.runtime.__main__ import describe, main
+from skvq.runtime._checks import labels_of
 from skvq.runtime._png import mosaic, write_png
 from skvq.runtime._wire import DOMAIN, NESTED, TENSOR_DATA_LOCATION, TENSOR_EXTERNAL_DATA, outline
 
@@ -155,6 +156,14 @@ class TestAnswers:
         by_name = runtime.sample_codes(2, np.array(["eel", "cat"]), random_state=0)
         reference = keras_answer(StandInPrior().sample, _random.uniforms(0, 2, 16), np.float32(1), np.array([2, 0]))
         np.testing.assert_array_equal(by_name, reference)
+
+    def test_a_number_is_no_text_beside_text(self):
+        with pytest.raises(ValueError, match=r"got 2\. Choose of '1', '2'"):
+            labels_of(["1", 2], ("1", "2"), 2)
+        for y in (["2", "1"], ("2", np.str_("1")), np.array(["2", "1"])):
+            assert labels_of(y, ("1", "2"), 2)[0].tolist() == [1, 0]
+        for y in ([5, 3], (np.int8(5), np.array(3)), np.array([5.0, 3.0]), np.array([5, 3], object)):
+            assert labels_of(y, (3, 5), 2)[0].tolist() == [1, 0]
 
     def test_eight_threads(self, folder, pictures):
         runtime = load(folder, threads=1)
@@ -334,11 +343,16 @@ class TestArguments:
             ({"n_samples": 2}, "y must be given: this prior is conditional.*of 3, 5, 9"),
             ({"n_samples": 2, "y": [3, 4]}, "got 4. Choose of 3, 5, 9"),
             ({"n_samples": 2, "y": ["3", "5"]}, "got '3'"),
+            ({"n_samples": 2, "y": [3, "5"]}, "got '5'"),
+            ({"n_samples": 2, "y": [3, None]}, "got None"),
+            ({"n_samples": 2, "y": [3, np.nan]}, "got nan"),
             ({"n_samples": 2, "y": [3]}, r"got shape \(1,\) for 2 rows"),
             ({"n_samples": 0, "y": 3}, "n_samples must be a whole number above 0; got 0"),
             ({"n_samples": 1.5, "y": 3}, "n_samples must be"),
             ({"y": 3, "temperature": 0}, "temperature must be a finite number above 0; got 0"),
             ({"y": 3, "temperature": np.nan}, "temperature must be"),
+            ({"y": 3, "temperature": 1e-38}, "temperature must lie between 1e-30 and 1e30, .*got 1e-38.*top_k=1 draws"),
+            ({"y": 3, "temperature": 1e300}, "temperature must lie between 1e-30 and 1e30, .*got 1e.300"),
             ({"y": 3, "temperature": [1.0]}, "temperature must be"),
             ({"y": 3, "random_state": -1}, "random_state must be"),
         ],

@@ -29,13 +29,7 @@ def check_images(X: Any, layout: Layout, as_bytes: bool = False) -> np.ndarray:
         )
     if as_bytes:
         return X.reshape(len(X), *layout.image_shape)
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is reported as such
-        images = layout.to_images(X)
-    if not np.isfinite(images).all():
-        raise ValueError(
-            "X must be finite in float32; got NaN or infinity. Drop such rows, or fill them with np.nan_to_num."
-        )
-    return images
+    return layout.to_images(X)
 
 
 def check_codes(codes: Any, code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
@@ -89,6 +83,9 @@ def labels_of(y: Any, classes: tuple | None, n_rows: int) -> tuple[np.ndarray, .
             f"y must be one class, or one a row; got shape {values.shape} for {n_rows} rows. "
             "Pass [label] * n_samples for the same class everywhere."
         )
+    if isinstance(y, (list, tuple)):
+        # One by one: NumPy would turn the numbers of a list with text into text.
+        values = np.array([np.asarray(value).item() for value in y], dtype=object)
     index = {value: label for label, value in enumerate(classes)}
     unknown = [value for value in values.tolist() if value not in index]
     if unknown:
@@ -104,13 +101,19 @@ def check_temperature(temperature: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it is no finite number above 0.
+        If it is no finite number above 0, or one that float32 cannot divide logits by.
     """
-    if np.ndim(temperature) == 0 and isinstance(temperature, (int, float, np.number)):
-        scalar = np.array(temperature, np.float32)
-        if 0 < scalar < np.inf:
-            return scalar
-    raise ValueError(f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself.")
+    is_real = np.ndim(temperature) == 0 and isinstance(temperature, (int, float, np.integer, np.floating))
+    if not is_real or not 0 < temperature < np.inf:
+        raise ValueError(
+            f"temperature must be a finite number above 0; got {temperature!r}. 1 samples the prior itself."
+        )
+    if not 1e-30 <= temperature <= 1e30:
+        raise ValueError(
+            "temperature must lie between 1e-30 and 1e30, so that logits can be divided by it in float32; "
+            f"got {temperature!r}. For very low ones, top_k=1 draws the likeliest code."
+        )
+    return np.array(temperature, np.float32)
 
 
 def check_top_k(top_k: Any) -> np.ndarray:
