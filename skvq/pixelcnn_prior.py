@@ -274,7 +274,8 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         if self.code_shape is not None:
             wanted["code_shape"] = grid_shape(self.n_features_in_, self.code_shape)
         if classes is not None and self.classes_ is not None:
-            present["classes"], wanted["classes"] = self.classes_.tolist(), find_classes(self.classes_, classes).tolist()
+            present["classes"] = self.classes_.tolist()
+            wanted["classes"] = find_classes(self.classes_, classes).tolist()
         for name, value in wanted.items():
             if value != present[name]:
                 raise ValueError(
