@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from sources import readable
 
 from skvq import VQVAE, datasets, metrics
 from skvq.plotting import CodebookDisplay, CodeMapDisplay, LossCurveDisplay, ReconstructionDisplay
@@ -63,10 +64,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    args.output.mkdir(parents=True, exist_ok=True)
     fitted = {}
     with find_slices(args.data, quick=args.quick) as path:
-        for kind, (X, X_test) in open_kinds(path).items():
+        with readable(f"--data {path}"):
+            kinds = open_kinds(path)
+        args.output.mkdir(parents=True, exist_ok=True)
+        for kind, (X, X_test) in kinds.items():
             print(f"\n{kind}: {len(X)} of {len(np.unique(X.subjects))} patients to train on, ", end="")
             print(f"{len(X_test)} of {len(np.unique(X_test.subjects))} to test on")
             print(f"{X.size / 2**20:.0f} MiB of pixels, decoded batch by batch")
