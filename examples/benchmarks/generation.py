@@ -232,7 +232,7 @@ def draw(images: np.ndarray, labels: np.ndarray, classifier: DigitClassifier, ju
         halves[0].add_patch(plt.Rectangle(corner, width - 1, height - 1, fill=False, color="C3"))
         halves[0].text(corner[0] + 1.5, corner[1] + 2, str(read[i]), color="C3", va="top", fontsize="small")
     path = args.output / "generation.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 
