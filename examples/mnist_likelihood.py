@@ -127,7 +127,9 @@ def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folde
 
     figure, axes = plt.subplot_mosaic(
         [["completions", "surprise"], ["completions", "histogram"]],
-        figsize=(11, 5.2),
+        figsize=(13, 4.6),
+        width_ratios=[1.3, 1],
+        height_ratios=[1, 1.6],
         layout="constrained",
     )
     CompletionDisplay.from_estimator(vqvae, prior, X, y=y, n_images=9, random_state=seed, ax=axes["completions"])
@@ -139,11 +141,11 @@ def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folde
     edges = np.linspace(0, max(values.max() for values in bits.values()), 60)
     for kind, values in bits.items():
         axes["histogram"].hist(values, edges, histtype="stepfilled", alpha=0.55, label=kind)
-    axes["histogram"].set(xlabel="bits per image", yticks=[], title="How likely are they?", yscale="symlog")
-    axes["histogram"].spines[["top", "right", "left"]].set_visible(False)
-    axes["histogram"].legend(frameon=False, fontsize="small")
+    axes["histogram"].set(yscale="symlog", xlabel="bits per image", ylabel="images", title="How likely are they?")
+    axes["histogram"].spines[["top", "right"]].set_visible(False)
+    axes["histogram"].legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     path = folder / "mnist_likelihood.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

@@ -170,8 +170,8 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    size = (5.2 * len(columns), 10.8)
-    shape = {"height_ratios": [2.6, 1.6, 5.2], "squeeze": False, "layout": "constrained"}
+    size = (5.2 * len(columns), 9.6)
+    shape = {"height_ratios": [2.6, 2.0, 4.2], "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(3, len(columns), figsize=size, **shape)
     for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
         ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}\n{line}")
@@ -180,7 +180,7 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
         SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
     figure.suptitle(title)
     path = folder / "oasis_256.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

@@ -102,22 +102,22 @@ def draw(fitted: dict[str, tuple], folder: Path, title: str) -> Path:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(12, 6 * len(fitted)), layout="constrained")
+    figure = plt.figure(figsize=(12, 6.2 * len(fitted)), layout="constrained")
     figure.suptitle(title)
     for part, (kind, (vqvae, shown, ssim)) in zip(
         figure.subfigures(len(fitted), squeeze=False)[:, 0], fitted.items(), strict=True
     ):
         axes = part.subplot_mosaic(
-            [["reconstructions", "curves"], ["codes", "codebook"]], width_ratios=[1.4, 1], height_ratios=[1.45, 1]
+            [["reconstructions", "curves"], ["codes", "codebook"]], width_ratios=[1.25, 1], height_ratios=[1.2, 1]
         )
         ReconstructionDisplay.from_estimator(
             vqvae, shown, ax=axes["reconstructions"], title=f"{kind.capitalize()}: SSIM {ssim:.3f} on test patients"
         )
         CodeMapDisplay.from_estimator(vqvae, shown, ax=axes["codes"])
         LossCurveDisplay.from_estimator(vqvae, ax=axes["curves"], terms=["loss", "reconstruction_loss", "perplexity"])
-        CodebookDisplay.from_estimator(vqvae, ax=axes["codebook"])
+        CodebookDisplay.from_estimator(vqvae, ax=axes["codebook"], n_codes=64)
     path = folder / "oasis_80x80x3.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.05)
     return path
 
 
