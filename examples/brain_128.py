@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from sources import readable
 
 from skvq import VQVAE, datasets, metrics
 from skvq.plotting import CodeMapDisplay, LossCurveDisplay, ReconstructionDisplay
@@ -74,9 +75,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    args.output.mkdir(parents=True, exist_ok=True)
     with find_slices(args.data, quick=args.quick) as path:
-        splits = open_splits(path, args.manifest)
+        with readable(f"--data {path}"):
+            splits = open_splits(path, args.manifest)
+        args.output.mkdir(parents=True, exist_ok=True)
         if args.quick:
             splits = {name: slices[:: max(1, len(slices) // 32)] for name, slices in splits.items()}
         X, X_validate, X_test = splits["train"], np.asarray(splits["validate"]), np.asarray(splits["test"])

@@ -21,22 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
+from sources import load_digits
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq import VQVAE, PixelCNNPrior, metrics
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
-
-
-def load_digits(source: str | None, *, quick: bool) -> tuple[np.ndarray, ...]:
-    """Return X_train, y_train, X_test, y_test."""
-    if source == "openml":
-        X, y, X_test, y_test = datasets.fetch_mnist()
-    elif source is not None:
-        X, y, X_test, y_test = datasets.load_idx(source)
-    else:
-        X, y = datasets.load_mnist_sample()
-        X, y, X_test, y_test = X[:4500], y[:4500], X[4500:], y[4500:]
-    return (X[:1000], y[:1000], X_test[:200], y_test[:200]) if quick else (X, y, X_test, y_test)
 
 
 def fit(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
@@ -93,8 +82,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
+    X, y, X_test, y_test = load_digits(args.data)
+    if args.quick:
+        X, y, X_test, y_test = X[:1000], y[:1000], X_test[:200], y_test[:200]
     args.output.mkdir(parents=True, exist_ok=True)
-    X, y, X_test, y_test = load_digits(args.data, quick=args.quick)
     print(f"{len(X)} digits to train on, {len(X_test)} to test on")
     vqvae, prior = fit(X, y, args)
     report(vqvae, prior, X_test, y_test)
@@ -139,7 +130,7 @@ def draw(vqvae: VQVAE, X_test, new, labels, nearest, folder: Path) -> Path:
     SampleDisplay(new, labels, data_range=(0, 255)).plot(axes["new"], title="New digits, by label")
     SampleDisplay(nearest, data_range=(0, 255)).plot(axes["nearest"], title="The training digit nearest to each")
     path = folder / "mnist_generator.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

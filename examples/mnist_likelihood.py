@@ -27,18 +27,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from mnist_sample import load
 from sklearn.metrics import roc_auc_score
+from sources import load_digits
 
 import skvq
-from skvq import datasets, metrics
+from skvq import metrics
 from skvq.plotting import CompletionDisplay, SurpriseDisplay
-
-
-def unseen_digits(source: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return digits that mnist_generator.py did not train on, and their labels."""
-    if source is not None:
-        return datasets.load_idx(source)[2:]
-    X, y = datasets.load_mnist_sample()
-    return X[4500:], y[4500:]
 
 
 def log_likelihoods(prior: skvq.PixelCNNPrior, codes: np.ndarray) -> np.ndarray:
@@ -53,7 +46,9 @@ def strangers_to(digits: np.ndarray, source: str | None, seed: int) -> dict[str,
     strangers = {"upside down": digits[:, ::-1], "pixels shuffled": shuffled, "black": np.zeros_like(digits)}
     if source is None:
         return strangers
-    return {Path(source).name: datasets.load_idx(source)[2][: len(digits)], **strangers}
+    folder = Path(source).name
+    name = "clothes" if "fashion" in folder.lower() else folder
+    return {name: load_digits(source, "--strangers")[2][: len(digits)], **strangers}
 
 
 def main() -> None:
@@ -69,9 +64,11 @@ def main() -> None:
     vqvae, prior = load(args.models)
     if prior.classes_ is None:
         raise SystemExit(f"--models {args.models}: the prior there knows no labels. Fit it with conditional=True.")
-    X, y = unseen_digits(args.data)
+    _, _, X, y = load_digits(args.data)  # what mnist_generator.py did not train on
     half = len(X) // 2
     X_validation, X, y = X[:half], X[half : half + args.n], y[half : half + args.n]
+
+    strangers = strangers_to(X, args.strangers, args.seed)
 
     codes, X_hat = vqvae.transform(X), vqvae.reconstruct(X)
     under_labels = log_likelihoods(prior, codes)
@@ -88,7 +85,6 @@ def main() -> None:
 
     ours = mean_over_labels(under_labels)
     our_error = squared_error(X, X_hat)
-    strangers = strangers_to(X, args.strangers, args.seed)
     bits = {"digits": ours / -np.log(2)}
     print("strangers           bits an image   area by codes' likelihood   by reconstruction's error")
     for name, images in strangers.items():
@@ -131,7 +127,9 @@ def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folde
 
     figure, axes = plt.subplot_mosaic(
         [["completions", "surprise"], ["completions", "histogram"]],
-        figsize=(11, 5.2),
+        figsize=(13, 4.6),
+        width_ratios=[1.3, 1],
+        height_ratios=[1, 1.6],
         layout="constrained",
     )
     CompletionDisplay.from_estimator(vqvae, prior, X, y=y, n_images=9, random_state=seed, ax=axes["completions"])
@@ -143,11 +141,11 @@ def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folde
     edges = np.linspace(0, max(values.max() for values in bits.values()), 60)
     for kind, values in bits.items():
         axes["histogram"].hist(values, edges, histtype="stepfilled", alpha=0.55, label=kind)
-    axes["histogram"].set(xlabel="bits per image", yticks=[], title="How likely are they?", yscale="symlog")
-    axes["histogram"].spines[["top", "right", "left"]].set_visible(False)
-    axes["histogram"].legend(frameon=False, fontsize="small")
+    axes["histogram"].set(yscale="symlog", xlabel="bits per image", ylabel="images", title="How likely are they?")
+    axes["histogram"].spines[["top", "right"]].set_visible(False)
+    axes["histogram"].legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     path = folder / "mnist_likelihood.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

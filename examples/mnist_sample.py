@@ -73,7 +73,7 @@ def draw(drawn: dict[float, np.ndarray], labels: np.ndarray, data_range: tuple[f
     for ax, (temperature, digits) in zip(axes[0], drawn.items(), strict=True):
         SampleDisplay(digits, labels, data_range=data_range).plot(ax, title=f"temperature {temperature:g}")
     path = folder / "mnist_sample.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

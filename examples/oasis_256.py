@@ -7,8 +7,8 @@
 About half an hour on two cores, and half a minute with ``--quick``. Both autoencoders get equally many slices, and both
 priors equally many codes to learn from, so that one takes about as long as the other.
 
-- "32 codes" is what is often published: 64 × 64 positions, 32 embeddings of dimension 128, squared error, and a prior
-  that is told nothing. Of 4,096 codes it must guess each from those nearby.
+- "32 codes" stands on 64 × 64 positions: 32 embeddings of dimension 128, squared error, and a prior that is told
+  nothing. It has 4,096 codes to draw.
 - "512 codes" stands on 32 × 32 positions, so that each code says more, and the prior has a quarter to draw. The loss
   weighs structure (SSIM) beside absolute error, and the prior is told how high in the head the slice lies.
 """
@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from sources import readable
 
 from skvq import VQVAE, PixelCNNPrior, datasets, metrics
 from skvq.networks import losses
@@ -139,10 +140,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    args.output.mkdir(parents=True, exist_ok=True)
     columns = []
     with find_slices(args.data, quick=args.quick) as path:
-        X, levels, X_test, levels_test = load_slices(path)
+        with readable(f"--data {path}"):
+            X, levels, X_test, levels_test = load_slices(path)
+        args.output.mkdir(parents=True, exist_ok=True)
         if args.quick:
             thin = slice(None, None, max(1, len(X) // 32))
             X, levels, X_test, levels_test = X[thin], levels[thin], X_test[:8], levels_test[:8]
@@ -168,8 +170,8 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    size = (5.2 * len(columns), 10.8)
-    shape = {"height_ratios": [2.6, 1.6, 5.2], "squeeze": False, "layout": "constrained"}
+    size = (5.2 * len(columns), 9.6)
+    shape = {"height_ratios": [2.6, 2.0, 4.2], "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(3, len(columns), figsize=size, **shape)
     for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
         ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}\n{line}")
@@ -178,7 +180,7 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
         SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
     figure.suptitle(title)
     path = folder / "oasis_256.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from sources import readable
 
 from skvq import VQVAE, datasets, metrics
 from skvq.plotting import CodebookDisplay, CodeMapDisplay, LossCurveDisplay, ReconstructionDisplay
@@ -63,10 +64,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    args.output.mkdir(parents=True, exist_ok=True)
     fitted = {}
     with find_slices(args.data, quick=args.quick) as path:
-        for kind, (X, X_test) in open_kinds(path).items():
+        with readable(f"--data {path}"):
+            kinds = open_kinds(path)
+        args.output.mkdir(parents=True, exist_ok=True)
+        for kind, (X, X_test) in kinds.items():
             print(f"\n{kind}: {len(X)} of {len(np.unique(X.subjects))} patients to train on, ", end="")
             print(f"{len(X_test)} of {len(np.unique(X_test.subjects))} to test on")
             print(f"{X.size / 2**20:.0f} MiB of pixels, decoded batch by batch")
@@ -99,22 +102,22 @@ def draw(fitted: dict[str, tuple], folder: Path, title: str) -> Path:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(12, 6 * len(fitted)), layout="constrained")
+    figure = plt.figure(figsize=(12, 6.2 * len(fitted)), layout="constrained")
     figure.suptitle(title)
     for part, (kind, (vqvae, shown, ssim)) in zip(
         figure.subfigures(len(fitted), squeeze=False)[:, 0], fitted.items(), strict=True
     ):
         axes = part.subplot_mosaic(
-            [["reconstructions", "curves"], ["codes", "codebook"]], width_ratios=[1.4, 1], height_ratios=[1.45, 1]
+            [["reconstructions", "curves"], ["codes", "codebook"]], width_ratios=[1.25, 1], height_ratios=[1.2, 1]
         )
         ReconstructionDisplay.from_estimator(
             vqvae, shown, ax=axes["reconstructions"], title=f"{kind.capitalize()}: SSIM {ssim:.3f} on test patients"
         )
         CodeMapDisplay.from_estimator(vqvae, shown, ax=axes["codes"])
         LossCurveDisplay.from_estimator(vqvae, ax=axes["curves"], terms=["loss", "reconstruction_loss", "perplexity"])
-        CodebookDisplay.from_estimator(vqvae, ax=axes["codebook"])
+        CodebookDisplay.from_estimator(vqvae, ax=axes["codebook"], n_codes=64)
     path = folder / "oasis_80x80x3.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

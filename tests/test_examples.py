@@ -17,7 +17,9 @@ from little_files import zipped
 from skvq import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "brains.py")
+SHARED = {"brains.py", "sources.py"}
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in SHARED)
+DIGIT_SCRIPTS = ["mnist_generator.py", "own_quantizer.py", "quickstart.py", "search_loss_weights.py"]
 BRAIN_SCRIPTS = ["brain_128.py", "oasis_256.py", "oasis_80x80x3.py"]
 
 
@@ -173,6 +175,15 @@ def test_without_slices_an_example_says_where_to_get_them(run, script):
     assert "case_XXX_slice_N.nii.png" in str(stop.value)
     with pytest.raises(SystemExit, match=r"--data nowhere: there is nothing"):
         run(script, "--data", "nowhere")
+
+
+@pytest.mark.parametrize("script", [*DIGIT_SCRIPTS, *BRAIN_SCRIPTS])
+def test_a_folder_without_the_data_ends_an_example_in_one_line_and_leaves_nothing_behind(run, tmp_path, script):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match=r"^--data empty: (folder|path) must hold .*") as stop:
+        run(script, "--data", "empty")
+    assert "\n" not in str(stop.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_drawn_slices_have_masks_of_their_parts(slices):

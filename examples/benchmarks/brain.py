@@ -8,16 +8,17 @@
 The file has ``x_train``, ``x_test`` (n, 256, 256) uint8, and the patient of each slice in ``subject_train`` and
 ``subject_test``: nobody may be in both.
 
-    published-256    256 × 256, 64 × 64 codes of 32, embeddings of 128 numbers: the sizes of student projects on OASIS
+    published-256    256 × 256, 64 × 64 codes of 32, embeddings of 128 numbers
     codes-32x32      256 × 256, 32 × 32 codes of 512
     128x128          area averages of 128 × 128, 32 × 32 codes of 512
     80x80x3-ssim     area averages of 80 × 80, the grey repeated to three channels, 20 × 20 codes of 512; loss 1 - SSIM,
-                     10 epochs: a student project that gives a figure, 0.84, trained like that
+                     10 epochs
 
-Each trains for its seconds, or its epochs; the seconds are kept by :mod:`budget`. Beside it stand still-image codecs
-(``peers/codecs.py``) at the bits that the codes take when each is written down as a number of equal length. JPEG and
-WebP spend their bits where the image has something to tell. What the codes would take if each were coded by how often
-it stands at its place in training images is in the column "coded": the least that a prior would save.
+The loss of the others is 1 - SSIM and ten times the squared error. Each trains for its seconds, or its epochs; the
+seconds are kept by :mod:`budget`. Beside it stand still-image codecs (``peers/codecs.py``) at the bits that the codes
+take when each is written down as a number of equal length. JPEG and WebP spend their bits where the image has something
+to tell. What the codes would take if each were coded by how often it stands at its place in training images is in the
+column "coded": the least that a prior would save.
 
 SSIM is scikit-image's with the settings of the original paper (Gaussian window of sigma 1.5, population covariance),
 on grey values in [0, 1]: over the whole image, most of which is black here, and over the brain, which is what is not

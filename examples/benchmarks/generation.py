@@ -62,11 +62,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="500 digits, narrow networks, one epoch")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     X, y, X_test, y_test = load_images(args.data)
     if y is None:
         raise SystemExit(f"--data {args.data}: there are no labels in it, and these digits are drawn by label.")
+    args.output.mkdir(parents=True, exist_ok=True)
     if args.quick:
         X, y, X_test, y_test = X[:500], y[:500], X_test[:100], y_test[:100]
     epochs = 1 if args.quick else 5 if len(X) > 10_000 else 30
@@ -232,7 +232,7 @@ def draw(images: np.ndarray, labels: np.ndarray, classifier: DigitClassifier, ju
         halves[0].add_patch(plt.Rectangle(corner, width - 1, height - 1, fill=False, color="C3"))
         halves[0].text(corner[0] + 1.5, corner[1] + 2, str(read[i]), color="C3", va="top", fontsize="small")
     path = args.output / "generation.png"
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, bbox_inches="tight", pad_inches=0.05)
     return path
 
 

@@ -11,8 +11,9 @@ A VQVAE is fitted once; its codes are frozen in ``codes.npz`` in the output fold
     skvq-conditional  the same, which is also told each image's class (another question: an easier one)
     keras             the PixelCNN of the Keras documentation (see ``peers/keras_pixelcnn.py``)
     keras-linear      the same without the activations that its present version drops; only if asked for
-    uniform … left+up count tables, of skvq.metrics
-    xz                what ``xz -9e`` adds to a file of all training codes for the test codes after it
+    uniform, frequencies …
+                      count tables of skvq.metrics, from training codes: of all, at each position, beside each code
+    xz -9e            what it adds to a file of all training codes for the test codes after it
 
 The networks get the same threads and seconds, each in a process of its own, one at a time, seed by seed. The clock
 starts when a model begins to be built and stops for evaluations on test codes; PixelCNNPrior's own validation counts.
@@ -42,6 +43,14 @@ from data import add_data_argument, load_images, name_of
 from runs import environment, machine, print_table, run_interleaved, save_result, save_table, spread
 
 METHODS = ("skvq", "skvq-conditional", "keras")
+# What the table and the figure call them, and the figure's colours, whichever methods are in it.
+NAMES = {
+    "skvq": "PixelCNNPrior()",
+    "skvq-conditional": "PixelCNNPrior(conditional=True)",
+    "keras": "Keras example",
+    "keras-linear": "Keras example without activations",
+}
+COLORS = {"skvq": "C0", "keras": "C1", "skvq-conditional": "C2", "keras-linear": "C3"}
 
 
 def main() -> None:
@@ -241,11 +250,11 @@ def count_tables(codes: dict[str, np.ndarray], n_embeddings: int) -> dict[str, f
     shape = tuple(codes["code_shape"].tolist())
     return {
         "uniform": metrics.uniform_bits(n_embeddings),
-        "marginal": metrics.marginal_bits(*pair),
-        "xz": xz_bits(*pair),
-        "per position": metrics.per_position_bits(*pair),
-        "left": metrics.context_bits(*pair, shape, context="left"),
-        "left+up": metrics.context_bits(*pair, shape, context="left+up"),
+        "frequencies": metrics.marginal_bits(*pair),
+        "xz -9e": xz_bits(*pair),
+        "frequencies by position": metrics.per_position_bits(*pair),
+        "frequencies by left code": metrics.context_bits(*pair, shape, context="left"),
+        "frequencies by left and upper code": metrics.context_bits(*pair, shape, context="left+up"),
     }
 
 
@@ -265,7 +274,7 @@ def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Nam
     bits = tables | {m: float(np.mean([r["bits_per_code"] for r in runs])) for m, runs in by_method.items()}
     best_epoch = load_best_epoch(codes, args)
     if best_epoch:
-        bits[f"keras, best of {best_epoch['of']} epochs"] = best_epoch["test_bits_per_code"]
+        bits[best_epoch["name"]] = best_epoch["test_bits_per_code"]
     rows = []
     for name, value in sorted(bits.items(), key=lambda item: -item[1]):
         runs = by_method.get(name, [])
@@ -274,11 +283,11 @@ def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Nam
             seconds = max(r["seconds"] for r in runs)
         rows.append(
             {
-                "prior": name,
+                "prior": NAMES.get(name, name),
                 "bits a code": spread([r["bits_per_code"] for r in runs] or [value], 3),
                 "bits an image": f"{value * codes['codes_test'].shape[1]:.0f}",
-                "of left+up": f"{value / bits['left+up']:.3f}",
-                "of keras": f"{value / bits['keras']:.3f}" if "keras" in bits else "–",
+                "of left and upper": f"{value / bits['frequencies by left and upper code']:.3f}",
+                "of Keras": f"{value / bits['keras']:.3f}" if "keras" in bits else "–",
                 "parameters": f"{runs[0]['parameters']:,}" if runs else "–",
                 "seconds": "–" if seconds is None else f"{seconds:.1f}",
             }
@@ -292,7 +301,7 @@ def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Nam
     print_table(rows)
     print()
     for method, runs in by_method.items():
-        print(f"{method}: {'; '.join(dict.fromkeys(r['note'] for r in runs))}")
+        print(f"{NAMES[method]}: {'; '.join(dict.fromkeys(r['note'] for r in runs))}")
     print(machine())
     path = args.output / "prior.csv"
     plain = ("method", "seed", "bits_per_code", "seconds", "parameters", "note")
@@ -309,7 +318,7 @@ def load_best_epoch(codes: dict[str, np.ndarray], args: argparse.Namespace) -> d
     content = json.loads(path.read_text())
     if content["made_with"] != str(codes["made_with"]):
         return None
-    return {**content["best"], "of": len(content["epochs"])}
+    return {**content["best"], "name": f"Keras example, best of {len(content['epochs'])} epochs"}
 
 
 def draw(by_method: dict, tables: dict[str, float], best_epoch: dict | None, args: argparse.Namespace) -> Path:
@@ -322,16 +331,17 @@ def draw(by_method: dict, tables: dict[str, float], best_epoch: dict | None, arg
     figure, ax = plt.subplots(figsize=(8.6, 5.4), layout="constrained")
     levels = {name: value for name, value in tables.items() if name != "uniform"}
     if best_epoch:
-        levels[f"keras, best of {best_epoch['of']} epochs"] = best_epoch["test_bits_per_code"]
+        levels[best_epoch["name"]] = best_epoch["test_bits_per_code"]
     for value in levels.values():
         ax.axhline(value, color="0.6", linewidth=1, linestyle=":")
-    for color, (method, runs) in enumerate(by_method.items()):
+    for method in sorted(by_method, key=list(COLORS).index):
+        runs, color = by_method[method], COLORS[method]
         n_points = max(len(r["curve"]) for r in runs)
         points = np.array([r["curve"] for r in runs if len(r["curve"]) == n_points])  # (runs, points, 2)
         seconds, bits = points.mean(axis=0).T
-        ax.plot(seconds, bits, label=method, color=f"C{color}", marker="o", markersize=4, linewidth=2)
+        ax.plot(seconds, bits, label=NAMES[method], color=color, marker="o", markersize=4, linewidth=2)
         if len(points) > 1:
-            ax.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=f"C{color}", alpha=0.18)
+            ax.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=color, alpha=0.18)
     ticks = [mark * args.seconds for mark in (*MARKS, 1.0)]
     ax.set(xscale="log", xlabel="seconds of training", ylabel="bits a code, on test codes")
     ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
@@ -341,7 +351,18 @@ def draw(by_method: dict, tables: dict[str, float], best_epoch: dict | None, arg
     ax.legend(frameon=False)
     ax.set_title(f"{name_of(args.data)}, {args.n_embeddings} codes, {args.threads} threads")
     for name, height in spaced(levels, 0.045 * float(np.ptp(ax.get_ylim()))).items():
-        ax.text(1.01, height, name, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.35")
+        ax.annotate(
+            name,
+            (1, levels[name]),
+            (1.05, height),
+            xycoords=ax.get_yaxis_transform(),
+            textcoords=ax.get_yaxis_transform(),
+            va="center",
+            fontsize="small",
+            color="0.35",
+            # From the end of its level, as a name may stand above it.
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.8, "relpos": (0, 0.5), "shrinkA": 0},
+        )
     path = args.output / "prior.png"
     figure.savefig(path, dpi=130)
     return path

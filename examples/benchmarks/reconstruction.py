@@ -41,6 +41,8 @@ REQUIREMENTS = {
     "pythae": {"torch": "torch", "pythae": "pythae"},
     "pythae-4x4": {"torch": "torch", "pythae": "pythae"},
 }
+# Those of the figure, whichever methods are in it.
+COLORS = {method: f"C{i}" for i, method in enumerate((*METHODS, "pythae-4x4"))}
 N_SHOWN = 8
 
 
@@ -226,17 +228,18 @@ def draw(by_method: dict[str, list[dict]], args: argparse.Namespace) -> Path:
     from matplotlib.ticker import LogLocator
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), width_ratios=[1.15, 1], layout="constrained")
-    for color, (method, runs) in enumerate(by_method.items()):
+    for method, runs in by_method.items():
         n_points = max(len(r["curve"]) for r in runs)
         points = np.array([r["curve"] for r in runs if len(r["curve"]) == n_points])  # (runs, points, 2)
         seconds, errors = points.mean(axis=0).T
-        style = {"color": f"C{color}", "linewidth": 2.6 if method == "skvq" else 1.6, "marker": "o", "markersize": 4}
+        color = COLORS[method]
+        style = {"color": color, "linewidth": 2.6 if method == "skvq" else 1.6, "marker": "o", "markersize": 4}
         left.plot(seconds, errors, label=method, **style)
         if len(points) > 1:
-            left.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=f"C{color}", alpha=0.18)
+            left.fill_between(seconds, *np.quantile(points[..., 1], (0, 1), axis=0), color=color, alpha=0.18)
         if method == "pca":
             # It is done and stays where it is.
-            left.plot([seconds[-1], args.seconds], [errors[-1]] * 2, color=f"C{color}", linewidth=1.2, linestyle=":")
+            left.plot([seconds[-1], args.seconds], [errors[-1]] * 2, color=color, linewidth=1.2, linestyle=":")
     ticks = [mark * args.seconds for mark in (*MARKS, 1.0)]
     left.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="test MSE on [0, 1]")
     left.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])

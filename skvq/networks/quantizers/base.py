@@ -1,8 +1,7 @@
 """What every quantiser is: a map from latents to codes, and from codes to embeddings.
 
-A new quantiser is one file with one subclass. It overrides what differs: ``assign`` and ``embed`` if its codes
-are not nearest neighbours in a table, ``codebook_loss`` if its table learns by gradient, ``update`` if it learns
-by other means. It returns its loss terms unweighted; weighing them is the model's business.
+A new quantiser is one file with one subclass of :class:`Quantizer`, whose docstring lists what to override. It returns
+its loss terms unweighted; weighing them is the model's business.
 """
 
 from typing import Any, NamedTuple
@@ -42,10 +41,24 @@ class Quantizer(keras.layers.Layer):
     embedding_dim : int
         Length D of an embedding, which is the number of channels of the latents.
     decay : float
-        Weight of the past in the running averages of usage.
+        Weight of the past in the running averages of usage. ``VQVAE`` passes its own parameter, 0.95 by default.
 
     Notes
     -----
+    A subclass overrides what differs:
+
+    - ``codebook``, where the embeddings are not the rows of the table as they are;
+    - ``assign(latents)``, where a code is not the nearest embedding: latents (..., embedding_dim) to integer codes
+      (...). Choose by ``ops.top_k``, as ``ops.argmax`` cannot be exported from Keras on TensorFlow;
+    - ``embed(codes)``, where an embedding is not a row of ``codebook``;
+    - ``trains_table = True`` and ``codebook_loss(latents, codes)``, a scalar, where the table learns by gradient;
+    - ``update(latents, codes, counts)``, where it learns by other means: flat latents (n, embedding_dim), codes (n,)
+      and the uses (n_embeddings,) of each code in the batch;
+    - ``build(input_shape)``, where it has further weights, and with them ``replace(codes, embeddings, usage)``, so that
+      codes that are put elsewhere take these along;
+    - ``has_table = False``, with ``start`` and ``restart_dead`` that leave the codebook alone, where there is no table;
+    - ``call(latents, training)``, where all of this does not fit: it returns a :class:`Quantized`.
+
     Until :attr:`active` is set the quantiser hands the latents on and its losses are 0: a few steps of plain
     autoencoding put the latents where they want to be, and k-means then finds the codebook there.
 
