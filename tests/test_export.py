@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,9 +16,11 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
+from sklearn.exceptions import NotFittedError
 from stand_ins import StandInPrior, StandInVQ
 
 import skvq
+from skvq import VQVAE, PixelCNNPrior
 from skvq._graph import GraphFunction, TensorSpec
 from skvq.export import ExportError, _folder, _model, compare, export_onnx, to_onnx
 from skvq.export._child import models_from_child
@@ -241,6 +244,16 @@ class TestToOnnx:
         with pytest.raises(ValueError, match=message):
             to_onnx(estimators[0], "generator", prior=prior)
 
+    def test_unfitted_estimators(self, estimators):
+        for estimator, prior in ((PixelCNNPrior(), None), (VQVAE(), None), (estimators[0], PixelCNNPrior())):
+            with pytest.raises(NotFittedError, match="is not fitted yet"):
+                to_onnx(estimator, prior=prior)
+
+    @pytest.mark.parametrize("stranger", [np.inf, np.nan, None])
+    def test_classes_that_no_file_can_hold(self, estimators, stranger):
+        with pytest.raises(ExportError, match=f"classes must be finite numbers or texts to stand in .* got {stranger}"):
+            to_onnx(estimators[0], prior=StandInPrior(classes=(1.0, stranger)))
+
     def test_missing_converter_is_named(self, estimators, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else 1)
         with pytest.raises(ImportError, match=r'tf2onnx cannot be imported. Run: pip install "skvq\[tensorflow\]"'):
@@ -413,11 +426,17 @@ class TestFolder:
         assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", "manifest.json"]
         assert skvq.runtime.load(path).sample(2, y=3, random_state=0).shape[0] == 2
 
+    def test_parts_may_come_one_by_one(self, estimators, tmp_path):
+        path = export_onnx(*estimators, tmp_path / "few", parts=(part for part in ["decoder"]))
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "manifest.json"]
+
     @pytest.mark.parametrize(
         ("parts", "message"),
         [
             ("decoder", r"parts must be a sequence of names of parts; got 'decoder'\. Pass parts=\["),
             ([], r"got \[\]"),
+            (5, r"parts must be a sequence of names of parts; got 5\. Pass parts=\["),
+            ([None], r"got \[None\]"),
             (["decoder", "sampling"], r"part must be one of 'encoder', .*; got 'sampling'"),
         ],
     )
@@ -493,6 +512,32 @@ class TestFolder:
         with pytest.raises(TypeError, match="path must be the folder to write; got None"):
             export_onnx(*estimators)
         assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+    def test_the_working_directory_is_not_replaced(self, estimators, folder, tmp_path, monkeypatch):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        for place in (empty, Path(shutil.copytree(folder, tmp_path / "toy"))):
+            before = sorted(os.listdir(place))
+            monkeypatch.chdir(place)
+            for path in (".", place, "../" + place.name):
+                with pytest.raises(
+                    ValueError, match=r"that can be replaced as a whole; .* is the working directory. Choose"
+                ):
+                    export_onnx(*estimators, path)
+            assert sorted(os.listdir(".")) == before
+
+    def test_a_mount_point_is_not_replaced(self, estimators, tmp_path, monkeypatch):
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path)
+        with pytest.raises(ValueError, match=r"is a mount point\. Choose a folder in it"):
+            export_onnx(*estimators, tmp_path)
+
+    def test_a_place_that_cannot_be_written_to(self, estimators, tmp_path, monkeypatch):
+        (tmp_path / "notes.txt").write_text("mine")
+        with pytest.raises(ValueError, match=r"in a folder that can be written to; .*notes\.txt is a file"):
+            export_onnx(*estimators, tmp_path / "notes.txt" / "deep" / "toy")
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+        with pytest.raises(ValueError, match=r"can be written to; .* is write-protected\. Choose another place"):
+            export_onnx(*estimators, tmp_path / "deep" / "toy")
 
     def test_a_link_stays_a_link(self, estimators, tmp_path):
         (tmp_path / "there").mkdir()
