@@ -245,6 +245,21 @@ class TestEstimators:
         np.testing.assert_allclose(trained.score_samples(codes, labels), prior.score_samples(codes, labels), rtol=1e-5)
         assert "log_likelihood" in trained._sessions
 
+    def test_all_ways_to_draw_give_the_same(self, trained, vqvae, prior, tmp_path):
+        ways = {
+            ("generator",): False,
+            ("sampler", "decoder"): False,
+            ("controlled_sampler", "decoder"): True,
+            ("controlled_generator",): True,
+            ("sampler", "decoder", "controlled_generator"): True,
+        }
+        for number, (parts, can_choose) in enumerate(ways.items()):
+            runtime = load(export_onnx(vqvae, prior, tmp_path / str(number), parts=parts))
+            for choice in ({}, {"top_k": 2}) if can_choose else ({},):
+                np.testing.assert_array_equal(
+                    runtime.sample(3, 1, **choice, random_state=0), trained.sample(3, 1, **choice, random_state=0)
+                )
+
     def test_single_files_that_choose(self, trained, vqvae, prior, tmp_path):
         onnx.save(to_onnx(vqvae, "controlled_generator", prior=prior), tmp_path / "generator.onnx")
         for choice in ({"top_k": 2}, {}):
@@ -258,6 +273,8 @@ class TestEstimators:
         )
         with pytest.raises(ValueError, match=r"sample with top_k or top_p needs the part 'controlled_generator'"):
             load(trained.source.path / "generator.onnx").sample(3, 1, top_p=0.5)
+        with pytest.raises(ValueError, match=r"sample needs the part 'generator', or 'sampler' with 'decoder'; "):
+            alone.sample(3, 1)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -366,6 +383,9 @@ class TestArguments:
     def test_a_sampler_that_cannot_choose(self, runtime):
         with pytest.raises(ValueError, match="sample_codes with top_k or top_p needs the part 'controlled_sampler'"):
             runtime.sample_codes(2, 3, top_k=2)
+        message = "sample with .* needs the part 'controlled_generator', or 'controlled_sampler' with 'decoder'"
+        with pytest.raises(ValueError, match=message):
+            runtime.sample(2, 3, top_k=2)
         with pytest.raises(ValueError, match="complete needs the part 'controlled_sampler'"):
             runtime.complete(np.zeros((2, 16), int), np.ones(16, bool), 3)
 
