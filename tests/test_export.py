@@ -311,7 +311,7 @@ class TestConversionFailures:
         function = GraphFunction("odd", lambda a, b, c: (c * 2, a + 1), *rim, None)
         model = Converter().model(function)
         assert [tensor.name for tensor in model.graph.input] == ["a", "b", "c"]
-        assert compare(function, model, np.random.default_rng(0).random((3, 2, 3))).ok
+        assert compare(function, model, tuple(np.random.default_rng(0).random((3, 2, 3)))).ok
 
     def test_an_input_handed_on_is_an_output(self):
         function = self.function(lambda x: (x,))
@@ -398,6 +398,18 @@ class TestCompare:
         assert compare(vqvae, to_onnx(vqvae), (np.zeros((2, 8, 8, 1)),)).n_codes == 32
         with pytest.raises(ValueError, match="got 'generator'"):
             compare(vqvae, model, inputs)
+
+    @pytest.mark.parametrize("wrong", [np.zeros((2, 8, 8, 1)), np.zeros((1, 8, 8, 1)), (), (np.zeros(3),) * 2, 5])
+    def test_one_array_an_input(self, functions, models, wrong):
+        message = r"inputs must be a tuple of one array for each input of the part 'encoder', images; got .*\(images,\)"
+        with pytest.raises(ValueError, match=message):
+            compare(functions["encoder"], models["encoder"], wrong)
+
+    def test_models_that_are_none(self, functions):
+        with pytest.raises(TypeError, match=r"model must be an onnx.ModelProto or bytes; got 'x\.onnx'"):
+            compare(functions["encoder"], "x.onnx", (np.zeros((2, 8, 8, 1)),))
+        with pytest.raises(ValueError, match="got 3 bytes that are none"):
+            compare(functions["encoder"], b"abc", (np.zeros((2, 8, 8, 1)),))
 
     def test_a_model_that_cannot_run(self, functions, models):
         with pytest.raises(ExportError, match="cannot run the part 'encoder'"):
