@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from publish import Recipe, add_arguments, publish
+from publish import Recipe, parse, publish
 
 from skvq import VQVAE, PixelCNNPrior, datasets
 
@@ -48,8 +48,7 @@ def load_slices(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="an .npz file, or slices in the layout of OASIS")
-    add_arguments(parser)
-    args = parser.parse_args()
+    args = parse(parser)
     X, X_test = load_slices(args.data)
     if args.quick:
         X, X_test = X[:64], X_test[:16]

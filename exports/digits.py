@@ -9,7 +9,7 @@ import os
 # TensorFlow reports on its own work at length; the figures below should be seen.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from publish import Recipe, add_arguments, publish
+from publish import Recipe, parse, publish
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -30,8 +30,7 @@ RECIPE = Recipe(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    args = parser.parse_args()
+    args = parse(parser)
     X, y = load_digits(return_X_y=True)
     X = X.reshape(-1, 8, 8).astype("float32")
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)

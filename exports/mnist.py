@@ -10,7 +10,7 @@ import os
 # TensorFlow reports on its own work at length; the figures below should be seen.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from publish import Recipe, add_arguments, publish
+from publish import Recipe, parse, publish
 
 from skvq import VQVAE, PixelCNNPrior, datasets
 
@@ -30,8 +30,7 @@ RECIPE = Recipe(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a folder with the four idx.gz files; default: OpenML")
-    add_arguments(parser)
-    args = parser.parse_args()
+    args = parse(parser)
     X, y, X_test, y_test = datasets.fetch_mnist() if args.data is None else datasets.load_idx(args.data)
     if args.quick:
         X, y, X_test, y_test = X[:1000], y[:1000], X_test[:200], y_test[:200]

@@ -5,6 +5,9 @@ estimators; the prior's bits alone are the estimator's, as no file that tells th
 """
 
 import argparse
+import os
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import numpy as np
 
 import skvq
 from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq.export._folder import check_target, write_folder
 
 HERE = Path(__file__).parent
 PARTS = ("encoder", "decoder", "generator")
@@ -86,11 +90,17 @@ class Recipe:
     label: int | None = None
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what all recipes have."""
-    parser.add_argument("--output", type=Path, default=HERE, help="where the folder and the card go (default: here)")
-    parser.add_argument("--quick", action="store_true", help="one epoch of each: to see that it works")
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Add what all recipes have, and parse."""
+    parser.add_argument("--output", type=Path, help="where the folder and the card go (default: here)")
+    parser.add_argument("--quick", action="store_true", help="one epoch of each: to see that it works; needs --output")
     parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    if args.output is None:
+        if args.quick:
+            parser.error("--quick needs --output FOLDER: files of one epoch must not replace the shipped ones.")
+        args.output = HERE
+    return args
 
 
 def publish(
@@ -101,19 +111,45 @@ def publish(
     y_test: np.ndarray | None,
     args: argparse.Namespace,
 ) -> Path:
-    """Export, verify and describe; return the card's path.
+    """Export, verify and describe; return the card's path. Until all is done, what was published before stays.
 
     Raises
     ------
     SystemExit
         If a file is too large, or answers something else than the estimators do.
+    ValueError
+        If the folder holds anything but an earlier export.
     """
-    folder = skvq.export_onnx(vqvae, prior, args.output / recipe.name, parts=PARTS)
+    target = check_target(args.output / recipe.name)
+    args.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=args.output) as workshop:  # of the same disk
+        made = make(recipe, vqvae, prior, X_test, y_test, args.seed, Path(workshop))
+        write_folder(target, {path.name: path.read_bytes() for path in made.iterdir()})
+        for suffix in (".png", ".md"):
+            os.replace(made.with_suffix(suffix), target.with_suffix(suffix))
+    card = target.with_suffix(".md")
+    print(f"card: {card}")
+    return card
+
+
+def make(
+    recipe: Recipe,
+    vqvae: VQVAE,
+    prior: PixelCNNPrior,
+    X_test: np.ndarray,
+    y_test: np.ndarray | None,
+    seed: int,
+    output: Path,
+) -> Path:
+    """Write and verify the folder, with the card and the picture beside it; return the folder."""
+    folder = skvq.export_onnx(vqvae, prior, output / recipe.name, parts=PARTS)
     for path in folder.glob("*.onnx"):
         if path.stat().st_size > MOST_BYTES:
-            raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}: take fewer channels.")
+            raise SystemExit(
+                f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}: take fewer channels."
+            )
     runtime = skvq.runtime.load(folder)
-    parity = verify(runtime, vqvae, prior, X_test, args.seed)
+    parity = verify(runtime, vqvae, prior, X_test, seed)
     codes = runtime.transform(X_test)
     X_hat = runtime.inverse_transform(codes)
     low, high = vqvae.data_range_
@@ -134,12 +170,11 @@ def publish(
     }
     for name, figure in figures.items():
         print(f"{name:44s} {figure}")
-    samples, labels = draw(runtime, args.seed)
-    save_picture(samples, labels, (low, high), args.output / f"{recipe.name}.png")
-    card = args.output / f"{recipe.name}.md"
-    card.write_text(text_of(recipe, runtime, vqvae, prior, figures, parity, len(X_test)), encoding="utf-8")
-    print(f"card: {card}")
-    return card
+    samples, labels = draw(runtime, seed)
+    save_picture(samples, labels, (low, high), folder.with_suffix(".png"))
+    card = text_of(recipe, runtime, vqvae, prior, figures, parity, len(X_test))
+    folder.with_suffix(".md").write_text(card, encoding="utf-8")
+    return folder
 
 
 def verify(runtime, vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, seed: int) -> str:

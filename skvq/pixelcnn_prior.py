@@ -498,6 +498,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         -------
         dict of GraphFunction
         """
+        check_is_fitted(self)
         n_classes = 0 if self.classes_ is None else len(self.classes_)
         return prior_graphs(self._network(), n_classes, self._logits)
 

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,9 +16,11 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
+from sklearn.exceptions import NotFittedError
 from stand_ins import StandInPrior, StandInVQ
 
 import skvq
+from skvq import VQVAE, PixelCNNPrior
 from skvq._graph import GraphFunction, TensorSpec
 from skvq.export import ExportError, _folder, _model, compare, export_onnx, to_onnx
 from skvq.export._child import models_from_child
@@ -241,6 +244,16 @@ class TestToOnnx:
         with pytest.raises(ValueError, match=message):
             to_onnx(estimators[0], "generator", prior=prior)
 
+    def test_unfitted_estimators(self, estimators):
+        for estimator, prior in ((PixelCNNPrior(), None), (VQVAE(), None), (estimators[0], PixelCNNPrior())):
+            with pytest.raises(NotFittedError, match="is not fitted yet"):
+                to_onnx(estimator, prior=prior)
+
+    @pytest.mark.parametrize("stranger", [np.inf, np.nan, None])
+    def test_classes_that_no_file_can_hold(self, estimators, stranger):
+        with pytest.raises(ExportError, match=f"classes must be finite numbers or texts to stand in .* got {stranger}"):
+            to_onnx(estimators[0], prior=StandInPrior(classes=(1.0, stranger)))
+
     def test_missing_converter_is_named(self, estimators, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else 1)
         with pytest.raises(ImportError, match=r'tf2onnx cannot be imported. Run: pip install "skvq\[tensorflow\]"'):
@@ -298,7 +311,7 @@ class TestConversionFailures:
         function = GraphFunction("odd", lambda a, b, c: (c * 2, a + 1), *rim, None)
         model = Converter().model(function)
         assert [tensor.name for tensor in model.graph.input] == ["a", "b", "c"]
-        assert compare(function, model, np.random.default_rng(0).random((3, 2, 3))).ok
+        assert compare(function, model, tuple(np.random.default_rng(0).random((3, 2, 3)))).ok
 
     def test_an_input_handed_on_is_an_output(self):
         function = self.function(lambda x: (x,))
@@ -386,6 +399,18 @@ class TestCompare:
         with pytest.raises(ValueError, match="got 'generator'"):
             compare(vqvae, model, inputs)
 
+    @pytest.mark.parametrize("wrong", [np.zeros((2, 8, 8, 1)), np.zeros((1, 8, 8, 1)), (), (np.zeros(3),) * 2, 5])
+    def test_one_array_an_input(self, functions, models, wrong):
+        message = r"inputs must be a tuple of one array for each input of the part 'encoder', images; got .*\(images,\)"
+        with pytest.raises(ValueError, match=message):
+            compare(functions["encoder"], models["encoder"], wrong)
+
+    def test_models_that_are_none(self, functions):
+        with pytest.raises(TypeError, match=r"model must be an onnx.ModelProto or bytes; got 'x\.onnx'"):
+            compare(functions["encoder"], "x.onnx", (np.zeros((2, 8, 8, 1)),))
+        with pytest.raises(ValueError, match="got 3 bytes that are none"):
+            compare(functions["encoder"], b"abc", (np.zeros((2, 8, 8, 1)),))
+
     def test_a_model_that_cannot_run(self, functions, models):
         with pytest.raises(ExportError, match="cannot run the part 'encoder'"):
             compare(functions["encoder"], models["decoder"], (np.zeros((2, 8, 8, 1)),))
@@ -413,11 +438,17 @@ class TestFolder:
         assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", "manifest.json"]
         assert skvq.runtime.load(path).sample(2, y=3, random_state=0).shape[0] == 2
 
+    def test_parts_may_come_one_by_one(self, estimators, tmp_path):
+        path = export_onnx(*estimators, tmp_path / "few", parts=(part for part in ["decoder"]))
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "manifest.json"]
+
     @pytest.mark.parametrize(
         ("parts", "message"),
         [
             ("decoder", r"parts must be a sequence of names of parts; got 'decoder'\. Pass parts=\["),
             ([], r"got \[\]"),
+            (5, r"parts must be a sequence of names of parts; got 5\. Pass parts=\["),
+            ([None], r"got \[None\]"),
             (["decoder", "sampling"], r"part must be one of 'encoder', .*; got 'sampling'"),
         ],
     )
@@ -493,6 +524,32 @@ class TestFolder:
         with pytest.raises(TypeError, match="path must be the folder to write; got None"):
             export_onnx(*estimators)
         assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+    def test_the_working_directory_is_not_replaced(self, estimators, folder, tmp_path, monkeypatch):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        for place in (empty, Path(shutil.copytree(folder, tmp_path / "toy"))):
+            before = sorted(os.listdir(place))
+            monkeypatch.chdir(place)
+            for path in (".", place, "../" + place.name):
+                with pytest.raises(
+                    ValueError, match=r"that can be replaced as a whole; .* is the working directory. Choose"
+                ):
+                    export_onnx(*estimators, path)
+            assert sorted(os.listdir(".")) == before
+
+    def test_a_mount_point_is_not_replaced(self, estimators, tmp_path, monkeypatch):
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path)
+        with pytest.raises(ValueError, match=r"is a mount point\. Choose a folder in it"):
+            export_onnx(*estimators, tmp_path)
+
+    def test_a_place_that_cannot_be_written_to(self, estimators, tmp_path, monkeypatch):
+        (tmp_path / "notes.txt").write_text("mine")
+        with pytest.raises(ValueError, match=r"in a folder that can be written to; .*notes\.txt is a file"):
+            export_onnx(*estimators, tmp_path / "notes.txt" / "deep" / "toy")
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+        with pytest.raises(ValueError, match=r"can be written to; .* is write-protected\. Choose another place"):
+            export_onnx(*estimators, tmp_path / "deep" / "toy")
 
     def test_a_link_stays_a_link(self, estimators, tmp_path):
         (tmp_path / "there").mkdir()

@@ -1,6 +1,7 @@
 """Models in eight bits are smaller, run anywhere, and say what they cost."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -136,10 +137,27 @@ class TestReport:
     def test_kept_layers_stay_float(self, models, images):
         names = [node.name for node in models[0].graph.node if node.op_type == "Conv"]
         model, report = quantize(models[0], images, keep=names)
-        assert report.kept == tuple(names)
+        assert report.kept == tuple(f"encoder/{name}" for name in names)
         assert report.code_agreement == 1.0
         assert not [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
-        assert quantize(models[0], images, min_agreement=0.0)[1].kept == (names[0], names[-1])
+        assert quantize(models[0], images, min_agreement=0.0)[1].kept == (f"encoder/{names[0]}", f"encoder/{names[-1]}")
+
+    @pytest.mark.parametrize(
+        ("keep", "kept"),
+        [
+            ("Conv_0", ("encoder/Conv_0", "decoder/Conv_0")),
+            ("decoder/Conv_0", ("decoder/Conv_0",)),
+            ("encoder/Conv_0", ("encoder/Conv_0",)),
+        ],
+    )
+    def test_a_name_may_say_of_which_model(self, models, images, keep, kept):
+        pair, report = quantize(models, images, keep=(name for name in [keep]), min_agreement=0.0, max_mse_increase=1.0)
+        assert report.kept == kept
+        assert str(report).endswith(f"kept in float32: {', '.join(kept)}")
+        for part, model in zip(("encoder", "decoder"), pair, strict=True):
+            constants = {tensor.name for tensor in model.graph.initializer}
+            (weight,) = (node.input[1] for node in model.graph.node if node.name == "Conv_0")
+            assert (weight in constants) == (f"{part}/Conv_0" in kept)  # and not what a DequantizeLinear makes of one
 
 
 class TestWarnings:
@@ -168,6 +186,10 @@ class TestErrors:
             ({"X_calibration": np.full((3, 64), np.nan)}, "X_calibration must hold finite numbers"),
             ({"X_test": np.zeros((3, 7))}, "X_test must hold one or more rows"),
             ({"keep": ["Conv_99"]}, "keep must hold names of the model's nodes; got 'Conv_99'"),
+            ({"keep": ["encoder/Conv_99"]}, "got 'encoder/Conv_99', which is none"),
+            ({"keep": [["Conv_0"]]}, r"got \['Conv_0'\], which is none"),
+            ({"keep": "Conv_0"}, "keep must be a sequence of names of nodes, or None; got 'Conv_0'"),
+            ({"keep": 0}, "keep must be a sequence of names of nodes, or None; got 0"),
             ({"min_agreement": 95}, r"min_agreement must be a number in \[0, 1\]; got 95"),
             ({"max_mse_increase": "low"}, "max_mse_increase must be a number"),
         ],
@@ -180,6 +202,27 @@ class TestErrors:
     def test_codes_that_are_no_whole_numbers(self, models):
         with pytest.raises(ValueError, match="must hold whole numbers that int64 has room for"):
             quantize(models[1], some_codes() + 0.5)
+
+    @pytest.mark.parametrize("shift", [-12, 12])
+    def test_codes_that_the_decoder_does_not_know(self, models, shift):
+        message = rf"must hold codes in \[0, 12\), .* got {shift} to {shift + 11}\. Pass what the encoder"
+        with pytest.raises(ValueError, match="X_calibration " + message):
+            quantize(models[1], some_codes() + shift)
+        with pytest.raises(ValueError, match="X_test " + message):
+            quantize(models[1], some_codes(), X_test=some_codes() + shift)
+
+    def test_shares_may_be_numpys(self, models):
+        quantize(models[1], some_codes(), min_agreement=np.float32(0.5), max_mse_increase=np.float64(1))
+
+    @pytest.mark.parametrize("wrong", ["encoder.onnx", Path("encoder.onnx"), ["encoder.onnx"]])
+    def test_paths_are_no_models(self, images, wrong):
+        message = r"model must be an onnx.ModelProto or bytes; got .*encoder\.onnx.*Of a file, pass .*read_bytes\(\)"
+        with pytest.raises(TypeError, match=message):
+            quantize(wrong, images)
+
+    def test_bytes_that_are_no_model(self, images):
+        with pytest.raises(ValueError, match="model must be the bytes of an ONNX file; got 3 bytes that are none"):
+            quantize(b"abc", images)
 
     def test_other_models(self, models, vqvae, images):
         for wrong in (to_onnx(vqvae, "reconstruct"), (models[1], models[0]), (models[0], models[0]), ()):

@@ -1,5 +1,7 @@
 """What ``exports/`` ships: ready-made files that work as they lie there, and recipes that make such files."""
 
+import argparse
+import importlib
 import runpy
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import skvq
 from skvq.datasets import load_idx
@@ -42,6 +45,12 @@ def write_slices(folder):
     arrays |= {f"subject_{name}": np.full(n, patient) for name, (n, patient) in splits.items()}
     np.savez(path, **arrays)
     return path
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    monkeypatch.syspath_prepend(EXPORTS)
+    return importlib.import_module("publish")
 
 
 DATA = {"digits": None, "mnist": write_mnist, "brain": write_slices}
@@ -100,3 +109,55 @@ def test_a_recipe_fits_exports_verifies_and_describes(name, tmp_path, monkeypatc
     for file in skvq.runtime.load(tmp_path / "out" / name).source.parts.values():
         assert f"`{name}/{file.path.name}`" in card
     assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
+
+
+def test_quick_files_do_not_replace_the_shipped_ones(publish, capsys):
+    def parsed(*arguments):
+        return publish.parse(argparse.ArgumentParser(), arguments)
+
+    assert parsed().output == EXPORTS
+    assert parsed("--quick", "--output", "out").output == Path("out")
+    with pytest.raises(SystemExit):
+        parsed("--quick")
+    assert "--quick needs --output FOLDER" in capsys.readouterr().err
+
+
+class TestPublish:
+    @pytest.fixture
+    def arguments(self, publish, vqvae, prior, images, labels, tmp_path):
+        pytest.importorskip("matplotlib")
+        recipe = publish.Recipe("bars", "Bars", "Bars.", "Drawn.", "the same", "None.", "python bars.py", 1)
+        return recipe, vqvae, prior, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
+
+    def test_folder_card_and_picture(self, publish, arguments):
+        args = arguments[-1]
+        (args.output / "bars").mkdir(parents=True)
+        assert publish.publish(*arguments) == (args.output / "bars.md").resolve()
+        assert sorted(path.name for path in args.output.iterdir()) == ["bars", "bars.md", "bars.png"]
+        assert skvq.runtime.load(args.output / "bars").parts == publish.PARTS
+        assert "`bars/encoder.onnx`" in (args.output / "bars.md").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("stage", ["too large", "unlike", "no picture"])
+    def test_failure_leaves_what_was_published(self, publish, arguments, monkeypatch, stage):
+        publish.publish(*arguments)
+        (recipe, vqvae, *others, args) = arguments
+        before = {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()}
+        expected = SystemExit
+        if stage == "too large":
+            monkeypatch.setattr(publish, "MOST_BYTES", 1000)
+        elif stage == "unlike":
+            monkeypatch.setattr(type(vqvae), "transform", lambda self, X: np.zeros((len(X), 4), int))
+        else:
+            expected = ZeroDivisionError
+            monkeypatch.setattr(publish, "save_picture", lambda *_: 1 / 0)
+        with pytest.raises(expected):
+            publish.publish(recipe, clone(vqvae).set_params(max_iter=1).fit(others[1]), *others, args)
+        assert {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()} == before
+
+    def test_a_folder_of_others_is_not_replaced(self, publish, arguments):
+        args = arguments[-1]
+        (args.output / "bars").mkdir(parents=True)
+        (args.output / "bars" / "notes.txt").write_text("mine")
+        with pytest.raises(ValueError, match=r"holds notes\.txt"):
+            publish.publish(*arguments)
+        assert [path.name for path in args.output.rglob("*")] == ["bars", "notes.txt"]

@@ -254,6 +254,21 @@ class TestEstimators:
         np.testing.assert_allclose(trained.score_samples(codes, labels), prior.score_samples(codes, labels), rtol=1e-5)
         assert "log_likelihood" in trained._sessions
 
+    def test_all_ways_to_draw_give_the_same(self, trained, vqvae, prior, tmp_path):
+        ways = {
+            ("generator",): False,
+            ("sampler", "decoder"): False,
+            ("controlled_sampler", "decoder"): True,
+            ("controlled_generator",): True,
+            ("sampler", "decoder", "controlled_generator"): True,
+        }
+        for number, (parts, can_choose) in enumerate(ways.items()):
+            runtime = load(export_onnx(vqvae, prior, tmp_path / str(number), parts=parts))
+            for choice in ({}, {"top_k": 2}) if can_choose else ({},):
+                np.testing.assert_array_equal(
+                    runtime.sample(3, 1, **choice, random_state=0), trained.sample(3, 1, **choice, random_state=0)
+                )
+
     def test_single_files_that_choose(self, trained, vqvae, prior, tmp_path):
         onnx.save(to_onnx(vqvae, "controlled_generator", prior=prior), tmp_path / "generator.onnx")
         for choice in ({"top_k": 2}, {}):
@@ -267,6 +282,8 @@ class TestEstimators:
         )
         with pytest.raises(ValueError, match=r"sample with top_k or top_p needs the part 'controlled_generator'"):
             load(trained.source.path / "generator.onnx").sample(3, 1, top_p=0.5)
+        with pytest.raises(ValueError, match=r"sample needs the part 'generator', or 'sampler' with 'decoder'; "):
+            alone.sample(3, 1)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -383,6 +400,9 @@ class TestArguments:
     def test_a_sampler_that_cannot_choose(self, runtime):
         with pytest.raises(ValueError, match="sample_codes with top_k or top_p needs the part 'controlled_sampler'"):
             runtime.sample_codes(2, 3, top_k=2)
+        message = "sample with .* needs the part 'controlled_generator', or 'controlled_sampler' with 'decoder'"
+        with pytest.raises(ValueError, match=message):
+            runtime.sample(2, 3, top_k=2)
         with pytest.raises(ValueError, match="complete needs the part 'controlled_sampler'"):
             runtime.complete(np.zeros((2, 16), int), np.ones(16, bool), 3)
 
@@ -450,6 +470,20 @@ class TestRefusals:
         with pytest.raises(ModelFileError, match=r"decoder\.onnx must have the SHA-256"):
             runtime.inverse_transform(np.zeros((1, 16), int))
 
+    def test_a_single_file_changed_after_loading(self, copy):
+        runtime = load(copy / "decoder.onnx")
+        onnx.save(to_onnx(StandInVQ(seed=1), "decoder"), copy / "decoder.onnx")
+        with pytest.raises(ModelFileError, match=r"decoder\.onnx must have the SHA-256 .* it had when it was loaded"):
+            runtime.inverse_transform(np.zeros((1, 16), int))
+
+    @pytest.mark.parametrize("name", ["copy", "copy/decoder.onnx"])
+    def test_the_working_directory_may_change(self, copy, monkeypatch, name):
+        monkeypatch.chdir(copy.parent)
+        runtime = load(name)
+        monkeypatch.chdir(copy)
+        assert runtime.inverse_transform(np.zeros((1, 16), int)).shape == (1, 8, 8)
+        assert runtime.source.path == copy.parent / name
+
     def test_a_missing_file(self, copy):
         (copy / "prior.onnx").unlink()
         with pytest.raises(FileNotFoundError, match=r"prior\.onnx is missing, which manifest\.json names"):
@@ -460,11 +494,7 @@ class TestRefusals:
         [
             (lambda m: m.update(format_version=2), "has format version 2; this skvq reads 1"),
             (lambda m: m.update(format="other"), "was not written by skvq"),
-            (lambda m: m.pop("files"), "incomplete or damaged.*'files'"),
-            (lambda m: m.update(files=[1]), "incomplete or damaged"),
-            (lambda m: m["files"]["encoder.onnx"].pop("sha256"), "incomplete or damaged.*'sha256'"),
-            (lambda m: m["files"]["encoder.onnx"]["inputs"][0].pop("dtype"), "incomplete or damaged.*'dtype'"),
-            (lambda m: m["files"].update({"../x.onnx": m["files"].pop("encoder.onnx")}), "not in its own folder"),
+            (lambda m: m.update({"files": {"../x.onnx": m["files"]["encoder.onnx"]}}), "not in its own folder"),
         ],
     )
     def test_a_manifest_that_is_not_ours(self, copy, change, message):
@@ -472,9 +502,65 @@ class TestRefusals:
         with pytest.raises(ModelFileError, match=message):
             load(copy)
 
-    def test_a_manifest_that_is_no_json(self, copy):
-        (copy / "manifest.json").write_text("{")
-        with pytest.raises(ModelFileError, match="description is not JSON"):
+    @pytest.mark.parametrize(
+        ("entry", "value", "message"),
+        [
+            ("files", None, "files must be an object that is not empty; got nothing"),
+            ("files", [1], r"files must be an object that is not empty; got \[1\]"),
+            ("files", {}, "files must be an object that is not empty"),
+            ("files/encoder.onnx", 3, r"files/encoder\.onnx must be an object"),
+            ("files/encoder.onnx/part", ["encoder"], "encoder.onnx/part must be a text"),
+            ("files/encoder.onnx/part", "decoder", r"decoder\.onnx/part must be of no other file; got 'decoder'"),
+            ("files/encoder.onnx/sha256", None, "encoder.onnx/sha256 must be 64 hexadecimal digits; got nothing"),
+            ("files/encoder.onnx/sha256", "é" * 64, "encoder.onnx/sha256 must be"),
+            ("files/encoder.onnx/bytes", "abc", "encoder.onnx/bytes must be a whole number above 0; got 'abc'"),
+            ("files/encoder.onnx/inputs", [], "encoder.onnx/inputs must be a list that is not empty"),
+            ("files/encoder.onnx/inputs/0", {}, "encoder.onnx/inputs/0/name must be a text; got nothing"),
+            ("files/encoder.onnx/outputs/0/dtype", None, "outputs/0/dtype must be a NumPy dtype of numbers"),
+            ("files/encoder.onnx/outputs/0/dtype", "foo", "outputs/0/dtype must be .* got 'foo'"),
+            ("files/encoder.onnx/outputs/0/shape", ["batch", "n"], "outputs/0/shape must be a list of whole numbers"),
+            ("code_shape", "44", "code_shape must be a list of whole numbers above 0; got '44'"),
+            ("code_shape", None, "code_shape must be a list"),
+            ("code_shape", [], "code_shape must be a list"),
+            ("n_embeddings", "64", "n_embeddings must be a whole number above 0; got '64'"),
+            ("n_embeddings", None, "n_embeddings must be .* got nothing"),
+            ("n_embeddings", True, "n_embeddings must be .* got True"),
+            ("layout", None, "layout must be an object; got nothing"),
+            ("layout/dtype", "foo", "layout/dtype must be a NumPy dtype of numbers; got 'foo'"),
+            ("layout/row_shape", [8, 9], r"layout/row_shape must be of images of shape \(8, 8, 1\); got \[8, 9\]"),
+            ("data_range", [1], r"data_range must be two finite numbers, the smaller first; got \[1\]"),
+            ("data_range", [0, np.nan], "data_range must be two finite numbers"),
+            ("prior", None, "prior must be an object"),
+            ("prior", [], "prior must be an object"),
+            ("prior/n_embeddings", 0, "prior/n_embeddings must be"),
+            ("prior/classes", [[0], [1]], "prior/classes must be null, or a list of finite numbers and texts"),
+            ("prior/classes", 5, "prior/classes must be"),
+            ("versions", "x", "versions must be an object of texts; got 'x'"),
+        ],
+    )
+    def test_a_manifest_with_a_wrong_entry(self, copy, entry, value, message):
+        def change(manifest):
+            *way, last = (int(key) if key.isdigit() else key for key in entry.split("/"))
+            for key in way:
+                manifest = manifest[key]
+            manifest[last] = value
+
+        rewrite(copy, change)
+        with pytest.raises(ModelFileError, match=rf"manifest\.json is incomplete or damaged: .*{message}"):
+            load(copy)
+
+    def test_metadata_with_a_wrong_entry(self, copy):
+        model = onnx.load(copy / "decoder.onnx")
+        entry = next(entry for entry in model.metadata_props if entry.key == "skvq.outputs")
+        entry.value = "[]"
+        onnx.save(model, copy / "decoder.onnx")
+        with pytest.raises(ModelFileError, match=r"decoder\.onnx is incomplete or damaged: outputs must be a list"):
+            load(copy / "decoder.onnx")
+
+    @pytest.mark.parametrize("text", ["{", "[" * 100_000])
+    def test_a_manifest_that_is_no_json(self, copy, text):
+        (copy / "manifest.json").write_text(text)
+        with pytest.raises(ModelFileError, match=r"manifest\.json is not an export of skvq: .* is not JSON"):
             load(copy)
 
     def test_files_past_the_limit(self, folder):
@@ -509,8 +595,8 @@ class TestRefusals:
     def test_bytes_that_are_no_model(self, copy, tmp_path, data):
         replace_model(copy, "encoder.onnx", data)
         (tmp_path / "alone.onnx").write_bytes(data)
-        for path in (copy, tmp_path / "alone.onnx"):
-            with pytest.raises(ModelFileError, match="not an ONNX model"):
+        for path, name in ((copy, "encoder"), (tmp_path / "alone.onnx", "alone")):
+            with pytest.raises(ModelFileError, match=rf"{name}\.onnx is not an ONNX model \(.*\)\. Export it again"):
                 load(path)
 
     def test_a_model_of_others(self, tmp_path):
@@ -653,6 +739,9 @@ class TestCommandLine:
     def test_errors_are_told(self, folder, tmp_path, capsys):
         assert main([str(tmp_path)]) == 1
         assert "is not an export of skvq" in capsys.readouterr().err
+        (tmp_path / "x.onnx").write_text("no model")
+        assert main([str(tmp_path / "x.onnx")]) == 1
+        assert "x.onnx is not an ONNX model (wire type" in capsys.readouterr().err
         assert main([str(folder), "--sample", "1", "--label", "4", "--png", str(tmp_path / "x.png")]) == 1
         assert "got '4'. Choose of 3, 5, 9" in capsys.readouterr().err
         with pytest.raises(SystemExit):

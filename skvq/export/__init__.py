@@ -73,6 +73,10 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
     ------
     ValueError
         If there is no such part, or the prior's codes are not the estimator's.
+    TypeError
+        If ``estimator`` or ``prior`` is none of skvq.
+    NotFittedError
+        If one is not fitted.
     ExportError
         If a part cannot be converted, or onnxruntime answers something else than Keras.
     ImportError
@@ -112,7 +116,8 @@ def export_onnx(
         Gives ``prior.onnx``, ``log_likelihood.onnx``, ``sampler.onnx``, ``controlled_sampler.onnx`` and
         ``generator.onnx``.
     path : path-like
-        The folder: new, empty, or an earlier export, which is replaced.
+        The folder: new, empty, or an earlier export, which is replaced as a whole; so neither the working directory
+        nor a mount point.
     parts : sequence of str, optional
         Which of the parts to write, by the names that :func:`to_onnx` takes; None writes all named above. Encoder,
         decoder and generator are all that :mod:`skvq.runtime` needs for codes, images and samples.
@@ -126,8 +131,11 @@ def export_onnx(
     Raises
     ------
     ValueError
-        If ``path`` holds anything else, the prior's codes are not those of ``vqvae``, or there is no such part.
-    ExportError, ImportError
+        If ``path`` holds anything else or cannot be written, the prior's codes are not those of ``vqvae``, or there is
+        no such part.
+    TypeError
+        If ``path`` is missing or no path.
+    TypeError, NotFittedError, ExportError, ImportError
         As :func:`to_onnx`. The folder is then as it was before.
 
     Examples

@@ -18,7 +18,8 @@ def check_target(path: str | os.PathLike) -> Path:
     TypeError
         If ``path`` is no path.
     ValueError
-        If something else is there: a file, or a folder with anything but an earlier export in it.
+        If something else is there: a file, or a folder with anything but an earlier export in it; or if the folder
+        cannot be written or replaced there.
     """
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise TypeError(
@@ -26,6 +27,12 @@ def check_target(path: str | os.PathLike) -> Path:
             'Call export_onnx(vqvae, prior, "exports/mnist"), or export_onnx(vqvae, path="exports/mnist").'
         )
     target = Path(path).resolve()  # a link to a folder stays a link
+    nearest = next((folder for folder in target.parents if os.path.exists(folder)), target)
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"path must be in a folder that can be written to; {nearest} is "
+            f"{'write-protected' if nearest.is_dir() else 'a file'}. Choose another place."
+        )
     if not target.exists():
         return target
     if not target.is_dir():
@@ -35,6 +42,13 @@ def check_target(path: str | os.PathLike) -> Path:
         raise ValueError(
             f"path must be new, empty, or an earlier export of skvq with nothing else in it; {target} holds "
             f"{', '.join(strangers[:5])}. Choose another folder, or move these files."
+        )
+    # A new folder takes the old one's place: whoever works in the old one would be left in a folder that is gone.
+    is_here = os.path.samefile(target, os.curdir)
+    if is_here or os.path.ismount(target):
+        raise ValueError(
+            f"path must be a folder that can be replaced as a whole; {target} is "
+            f"{'the working directory' if is_here else 'a mount point'}. Choose a folder in it: {target / 'export'}."
         )
     return target
 

@@ -131,9 +131,9 @@ def _tensor(spec: TensorSpec) -> dict:
 def _classes(classes: np.ndarray | None) -> list | None:
     values = None if classes is None else np.asarray(classes).tolist()
     for value in values or ():
-        if not isinstance(value, (str, int, float)) or value != value:
+        if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
             raise ExportError(
-                f"The prior's classes must be numbers or texts to stand in an exported file; got {value!r}. "
+                f"The prior's classes must be finite numbers or texts to stand in an exported file; got {value!r}. "
                 "Fit the prior to y of such values."
             )
     return values

@@ -65,6 +65,34 @@ class Converter:
         return self._graphs[id(function)][1]
 
 
+def proto_of(model: Any) -> Any:
+    """Return what a user gave as a model, an ``onnx.ModelProto`` or its bytes, as the former.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    ValueError
+        If the bytes are no model.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if isinstance(model, onnx.ModelProto):
+        return model
+    if not isinstance(model, bytes):
+        raise TypeError(
+            f"model must be an onnx.ModelProto or bytes; got {model!r}. Use what skvq.to_onnx returned. "
+            "Of a file, pass Path(file).read_bytes()."
+        )
+    try:
+        return onnx.load_model_from_string(model)
+    except DecodeError as error:
+        raise ValueError(
+            f"model must be the bytes of an ONNX file; got {len(model)} bytes that are none. Read the file again."
+        ) from error
+
+
 def check_valid(model: Any, part: str) -> None:
     """Raise unless ONNX's own checker accepts the model, shape inference included.
 

@@ -15,6 +15,7 @@ import numpy as np
 from skvq._graph import GraphFunction
 
 from ._errors import ExportError
+from ._model import proto_of
 from ._parts import Composition, choose, functions_of
 
 RELATIVE_TOLERANCE = 1e-5
@@ -89,7 +90,7 @@ def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any
         What the model was made of. For an estimator the part is read from the model's metadata.
     model : onnx.ModelProto or bytes
         As :func:`skvq.to_onnx` returned it, or a file's content.
-    inputs : sequence of ndarray
+    inputs : tuple or list of ndarray
         One array an input of the part, in the order of the graph: shapes, dtypes and units as there.
     prior : fitted prior, optional
         Where ``source`` is an autoencoder and the model a generator.
@@ -101,7 +102,10 @@ def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any
     Raises
     ------
     ValueError
-        If the model's part is not one that the estimator offers.
+        If the model's part is not one that the estimator offers, bytes are no model, or there is not one array for
+        each input.
+    TypeError
+        If ``source`` or ``model`` is none, such as a path.
     ExportError
         If the model cannot be run, or answers in another shape.
 
@@ -111,14 +115,23 @@ def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any
     >>> skvq.export.compare(vqvae, model, (images,)).ok  # doctest: +SKIP
     True
     """
-    import onnx
+    model = proto_of(model)
+    function = source
+    if not isinstance(source, GraphFunction):
+        part = json.loads({entry.key: entry.value for entry in model.metadata_props}.get("skvq.part", '""'))
+        function = choose(functions_of(source, prior), part)
+    _check_inputs(inputs, function)
+    return _compare(function, model, inputs, Reference(), magnitude_of(source))
 
-    if isinstance(model, bytes):
-        model = onnx.load_model_from_string(model)
-    if isinstance(source, GraphFunction):
-        return _compare(source, model, inputs, Reference())
-    part = json.loads({entry.key: entry.value for entry in model.metadata_props}.get("skvq.part", '""'))
-    return _compare(choose(functions_of(source, prior), part), model, inputs, Reference(), magnitude_of(source))
+
+def _check_inputs(inputs: Sequence[np.ndarray], function: GraphFunction) -> None:
+    if not isinstance(inputs, (tuple, list)) or len(inputs) != len(function.inputs):
+        names = ", ".join(spec.name for spec in function.inputs)
+        received = f"{len(inputs)} in a {type(inputs).__name__}" if isinstance(inputs, (tuple, list)) else type(inputs)
+        raise ValueError(
+            f"inputs must be a tuple of one array for each input of the part {function.name!r}, {names}; "
+            f"got {received}. Pass ({names}{',' * (len(function.inputs) == 1)})."
+        )
 
 
 def checked(function: GraphFunction, model: Any, reference: "Reference", magnitude: float = 1.0) -> ParityReport:

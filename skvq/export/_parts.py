@@ -1,6 +1,6 @@
 """From fitted estimators to the one function that a part's ONNX graph is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,20 +103,21 @@ def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFun
     return functions[part]
 
 
-def check_parts(parts: Sequence[str]) -> list[str]:
+def check_parts(parts: Iterable[str]) -> list[str]:
     """Return names of parts, each of them once.
 
     Raises
     ------
     ValueError
-        If there are none, or a single string stands for a sequence of them.
+        If there are none, or it is no sequence of texts.
     """
-    if isinstance(parts, str) or not len(parts):
+    names = list(parts) if isinstance(parts, Iterable) and not isinstance(parts, str) else []
+    if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(
             f"parts must be a sequence of names of parts; got {parts!r}. "
             'Pass parts=["encoder", "decoder", "generator"], or None for all.'
         )
-    return list(dict.fromkeys(parts))
+    return list(dict.fromkeys(names))
 
 
 def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) -> None:

@@ -24,6 +24,8 @@ def load(
 ) -> Runtime:
     """Open an export, checking every file in it.
 
+    A file is read again, and checked again, when its part is first used: until then it must stay where it is, as it is.
+
     Parameters
     ----------
     path : path-like
@@ -46,8 +48,8 @@ def load(
     FileNotFoundError
         If there is nothing at ``path``, or a file of the export is missing.
     ModelFileError
-        A ValueError: if it is no export of skvq, of an unknown version, differs from its manifest's SHA-256, is
-        too large, or uses operators or data from elsewhere.
+        A ValueError: if it is no export of skvq, of an unknown version, incomplete, differs from its manifest's
+        SHA-256, is too large, or uses operators or data from elsewhere.
     ValueError
         If a provider is not to be had, or a number is out of its range.
 

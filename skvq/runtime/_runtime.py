@@ -148,7 +148,7 @@ class Runtime:
             If an argument is out of its range, a class is missing or unknown; or without a sampler.
         """
         choice = (temperature, top_k, top_p)
-        part = self._part_that_draws("sampler", "sample_codes", choice)
+        part = self._part_that_draws(("sampler",), "sample_codes", choice)
         return self._draw(part, check_count("n_samples", n_samples), y, choice, random_state)
 
     def sample(
@@ -176,16 +176,13 @@ class Runtime:
         Raises
         ------
         ValueError
-            As :meth:`sample_codes`; or without a generator.
+            As :meth:`sample_codes`; or without a generator, and without a sampler and a decoder.
         """
         n_samples, choice = check_count("n_samples", n_samples), (temperature, top_k, top_p)
-        if "decoder" in self.parts and {"sampler", "controlled_sampler"} & set(self.parts):
-            part = self._part_that_draws("sampler", "sample", choice)
-            return self.source.layout.from_images(
-                self._run("decoder", self._draw(part, n_samples, y, choice, random_state))
-            )
-        part = self._part_that_draws("generator", "sample", choice)
-        return self.source.layout.from_images(self._draw(part, n_samples, y, choice, random_state))
+        kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
+        part = self._part_that_draws(kinds, "sample", choice)
+        drawn = self._draw(part, n_samples, y, choice, random_state)
+        return self.source.layout.from_images(drawn if part.endswith("generator") else self._run("decoder", drawn))
 
     def complete(
         self,
@@ -260,14 +257,17 @@ class Runtime:
             scores.append(answer if part == "log_likelihood" else _log_likelihood(answer, codes[rows]))
         return np.concatenate(scores)
 
-    def _part_that_draws(self, kind: str, method: str, choice: tuple) -> str:
-        """Return the part of a kind that can make a choice: the plain one, which is faster, wherever it can."""
-        plain, controlled = kind, f"controlled_{kind}"
-        part = plain if choice[1] is None and choice[2] is None and plain in self.parts else controlled
-        if part not in self.parts:
-            self._require(plain, method)
-            self._require(part, f"{method} with top_k or top_p")
-        return part
+    def _part_that_draws(self, kinds: tuple[str, ...], method: str, choice: tuple) -> str:
+        """Return a part of these kinds that can make a choice: a plain one, which is faster, wherever it can."""
+        chooses = choice[1] is not None or choice[2] is not None
+        controlled = [f"controlled_{kind}" for kind in kinds]
+        for part in controlled if chooses else [*kinds, *controlled]:
+            if part in self.parts:
+                return part
+        prefix, method = ("controlled_", f"{method} with top_k or top_p") if chooses else ("", method)
+        if "generator" in kinds:
+            raise self._lacking(f"{prefix}generator", method, f", or {prefix + 'sampler'!r} with 'decoder'")
+        raise self._lacking(f"{prefix}sampler", method)
 
     def _draw(
         self, part: str, n_samples: int, y: Any, choice: tuple, random_state: Any, known_codes: np.ndarray | None = None
@@ -316,10 +316,13 @@ class Runtime:
 
     def _require(self, part: str, method: str) -> None:
         if part not in self.parts:
-            raise ValueError(
-                f"{method} needs the part {part!r}; {self.source.path} holds {', '.join(self.parts)}. "
-                "Load a folder that skvq.export_onnx wrote with all that you need."
-            )
+            raise self._lacking(part, method)
+
+    def _lacking(self, part: str, method: str, otherwise: str = "") -> ValueError:
+        return ValueError(
+            f"{method} needs the part {part!r}{otherwise}; {self.source.path} holds {', '.join(self.parts)}. "
+            "Load a folder that skvq.export_onnx wrote with all that you need."
+        )
 
 
 def _log_likelihood(logits: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """An export folder or a single ONNX file, checked before anything in it is run.
 
-A file's bytes are read once: those that were hashed and looked through are those that onnxruntime gets.
+Files are read when an export is opened, to check them, and again when a part is first used. Each time, the bytes that
+are hashed and looked through are the ones that are handed on, so nothing can be put in their place in between.
 """
 
 import hashlib
@@ -13,8 +14,9 @@ from typing import Any
 
 from skvq._images import Layout
 
+from ._description import FILE, FILES, PART, check_entries, check_sections, damaged
 from ._errors import ModelFileError
-from ._wire import outline
+from ._wire import Outline, outline
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 1, "manifest.json"
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
@@ -31,8 +33,8 @@ class PartFile:
         ``encoder``, ``decoder``, ``prior``, ``sampler``, ``generator``, ….
     path : Path
     n_bytes : int
-    sha256 : str or None
-        As the manifest says; None for a file without one.
+    sha256 : str
+        As the manifest says; for a file without one, as it was when it was opened.
     inputs, outputs : tuple of dict
         Each with ``name``, ``shape``, ``dtype`` and ``description``.
     """
@@ -40,7 +42,7 @@ class PartFile:
     part: str
     path: Path
     n_bytes: int
-    sha256: str | None
+    sha256: str
     inputs: tuple[dict, ...]
     outputs: tuple[dict, ...]
 
@@ -52,7 +54,7 @@ class Source:
     Parameters
     ----------
     path : Path
-        As given.
+        Absolute, as the working directory may change.
     parts : dict of PartFile
         By part.
     code_shape : tuple of int
@@ -84,20 +86,23 @@ class Source:
     max_bytes: int = MAX_BYTES
 
     def read(self, part: str) -> bytes:
-        """Return a part's bytes, unchanged since the export and fit to be run.
+        """Return a part's bytes, unchanged and fit to be run.
 
         Raises
         ------
+        FileNotFoundError
+            If the file is gone.
         ModelFileError
-            If the file has another hash than the manifest says, or holds what the runtime refuses.
+            If the file has another hash than it should, or holds what the runtime refuses.
         """
         file = self.parts[part]
         data = _read(file.path, self.max_bytes)
         found = hashlib.sha256(data).hexdigest()
-        if file.sha256 is not None and found != file.sha256:
+        if found != file.sha256:
+            by = "it had when it was loaded" if file.path == self.path else f"{MANIFEST} names"
             raise ModelFileError(
-                f"{file.path} must have the SHA-256 {file.sha256[:12]}… that {MANIFEST} names; it has {found[:12]}…. "
-                "The file was changed or only partly copied: copy the folder again, or export again."
+                f"{file.path} must have the SHA-256 {file.sha256[:12]}… that {by}; it has {found[:12]}…. "
+                "The file was changed or only partly copied: copy it again, or export again, and load that."
             )
         _refuse(file.path, data)
         return data
@@ -113,7 +118,7 @@ def open_source(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Source:
     ModelFileError
         If it is no export of skvq, of an unknown version, changed, or holds what the runtime refuses.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if not path.exists():
         raise FileNotFoundError(f"There is no export at {path}. Make one with skvq.export_onnx(vqvae, prior, path).")
     source = _open_folder(path, max_bytes) if path.is_dir() else _open_file(path, max_bytes)
@@ -128,46 +133,48 @@ def _open_folder(folder: Path, max_bytes: int) -> Source:
             f"{folder} is not an export of skvq: it has no {MANIFEST}. "
             "Make one with skvq.export_onnx(vqvae, prior, path), or give the path of a single .onnx file."
         )
-    described = _parsed(_read(folder / MANIFEST, max_bytes), folder / MANIFEST)
-    with _telling_what_is_missing(folder / MANIFEST):
-        parts = {}
-        for name, entry in described["files"].items():
-            if name != os.path.basename(name) or name in ("", ".", ".."):
-                raise ModelFileError(f"{folder / MANIFEST} names the file {name!r}, which is not in its own folder.")
-            if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder / name} is missing, which {MANIFEST} names. Copy the folder again.")
-            parts[entry["part"]] = _part(folder / name, entry, entry["sha256"], entry["bytes"])
-        return _source(folder, parts, described, max_bytes)
+    manifest = folder / MANIFEST
+    described = _parsed(_read(manifest, max_bytes), manifest)
+    check_entries(described, FILES, manifest)
+    parts: dict[str, PartFile] = {}
+    for name, entry in described["files"].items():
+        if name != os.path.basename(name) or name in ("", ".", ".."):
+            raise ModelFileError(f"{manifest} names the file {name!r}, which is not in its own folder.")
+        check_entries(entry, FILE, manifest, f"files/{name}")
+        if entry["part"] in parts:
+            raise damaged(manifest, f"files/{name}/part", "of no other file", entry["part"])
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name} is missing, which {MANIFEST} names. Copy the folder again.")
+        parts[entry["part"]] = _part(folder / name, entry, entry["sha256"], entry["bytes"])
+    return _source(folder, parts, described, manifest, max_bytes)
 
 
 def _open_file(path: Path, max_bytes: int) -> Source:
     data = _read(path, max_bytes)
-    metadata = outline(data).metadata
     described = {
         key.removeprefix("skvq."): _parsed(text, path, is_section=True)
-        for key, text in metadata.items()
+        for key, text in _outline(path, data).metadata.items()
         if key.startswith("skvq.")
     }
     _check_format(described, path)
-    with _telling_what_is_missing(path):
-        parts = {described["part"]: _part(path, described, None, len(data))}
-        return _source(path, parts, described, max_bytes)
+    check_entries(described, PART, path)
+    part = _part(path, described, hashlib.sha256(data).hexdigest(), len(data))
+    return _source(path, {part.part: part}, described, path, max_bytes)
 
 
-def _part(path: Path, entry: Mapping, sha256: str | None, n_bytes: int) -> PartFile:
-    inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
-    for tensor in (*inputs, *outputs):
-        missing = {"name", "shape", "dtype"} - tensor.keys()
-        if missing:
-            raise KeyError(*missing)
-    return PartFile(entry["part"], path, int(n_bytes), sha256, inputs, outputs)
+def _part(path: Path, entry: Mapping, sha256: str, n_bytes: int) -> PartFile:
+    return PartFile(entry["part"], path, n_bytes, sha256, tuple(entry["inputs"]), tuple(entry["outputs"]))
 
 
-def _source(path: Path, parts: dict[str, PartFile], described: Mapping, max_bytes: int) -> Source:
+def _source(path: Path, parts: dict[str, PartFile], described: Mapping, read_from: Path, max_bytes: int) -> Source:
+    check_sections(described, parts, read_from)
     prior = described.get("prior") or {}
     layout = described.get("layout")
     if layout is not None:
-        layout = Layout(tuple(layout["row_shape"]), tuple(layout["image_shape"]), str(layout["dtype"]))
+        layout = Layout(tuple(layout["row_shape"]), tuple(layout["image_shape"]), layout["dtype"])
+        if not layout.accepts(layout.row_shape):
+            words = f"of images of shape {layout.image_shape}"
+            raise damaged(read_from, "layout/row_shape", words, list(layout.row_shape))
     classes, data_range = prior.get("classes"), described.get("data_range")
     return Source(
         path=path,
@@ -178,7 +185,7 @@ def _source(path: Path, parts: dict[str, PartFile], described: Mapping, max_byte
         classes=None if classes is None else tuple(classes),
         layout=layout,
         data_range=None if data_range is None else tuple(data_range),
-        versions=dict(described.get("versions", {})),
+        versions=dict(described.get("versions") or {}),
         max_bytes=max_bytes,
     )
 
@@ -194,8 +201,15 @@ def _read(path: Path, max_bytes: int) -> bytes:
     return data
 
 
+def _outline(path: Path, data: bytes) -> Outline:
+    try:
+        return outline(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is not an ONNX model ({error}). Export it again with skvq.export_onnx.") from None
+
+
 def _refuse(path: Path, data: bytes) -> None:
-    found = outline(data)
+    found = _outline(path, data)
     strangers = sorted(found.domains - DOMAINS)
     if strangers:
         raise ModelFileError(
@@ -212,7 +226,7 @@ def _refuse(path: Path, data: bytes) -> None:
 def _parsed(text: str | bytes, path: Path, is_section: bool = False) -> Any:
     try:
         described = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path} is not an export of skvq: its description is not JSON ({error}).") from error
     if not is_section:
         _check_format(described, path)
@@ -230,20 +244,3 @@ def _check_format(described: Any, path: Path) -> None:
             f"{path} has format version {described.get('format_version')!r}; this skvq reads {FORMAT_VERSION}. "
             "Install the skvq that wrote it, or export again."
         )
-
-
-class _telling_what_is_missing:
-    """Turn a description's missing or misshapen entry into an error that names the file."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (KeyError, TypeError, AttributeError)):
-            raise ModelFileError(
-                f"The description in {self.path} is incomplete or damaged ({type(error).__name__}: {error}). "
-                "Export again with skvq.export_onnx."
-            ) from error

@@ -74,15 +74,15 @@ def outline(data: bytes) -> Outline:
     Raises
     ------
     ModelFileError
-        If the bytes are not protobuf, or nested too deeply.
+        If the bytes are not protobuf, or nested too deeply; it says why, and its caller of which file.
     """
     found = Outline()
     try:
         _walk(memoryview(data), "ModelProto", found, 0)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(str(error)) from error
+        raise ModelFileError(str(error)) from error
     if not found.n_graphs:
-        raise _malformed("no graph in it")
+        raise ModelFileError("no graph in it")
     return found
 
 
@@ -108,9 +108,9 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             value = 0  # numbers of fixed size decide nothing here
             at += 4 if wire_type == _FIXED32 else 8
         else:
-            raise _malformed(f"wire type {wire_type}")
+            raise ModelFileError(f"wire type {wire_type}")
         if at > len(data) or number == 0:
-            raise _malformed("a field ends after the data")
+            raise ModelFileError("a field ends after the data")
         yield number, value
 
 
@@ -121,12 +121,12 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
             return value, at + count + 1
-    raise _malformed("a number is longer than 10 bytes")
+    raise ModelFileError("a number is longer than 10 bytes")
 
 
 def _walk(data: memoryview, message: str, found: Outline, depth: int) -> None:
     if depth > _DEEPEST:
-        raise _malformed(f"nested more than {_DEEPEST} deep")
+        raise ModelFileError(f"nested more than {_DEEPEST} deep")
     nested = NESTED[message]
     found.n_graphs += message == "GraphProto"
     if message in DOMAIN and message != "NodeProto":
@@ -149,9 +149,5 @@ def _walk(data: memoryview, message: str, found: Outline, depth: int) -> None:
 
 def _bytes(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
-        raise _malformed("a number where a message or text belongs")
+        raise ModelFileError("a number where a message or text belongs")
     return value
-
-
-def _malformed(why: str) -> ModelFileError:
-    return ModelFileError(f"The file is not an ONNX model ({why}). Export it again with skvq.export_onnx.")
