@@ -153,7 +153,7 @@ def draw(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, labels: np.ndar
     CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
     SampleDisplay.from_estimator(vqvae, prior, n_per_class=10, random_state=args.seed, ax=axes["samples"])
     path = args.output / "quickstart.png"
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.05)
     return path
 
 
