@@ -27,13 +27,17 @@ SIDE = 128
 STEPS = 1000  # of training, at 32 slices each
 
 
-def open_splits(path: Path, manifest: str | None) -> dict[str, datasets.OasisSlices]:
-    """Open the three splits, which are decoded when they are asked for, and look whether patients stay apart."""
-    if manifest is not None:
+def check_against(manifest: str, path: Path) -> None:
+    """End the script unless all files are there and are what they were when they were published."""
+    with readable(f"--manifest {manifest}"):
         report = datasets.check_oasis_manifest(path, manifest)
-        print(report)
-        if not report.complete:
-            raise SystemExit("This is not the whole set as it was published: fetch it again, or omit --manifest.")
+    print(report)
+    if not report.complete:
+        raise SystemExit("This is not the whole set as it was published: fetch it again, or omit --manifest.")
+
+
+def open_splits(path: Path) -> dict[str, datasets.OasisSlices]:
+    """Open the three splits, which are decoded when they are asked for, and look whether patients stay apart."""
     splits = {name: datasets.open_oasis(path, name, size=SIDE) for name in ("train", "validate", "test")}
     datasets.check_subjects_apart(**{name: slices.subjects for name, slices in splits.items()})
     for name, slices in splits.items():
@@ -76,8 +80,10 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     with find_slices(args.data, quick=args.quick) as path:
+        if args.manifest:
+            check_against(args.manifest, path)
         with readable(f"--data {path}"):
-            splits = open_splits(path, args.manifest)
+            splits = open_splits(path)
         args.output.mkdir(parents=True, exist_ok=True)
         if args.quick:
             splits = {name: slices[:: max(1, len(slices) // 32)] for name, slices in splits.items()}

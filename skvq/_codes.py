@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
 LARGEST = 2**31 - 1  # of int32, in which networks count codes
-KINDS_OF_DTYPES = {"U": "text", "T": "text", "S": "bytes", "b": "number", "i": "number", "u": "number", "f": "number"}
+KINDS_OF_DTYPES = {"U": "text", "S": "bytes", "b": "number", "i": "number", "u": "number", "f": "number"}
 
 
 def check_codes(codes, n_positions: int | None = None, n_embeddings: int | None = None) -> np.ndarray:
@@ -94,6 +94,7 @@ def check_labels(y, n_rows: int) -> np.ndarray:
             "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
             "Pass y, or use conditional=False."
         )
+    y = without_string_dtype(y)
     labels = column_or_1d(y)
     if len(labels) != n_rows:
         raise ValueError(f"y must have one class for each of the {n_rows} rows; got {len(labels)}. Repeat or cut it.")
@@ -111,8 +112,14 @@ def find_classes(labels: np.ndarray, classes=None) -> np.ndarray:
     """
     if classes is None:
         return np.unique(labels)
+    classes = without_string_dtype(classes)
     kind_of_labels("classes", classes)
     return np.unique(classes)
+
+
+def without_string_dtype(values):
+    """Return values of NumPy's StringDType as objects: str are not cast to it, and what is missing equals itself."""
+    return values.astype(object) if isinstance(values, np.ndarray) and values.dtype.kind == "T" else values
 
 
 def kind_of_labels(name: str, values) -> str:
@@ -156,8 +163,9 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         If a label is none of them.
     """
     # Beside text, NumPy takes numbers for text too: "10" would be found among integers, or sorted between them.
-    same_kind = kind_of_labels("y", y) == kind_of_labels("classes", classes)
-    unknown = ~np.isin(y, classes) if same_kind else np.ones(len(y), bool)
+    kinds = {kind_of_labels("y", y), kind_of_labels("classes", classes)}
+    comparable = len(kinds) == 1 or not kinds & {"text", "bytes"}
+    unknown = ~np.isin(y, classes) if comparable else np.ones(len(y), bool)
     if unknown.any():
         raise ValueError(
             f"y must hold classes that the prior was fitted with, {list(classes)}; got {y[unknown][0]!r}. "
@@ -166,10 +174,17 @@ def index_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.searchsorted(classes, y).astype(np.int32)
 
 
-def check_n_samples(n_samples: int) -> None:
-    """Raise ValueError unless so many rows can be drawn."""
+def check_n_samples(n_samples: int) -> int:
+    """Return the number of rows to draw, as Python's int.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer above 0.
+    """
     if not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples must be an integer >= 1; got {n_samples!r}. It is the number of rows to draw.")
+    return int(n_samples)
 
 
 def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> tuple:

@@ -63,6 +63,8 @@ TRAINING_ADVICE = {
 
 # Where Keras draws a seed that nobody gave.
 KERAS_SEEDS = import_module("keras.src.random.seed_generator")
+# Where it keeps what is set for a thread.
+GLOBAL_STATE = import_module("keras.src.backend.common.global_state")
 
 # Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
 _NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
@@ -179,10 +181,10 @@ def keras_defaults(seed: int) -> Iterator[None]:
         config.set_image_data_format("channels_last")
         restores.callback(config.set_floatx, config.floatx())
         config.set_floatx("float32")
-        # A policy that nobody set follows floatx, and goes on doing so only if it is not set here either.
-        if config.dtype_policy().name != "float32":
-            restores.callback(config.set_dtype_policy, config.dtype_policy())
-            config.set_dtype_policy("float32")
+        # A policy that nobody set follows floatx. Asking for it by keras.config would set it for good.
+        policy = GLOBAL_STATE.get_global_attribute("dtype_policy")
+        restores.callback(GLOBAL_STATE.set_global_attribute, "dtype_policy", policy)
+        config.set_dtype_policy("float32")
         yield
 
 

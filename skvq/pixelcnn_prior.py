@@ -420,7 +420,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
             its range.
         """
         check_is_fitted(self)
-        check_n_samples(n_samples)
+        n_samples = check_n_samples(n_samples)
         if y is not None and np.ndim(y) == 0:
             y = np.full(n_samples, y)
         return self._draw(n_samples, y, (temperature, top_k, top_p), random_state)

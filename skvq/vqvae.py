@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvq import _random
-from skvq._arrays import check_images, from_disk
+from skvq._arrays import check_images, from_disk, is_tensor
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
 from skvq._codes import check_codes, check_n_samples
@@ -404,11 +404,10 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             hidden_channels=config["hidden_channels"],
             n_residual_blocks=config["n_residual_blocks"],
         )
-        if encoder.output_shape[-1] != config["embedding_dim"] or decoder.output_shape[1:] != padded:
+        if encoder.output_shape[-1] != config["embedding_dim"]:
             raise ValueError(
-                f"architecture must make an encoder to embedding_dim={config['embedding_dim']} channels and a decoder "
-                f"to {padded}; got one to {encoder.output_shape[-1]} and one to {decoder.output_shape[1:]}. "
-                "skvq.networks.architectures says what one is called with and what it returns."
+                f"architecture must make an encoder to embedding_dim={config['embedding_dim']} channels; got one to "
+                f"{encoder.output_shape[-1]}. skvq.networks.architectures says what it is called with and returns."
             )
         if isinstance(quantizer_class, type) and not issubclass(quantizer_class, Quantizer):
             raise ValueError(
@@ -472,8 +471,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum())), "codes_in_use": len(shares)}
 
         history = training.run(before_step, after_epoch)
-        if training.restored:
-            # Of an earlier epoch, whose counts lie among its weights.
+        if training.restored and history:
+            # Of an earlier epoch of this call, whose counts lie among its weights.
             self.position_counts_ = network.counts()
         network.quantizer.active.assign(1.0)  # also where fit ended before the codebook's start
         for name, value in self._trained(network, history).items():
@@ -617,7 +616,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             and there is none.
         """
         check_is_fitted(self)
-        check_n_samples(n_samples)
+        n_samples = check_n_samples(n_samples)
         if prior is not None:
             choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
             codes = prior.sample(n_samples, y, **choice, random_state=random_state)
@@ -700,7 +699,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
-        if not hasattr(X, "shape"):
+        if not hasattr(X, "shape") or is_tensor(X):
             X = check_images(X)
         if len(X.shape) <= 2:
             return from_disk(validate_data(self, X, reset=False, dtype="numeric"))

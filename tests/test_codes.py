@@ -100,6 +100,19 @@ def test_missing_labels_of_pandas_are_refused():
     assert index_labels(labels, find_classes(labels)).tolist() == [1, 0]
 
 
+def test_missing_labels_of_a_string_dtype_are_refused():
+    for missing in (None, np.nan):
+        y = np.array(["a", missing], np.dtypes.StringDType(na_object=missing))
+        with pytest.raises(ValueError, match="y must hold no missing or mixed values"):
+            check_labels(y, 2)
+
+
+def test_dates_are_found_whatever_their_type():
+    days = np.array(["2020-01-01", "2021-01-01"], "M8[D]")
+    classes = find_classes(days)
+    assert index_labels(check_labels(days.tolist(), 2), classes).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("temperature", [5e-324, 1e-38, 9e-31, 2e30, 1e300])
 def test_temperatures_that_float32_cannot_work_with_are_refused(temperature):
     message = r"temperature must lie between 1e-30 and 1e30, .*float32; got .*top_k=1 draws the likeliest"

@@ -157,6 +157,17 @@ def test_linked_folders_are_read_and_loops_are_not(tmp_path):
     assert images[:, 0, 0, 0].tolist() == [2, 1]
 
 
+def test_no_folder_is_read_twice(tmp_path):
+    save(tmp_path / "run_1" / "a.png", noise((4, 4)))
+    (tmp_path / "latest").symlink_to(tmp_path / "run_1", target_is_directory=True)
+    (tmp_path / "self").symlink_to(tmp_path / "self")  # leads nowhere
+    for each in "abcdefgh":
+        save(tmp_path / each / "own.png", noise((4, 4)))
+        for other in "abcdefgh":
+            (tmp_path / each / f"to_{other}").symlink_to(tmp_path / other, target_is_directory=True)
+    assert datasets.open_images(tmp_path).paths == [*(f"{each}/own.png" for each in "abcdefgh"), "run_1/a.png"]
+
+
 def test_folders_that_cannot_be_read_are_named(tmp_path, monkeypatch):
     save(tmp_path / "a" / "a.png", noise((4, 4)))
     for locked in ("b", ".hidden"):

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE, PixelCNNPrior
-from skvq._fitting import Training
+from skvq._fitting import GLOBAL_STATE, Training
 
 LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
 LITTLE_PRIOR = {"n_embeddings": 12, "hidden_channels": 4, "n_layers": 1, "random_state": 0}
@@ -148,6 +148,14 @@ class TestCounts:
         monkeypatch.setattr(Training, "_epoch", step)
         assert vqvae.partial_fit(images).position_counts_.sum(axis=1).tolist() == [96] * 4
 
+    def test_a_divergence_in_the_first_epoch_leaves_those_that_there_were(self, images):
+        vqvae = VQVAE(**LITTLE_VQVAE, optimizer="sgd").partial_fit(images)
+        counts = vqvae.position_counts_
+        vqvae._network().forget_counts()  # as an interrupted epoch leaves the network
+        with pytest.warns(ConvergenceWarning, match="turned"):
+            vqvae.set_params(learning_rate=1e30).partial_fit(images).partial_fit(images)
+        np.testing.assert_array_equal(vqvae.position_counts_, counts)
+
     def test_codes_of_the_table_before_kmeans_do_not_count(self, images):
         vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16, max_iter=1).fit(images)
         assert vqvae.position_counts_.sum(axis=1).tolist() == [80] * 4  # the codebook begins at the second of six steps
@@ -213,6 +221,7 @@ def other_settings(request):
     """Keras as a user may have set it."""
     config = keras.config
     found = config.floatx(), config.image_data_format()
+    GLOBAL_STATE.set_global_attribute("dtype_policy", None)  # as long as nobody sets one, it follows floatx
     if request.param == "float64":
         config.set_floatx("float64")
     elif request.param == "channels_first":
@@ -222,13 +231,18 @@ def other_settings(request):
     yield request.param
     config.set_floatx(found[0])
     config.set_image_data_format(found[1])
-    config.set_dtype_policy(found[0])
+    GLOBAL_STATE.set_global_attribute("dtype_policy", None)
+
+
+def keras_settings():
+    # By the state itself: keras.config.dtype_policy sets what it is asked for.
+    config = keras.config
+    return config.floatx(), config.image_data_format(), GLOBAL_STATE.get_global_attribute("dtype_policy")
 
 
 class TestKerasSettings:
     def test_they_change_nothing_and_stay(self, vqvae, prior, images, codes, labels, other_settings):
-        config = keras.config
-        before = config.floatx(), config.image_data_format(), config.dtype_policy().name
+        before = keras_settings()
         np.testing.assert_array_equal(copy_of(vqvae).transform(images), codes)
         np.testing.assert_array_equal(
             copy_of(prior).sample(8, y=labels[:8], random_state=0), prior.sample(8, y=labels[:8], random_state=0)
@@ -237,7 +251,9 @@ class TestKerasSettings:
         fitted = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
         assert all(weight.dtype == np.float32 for weight in fitted.weights_)
         PixelCNNPrior(**LITTLE_PRIOR, max_iter=1).fit(codes)
-        assert (config.floatx(), config.image_data_format(), config.dtype_policy().name) == before
+        assert keras_settings() == before
+        if other_settings == "float64":
+            assert keras.layers.Dense(1).dtype_policy.name == "float64"
 
     def test_fits_are_equal(self, images, other_settings):
         under_others = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)

@@ -121,6 +121,11 @@ class TestSampling:
         assert len(np.unique(drawn)) > 1000
         assert certificate(prior, drawn, _random.uniforms(1, 2, 4096)) <= 1
 
+    def test_any_integer_is_a_number_of_rows(self, prior):
+        np.testing.assert_array_equal(
+            prior.sample(np.int64(2), y=1, random_state=0), prior.sample(2, y=1, random_state=0)
+        )
+
     def test_prefix_rule_and_seeds(self, prior):
         five = prior.sample(5, y=[0, 1, 0, 1, 1], random_state=0)
         np.testing.assert_array_equal(five[:3], prior.sample(3, y=[0, 1, 0], random_state=0))

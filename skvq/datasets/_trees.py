@@ -3,8 +3,10 @@
 import os
 import re
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,8 +15,8 @@ class FileTree:
     """A folder or a zip file, read alike.
 
     Names are relative to it, with ``/`` between parts. Hidden files and the shadow entries that macOS adds to
-    archives are left out; linked folders are read like others. A tree can be pickled, used on both sides of a
-    fork, and after the working folder has changed.
+    archives are left out; linked folders are read like others, but no folder twice. A tree can be pickled, used on
+    both sides of a fork, and after the working folder has changed.
 
     Parameters
     ----------
@@ -94,26 +96,33 @@ def _is_hidden(part: str) -> bool:
     return part.startswith(".") or part == "__MACOSX"
 
 
-def _files_below(folder: str | os.PathLike, within: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the names of files, ``within`` being the real paths of the folders on the way down to this one."""
-    real = os.path.realpath(folder)
-    if real in within:  # a link led back up: going on would never end
-        return
+def _files_below(top: Path) -> Iterator[str]:
+    """Yield the names of files, each folder read once: what lies here first, then what links lead to."""
+    folders, links, seen = deque([(str(top), "")]), deque(), set()
+    while folders or links:
+        folder, prefix = (folders or links).popleft()
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to it would give the same images twice, and one that leads back up no end
+            continue
+        seen.add(real)
+        for entry in _entries(folder):
+            if os.path.isdir(entry.path):
+                (links if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
+            else:
+                yield prefix + entry.name
+
+
+def _entries(folder: str) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            shown = [(entry.name, entry.path, entry.is_dir()) for entry in entries if not _is_hidden(entry.name)]
+            return sorted((entry for entry in entries if not _is_hidden(entry.name)), key=attrgetter("name"))
     except OSError as error:
         raise OSError(
             error.errno,
             f"path must hold folders that can all be read; got one that cannot ({error.strerror}). "
             "Allow reading it, or move it away",
-            str(error.filename or folder),
+            folder,
         ) from error
-    for name, path, is_folder in shown:
-        if is_folder:
-            yield from (f"{name}/{below}" for below in _files_below(path, within | {real}))
-        else:
-            yield name
 
 
 def _natural_order(name: str) -> tuple:

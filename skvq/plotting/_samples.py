@@ -68,8 +68,8 @@ class SampleDisplay:
                 f"labels must hold one class for each of the {len(self.images)} images; "
                 f"got shape {self.labels.shape}. Leave labels None for a plain grid."
             )
-        missing = 0 if labels is None else sum(label is None or label != label for label in self.labels.tolist())
-        if missing:  # NaN is not itself: no row would be its own
+        missing = 0 if labels is None else sum(map(_is_missing, self.labels.tolist()))
+        if missing:
             raise ValueError(
                 f"labels must name a class for every image; got NaN or None for {missing} of {len(self.labels)}. "
                 "Drop those images, or give them a class of their own, such as -1."
@@ -177,3 +177,8 @@ class SampleDisplay:
             self.ax_, picture, title=title, row_labels=row_labels, row_ticks=np.array(ticks), **imshow_kwargs
         )
         return self
+
+
+def _is_missing(label: Any) -> bool:
+    # NaN is not itself, and pandas' NA is neither equal to itself nor unequal.
+    return label is None or type(label).__name__ == "NAType" or label != label
