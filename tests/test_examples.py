@@ -200,21 +200,25 @@ def test_drawn_slices_have_masks_of_their_parts(slices):
 
 
 def test_brain_128_looks_whether_all_slices_are_there(functions, slices, tmp_path, capsys):
-    open_splits = functions("brain_128.py")["open_splits"]
+    example = functions("brain_128.py")
     lines = ["path\tsha256\tbytes"]
     for file in sorted(slices.rglob("*.png")):
         content = file.read_bytes()
         lines.append(f"{file.parent.name}/{file.name}\t{hashlib.sha256(content).hexdigest()}\t{len(content)}")
     manifest = tmp_path / "manifest.tsv.gz"
     manifest.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
-    splits = open_splits(zipped(slices, tmp_path / "oasis.zip"), manifest)
+    archive = zipped(slices, tmp_path / "oasis.zip")
+    example["check_against"](manifest, archive)
+    splits = example["open_splits"](archive)
     assert {name: len(split) for name, split in splits.items()} == {"train": 32, "validate": 4, "test": 12}
     assert "keras_png_slices_train: 32 of 32 intact" in capsys.readouterr().out
 
     next(slices.rglob("case_011_slice_2.nii.png")).unlink()
     with pytest.raises(SystemExit, match=r"not the whole set .* fetch it again, or omit --manifest"):
-        open_splits(slices, manifest)
+        example["check_against"](manifest, slices)
     assert "1 missing: keras_png_slices_test/case_011_slice_2.nii.png" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"^--manifest nowhere\.tsv\.gz: .*No such file"):
+        example["check_against"]("nowhere.tsv.gz", slices)
 
 
 def test_oasis_256_takes_arrays_and_tells_heights_by_order(functions, tmp_path, capsys):

@@ -129,30 +129,27 @@ class TestPublish:
         recipe = publish.Recipe("bars", "Bars", "Bars.", "Drawn.", "the same", "None.", "python bars.py", 1)
         return recipe, vqvae, prior, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
 
-    def test_folder_card_and_picture(self, publish, arguments):
-        args = arguments[-1]
+    def test_folder_card_and_picture_stay_when_later_ones_fail(self, publish, arguments, monkeypatch):
+        recipe, vqvae, *others, args = arguments
         (args.output / "bars").mkdir(parents=True)
         assert publish.publish(*arguments) == (args.output / "bars.md").resolve()
         assert sorted(path.name for path in args.output.iterdir()) == ["bars", "bars.md", "bars.png"]
         assert skvq.runtime.load(args.output / "bars").parts == publish.PARTS
         assert "`bars/encoder.onnx`" in (args.output / "bars.md").read_text(encoding="utf-8")
 
-    @pytest.mark.parametrize("stage", ["too large", "unlike", "no picture"])
-    def test_failure_leaves_what_was_published(self, publish, arguments, monkeypatch, stage):
-        publish.publish(*arguments)
-        (recipe, vqvae, *others, args) = arguments
         before = {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()}
-        expected = SystemExit
-        if stage == "too large":
-            monkeypatch.setattr(publish, "MOST_BYTES", 1000)
-        elif stage == "unlike":
-            monkeypatch.setattr(type(vqvae), "transform", lambda self, X: np.zeros((len(X), 4), int))
-        else:
-            expected = ZeroDivisionError
-            monkeypatch.setattr(publish, "save_picture", lambda *_: 1 / 0)
-        with pytest.raises(expected):
-            publish.publish(recipe, clone(vqvae).set_params(max_iter=1).fit(others[1]), *others, args)
-        assert {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()} == before
+        later = clone(vqvae).set_params(max_iter=1).fit(others[1])
+        failures = {
+            "too large": (publish, "MOST_BYTES", 1000, SystemExit),
+            "unlike the estimator": (type(vqvae), "transform", lambda self, X: np.zeros((len(X), 4), int), SystemExit),
+            "without picture": (publish, "save_picture", lambda *_: 1 / 0, ZeroDivisionError),
+        }
+        for target, name, substitute, error in failures.values():
+            with monkeypatch.context() as patch:
+                patch.setattr(target, name, substitute)
+                with pytest.raises(error):
+                    publish.publish(recipe, later, *others, args)
+            assert {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()} == before
 
     def test_a_folder_of_others_is_not_replaced(self, publish, arguments):
         args = arguments[-1]

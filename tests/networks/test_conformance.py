@@ -3,10 +3,9 @@
 A new one is held by this as soon as it is listed.
 """
 
-import importlib.util
+import importlib
 import inspect
 import pickle
-import sys
 from pathlib import Path
 
 import keras
@@ -24,11 +23,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "own_quantizer.py"
 
 def own():
     """Return the example as a module, under the name by which pickle looks its classes up."""
-    if EXAMPLE.stem not in sys.modules:
-        spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
-        sys.modules[EXAMPLE.stem] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[EXAMPLE.stem])
-    return sys.modules[EXAMPLE.stem]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLE.parent)  # as for a script
+        return importlib.import_module(EXAMPLE.stem)
 
 
 EVERY_QUANTIZER = {**QUANTIZERS, "own": own().CosineQuantizer}
