@@ -1,6 +1,7 @@
 """Small fitted estimators that many tests share; none of them may be changed in place."""
 
 import os
+import sys
 
 # Before SciPy is imported: scikit-learn's own checks want it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -22,6 +23,14 @@ def bars(n: int, side: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         else:
             image[place : place + 2, :] += 200
     return X.astype(np.uint8), y
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    """Close what a test leaves open: whichever one comes next in this process counts its own alone."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

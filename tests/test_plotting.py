@@ -42,11 +42,10 @@ every_display = pytest.mark.parametrize("name", DRAWN)
 
 
 @pytest.fixture(autouse=True)
-def no_warnings_and_no_open_figures():
+def no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-    plt.close("all")
 
 
 def run_python(source):
