@@ -16,6 +16,8 @@ _HOMES = {
     "export_onnx": "skvq.export",
     "to_onnx": "skvq.export",
     "load": "skvq._files",
+    "CodeGrid": "skvq._contract.codes",
+    "SkvqError": "skvq._contract.errors",
 }
 _MODULES = ("datasets", "export", "metrics", "networks", "plotting", "runtime")
 

@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from skvq._fitting import Diverged
+from skvq._contract.errors import DivergenceError as Diverged
 from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction

@@ -5,7 +5,6 @@ one-hot (:class:`sklearn.preprocessing.OneHotEncoder`), as the embeddings that t
 """
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_argmin
 
 ENCODINGS = ("codes", "quantized", "latents", "histogram")
 
@@ -79,9 +78,3 @@ def check_vectors(X: np.ndarray, n_positions: int, embedding_dim: int) -> np.nda
             "an integer dtype."
         )
     return X.astype(np.float32).reshape(len(X), n_positions, embedding_dim)
-
-
-def nearest_codes(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """Return the code of the nearest embedding of each vector (n, n_positions, embedding_dim)."""
-    n, n_positions, embedding_dim = vectors.shape
-    return pairwise_distances_argmin(vectors.reshape(-1, embedding_dim), codebook).reshape(n, n_positions)

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from skvq import __version__
-from skvq._images import Layout
+from skvq._contract.codes import CodeGrid
+from skvq._contract.images import Layout
 
 FORMAT_VERSION = 1
 MANIFEST = "estimator.json"
@@ -55,6 +56,8 @@ def save(estimator, path: str | os.PathLike) -> None:
                 f"{name} must hold numbers or strings to be saved; got an array of dtype {value.dtype}. Turn labels "
                 "into integers or strings before fit, as y.astype(str) does, or keep the estimator by pickle."
             )
+        if isinstance(value, CodeGrid):
+            return {"grid": value.as_json()}
         if isinstance(value, Layout):
             return {"layout": [list(value.row_shape), list(value.image_shape), value.dtype]}
         if isinstance(value, tuple):
@@ -197,6 +200,8 @@ def read(archive: zipfile.ZipFile, path: Path):
             return np.array(value["strings"], dtype=object if value["object"] else None)
         if "bytes" in value:
             return np.char.encode(np.array(value["bytes"]), "latin-1")
+        if "grid" in value:
+            return CodeGrid(**value["grid"])
         if "layout" in value:
             row_shape, image_shape, dtype = value["layout"]
             if dtype not in DTYPES:

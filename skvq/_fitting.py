@@ -25,7 +25,8 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks
-from skvq._random import stream
+from skvq._contract.errors import DivergenceError as Diverged
+from skvq._contract.randomness import stream
 from skvq.networks import keras
 from skvq.networks.inference import CompiledFunction, compile_step
 
@@ -203,10 +204,6 @@ class Streams:
     def of(self, name: str) -> np.random.Generator:
         """Return the named stream from its beginning."""
         return stream(self.seed, f"{name}/{self.call}")
-
-
-class Diverged(ArithmeticError):
-    """Training has left the finite numbers; says what did."""
 
 
 class Training:

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from skvq._graph import GraphFunction, TensorSpec
-from skvq._images import Layout
+from skvq._contract.graph import GraphFunction, TensorSpec
+from skvq._contract.images import Layout
+from skvq._contract.sampling import SamplingOptions
 from skvq.networks import ops
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.pixelcnn import PixelCNN
 from skvq.networks.quantizers import Quantizer
-from skvq.networks.sampling import Choice, boundary_distance, is_undecided, sample
+from skvq.networks.sampling import boundary_distance, is_undecided, sample
 
 _BLUR = 2e-5  # what float32 blurs of a probability, summed over K codes
 
@@ -127,7 +128,7 @@ def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict
                |
         codes int64 (batch, positions)
         """
-        return (ops.cast(sample(network, uniforms, Choice(temperature), *labels), "int64"),)
+        return (ops.cast(sample(network, uniforms, SamplingOptions(temperature), *labels), "int64"),)
 
     def draw_controlled(uniforms, temperature, top_k, top_p, known_codes, *labels):
         """Codes as the part sampler draws them, from the likeliest only and around those that are known.
@@ -149,21 +150,21 @@ def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict
         codes int64 (batch, positions)
         """
         top_k = ops.cast(top_k, "int32")
-        choice = Choice(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
-        drawn = sample(network, uniforms, choice, *(labels or (None,)), known_codes)
+        options = SamplingOptions(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
+        drawn = sample(network, uniforms, options, *(labels or (None,)), known_codes)
         return (ops.cast(drawn, "int64"),)
 
     def margin(inputs, drawn):
         uniforms, temperature, *given = inputs
-        distance = boundary_distance(logits_of(drawn, *given), uniforms, drawn, Choice(float(temperature)))
+        distance = boundary_distance(logits_of(drawn, *given), uniforms, drawn, SamplingOptions(float(temperature)))
         return distance / _BLUR
 
     def controlled_margin(inputs, drawn):
         uniforms, temperature, top_k, top_p, known_codes, *given = inputs
-        choice = Choice(float(temperature), int(top_k) or None, float(top_p))
+        options = SamplingOptions(float(temperature), int(top_k) or None, float(top_p))
         logits = logits_of(drawn, *given)
-        distance = boundary_distance(logits, uniforms, drawn, choice)
-        distance = np.where(is_undecided(logits, drawn, choice, _BLUR), 0.0, distance)
+        distance = boundary_distance(logits, uniforms, drawn, options)
+        distance = np.where(is_undecided(logits, drawn, options, _BLUR), 0.0, distance)
         return np.where(known_codes >= 0, drawn != known_codes, distance) / _BLUR
 
     return {
@@ -329,5 +330,5 @@ def shaken_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_tr
     blur = np.float32(2e-5) * np.abs(latents).max(initial=1e-6)
     is_right = assign(latents) == codes
     for _ in range(n_trials):
-        is_right |= assign(latents + blur * generator.choice(np.float32([-1, 1]), latents.shape)) == codes
+        is_right |= assign(latents + blur * generator.options(np.float32([-1, 1]), latents.shape)) == codes
     return np.where(is_right, 0.0, 2.0)

@@ -5,20 +5,17 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvq import _random
 from skvq._callbacks import FitTasks, with_callbacks
-from skvq._codes import (
-    check_choice,
-    check_codes,
-    check_labels,
-    check_n_samples,
-    find_classes,
-    grid_shape,
-    index_labels,
-)
+from skvq._contract import randomness as _random
+from skvq._contract.codes import CodeGrid, check_codes, check_known, guess_grid
+from skvq._contract.counts import check_n_samples
+from skvq._contract.graph import GraphFunction
+from skvq._contract.labels import Classes, check_labels, indices_of_labels
+from skvq._contract.sampling import SamplingOptions
 from skvq._fitting import (
     TRAINING_ADVICE,
     TRAINING_CONSTRAINTS,
@@ -27,10 +24,9 @@ from skvq._fitting import (
     Training,
     split_validation,
 )
-from skvq._graph import GraphFunction
 from skvq._graph_functions import prior_graphs
 from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import Choice, sample
+from skvq.networks.sampling import sample
 
 MOST_DROPOUT = 0.1  # where dropout is "auto"
 CODES_PER_STEP, MOST_GRIDS_PER_STEP = 1600, 32  # where batch_size is "auto"
@@ -243,21 +239,24 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _check_new(self, X, y, classes=None) -> tuple:
         """Return codes, indices of labels or None, and a function that begins a new network for them."""
-        codes = check_codes(X, n_embeddings=self.n_embeddings)
-        shape = grid_shape(codes.shape[1], self.code_shape)
-        labels = None
+        codes = check_codes(check_array(X, dtype="numeric", input_name="X"))
+        grid, _ = guess_grid(codes.shape[1], self.n_embeddings or int(codes.max()) + 1)
+        if self.code_shape is not None:
+            grid = CodeGrid(self.code_shape, grid.n_embeddings)
+        codes = grid.check(codes)
+        known = None
         if self.conditional:
-            y = check_labels(y, len(codes))
-            classes = find_classes(y, classes)
-            labels = index_labels(y, classes)
-        else:
-            classes = None
+            known = Classes.of(
+                check_labels(y, len(codes)) if classes is None else classes, "y" if classes is None else "classes"
+            )
+        labels = None if known is None else known.indices(y, len(codes))
 
         def start(streams: Streams) -> None:
             self.seed_ = streams.seed
-            self.n_embeddings_ = int(self.n_embeddings or codes.max() + 1)
-            self.code_shape_ = shape
-            self.classes_ = classes
+            self.grid_ = grid
+            self.n_embeddings_ = grid.n_embeddings
+            self.code_shape_ = grid.plane
+            self.classes_ = None if known is None else known.values
             self.network_config_ = {**self._network_params(), "n_codes": codes.size}
             self.history_: dict[str, list] = {}
             self.n_iter_ = 0
@@ -272,10 +271,10 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         if self.n_embeddings is not None:
             wanted["n_embeddings"] = self.n_embeddings
         if self.code_shape is not None:
-            wanted["code_shape"] = grid_shape(self.n_features_in_, self.code_shape)
+            wanted["code_shape"] = CodeGrid(self.code_shape, self.n_embeddings_).plane
         if classes is not None and self.classes_ is not None:
             present["classes"] = self.classes_.tolist()
-            wanted["classes"] = find_classes(self.classes_, classes).tolist()
+            wanted["classes"] = Classes.of(classes).values.tolist()
         for name, value in wanted.items():
             if value != present[name]:
                 raise ValueError(
@@ -283,7 +282,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
                     "To begin anew with it, call fit with warm_start=False."
                 )
         codes = self._check_X(X)
-        labels = index_labels(check_labels(y, len(codes)), self.classes_) if self.classes_ is not None else None
+        labels = self._check_y(y, len(codes))
         return codes, labels, lambda streams: None
 
     def _network_params(self) -> dict:
@@ -348,7 +347,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
         check_is_fitted(self)
         # Samples have no column names, whatever the training data had.
-        return check_codes(X, self.n_features_in_, self.n_embeddings_).astype(np.int64)
+        return self.grid_.check(check_array(X, dtype="numeric", input_name="X")).astype(np.int64)
 
     def log_prob_per_code(self, X, y=None) -> np.ndarray:
         """Return the log-probability of each code given the codes before it.
@@ -421,8 +420,6 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         """
         check_is_fitted(self)
         n_samples = check_n_samples(n_samples)
-        if y is not None and np.ndim(y) == 0:
-            y = np.full(n_samples, y)
         return self._draw(n_samples, y, (temperature, top_k, top_p), random_state)
 
     def complete(
@@ -456,23 +453,13 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         ndarray of shape (n, n_positions), int64
         """
         codes = self._check_X(X)
-        mask = np.asarray(known)
-        if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
-            raise ValueError(
-                f"known must be an array of bool of shape {codes.shape[1:]} or {codes.shape}; got {mask.dtype}, "
-                f"shape {mask.shape}. True keeps the code at that position."
-            )
-        known_codes = np.where(mask, codes, -1)
+        known_codes = check_known(known, codes, "known")
         return self._draw(len(codes), y, (temperature, top_k, top_p), random_state, known_codes)
 
     def _draw(self, n_samples: int, y, choice: tuple, random_state, known_codes=None) -> np.ndarray:
         network = self._network()
-        choice = check_choice(*choice)
-        if y is not None and self.classes_ is None:
-            raise ValueError(
-                "y must be None: this prior was fitted without classes. Leave y out, or fit with conditional=True."
-            )
-        labels = self._check_y(y, n_samples)
+        choice = SamplingOptions.checked(*choice)
+        labels = indices_of_labels(None if self.classes_ is None else Classes(self.classes_), y, n_samples)
         uniforms = _random.uniforms(random_state, n_samples, network.n_positions)
         columns = [None if c is None else np.full((n_samples, 1), c) for c in choice]
         columns[0] = columns[0].astype(np.float32)
@@ -484,7 +471,7 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
         def draw(*arrays):
             rest = iter(arrays)
             uniforms, temperature, top_k, top_p, labels, known = [next(rest) if p else None for p in present]
-            return sample(network, uniforms, Choice(temperature, top_k, top_p), labels, known)
+            return sample(network, uniforms, SamplingOptions(temperature, top_k, top_p), labels, known)
 
         compiled = self._compiled(f"sample {present}", draw)
         # The smallest power of two that holds the rows, so that one image does not cost a whole batch.
@@ -516,13 +503,13 @@ class PixelCNNPrior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, Networ
 
     def _check_X(self, X) -> np.ndarray:
         check_is_fitted(self)
-        return check_codes(validate_data(self, X, reset=False, dtype="numeric"), n_embeddings=self.n_embeddings_)
+        return self.grid_.check(validate_data(self, X, reset=False, dtype="numeric"))
 
     def _check_y(self, y, n_rows: int) -> np.ndarray | None:
         """Return indices of labels for a conditional prior, None for another."""
         if self.classes_ is None:
             return None
-        return index_labels(check_labels(y, n_rows), self.classes_)
+        return Classes(self.classes_).indices(y, n_rows)
 
     def _batch_size(self) -> int:
         if self.batch_size != "auto":

@@ -12,11 +12,14 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvq import _random
 from skvq._arrays import check_images, from_disk, is_tensor
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._codebook import CodebookCare
-from skvq._codes import check_codes, check_n_samples
+from skvq._contract import randomness as _random
+from skvq._contract.codes import CodeGrid, nearest_codes
+from skvq._contract.counts import check_n_samples, perplexity_of_counts, used_codes
+from skvq._contract.graph import GraphFunction
+from skvq._contract.images import Layout, ValueRange, chunks, layout_of, spread, value_range
 from skvq._encodings import (
     ENCODINGS,
     check_encoding,
@@ -24,7 +27,6 @@ from skvq._encodings import (
     features_of_codes,
     holds_vectors,
     n_features,
-    nearest_codes,
 )
 from skvq._fitting import (
     TRAINING_ADVICE,
@@ -34,9 +36,7 @@ from skvq._fitting import (
     Training,
     split_validation,
 )
-from skvq._graph import GraphFunction
 from skvq._graph_functions import vqvae_graphs
-from skvq._images import Layout, ValueRange, chunks, layout_of, spread, value_range
 from skvq.networks import ops
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
@@ -352,7 +352,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             "reconstruction_scale": constant_picture_loss(loss, map(layout.to_images, chunks(spread(X, 512))), values),
         }
         network = self._new_network(streams.weights)
-        self.code_shape_ = network.code_shape
+        self.grid_ = CodeGrid(network.code_shape, self.n_embeddings)
+        self.code_shape_ = self.grid_.shape
         self.position_counts_ = np.zeros((network.n_positions, self.n_embeddings), np.int64)
         self.history_: dict[str, list] = {}
         self.n_iter_ = 0
@@ -466,9 +467,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
 
         def after_epoch():
             self.position_counts_ = network.counts()
-            used = self.position_counts_.sum(axis=0)
-            shares = used[used > 0] / used.sum()
-            return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum())), "codes_in_use": len(shares)}
+            counts = self.position_counts_.sum(axis=0)
+            return {"perplexity": perplexity_of_counts(counts), "codes_in_use": used_codes(counts)}
 
         history = training.run(before_step, after_epoch)
         if training.restored and history:
@@ -561,7 +561,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         X = check_array(X, dtype="numeric", input_name="X")
         if holds_vectors(self.encode, X):
             X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
-        codes = check_codes(X, network.n_positions, network.quantizer.n_embeddings)
+        codes = self.grid_.check(X)
         decode = self._compiled("decode", network.decode)
         images = decode.in_batches(codes, batch_size=self._inference_batch_size())
         return self.layout_.from_images(images)
@@ -619,6 +619,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         n_samples = check_n_samples(n_samples)
         if prior is not None:
             choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+            self.grid_.require(prior.grid_)
             codes = prior.sample(n_samples, y, **choice, random_state=random_state)
             return self.inverse_transform(codes)
         if y is not None or (temperature, top_k, top_p) != (1.0, None, None):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skvq._graph import GraphFunction, TensorSpec
-from skvq._images import Layout
+from skvq._contract.graph import GraphFunction, TensorSpec
+from skvq._contract.images import Layout
 
 
 @dataclass

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from little_files import cut, noise, save, zipped
 
 from skvq import datasets
-from skvq._images import layout_of, value_range
+from skvq._contract.images import layout_of, value_range
 from skvq.datasets import _trees
 
 

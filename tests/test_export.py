@@ -21,7 +21,7 @@ from stand_ins import StandInPrior, StandInVQ
 
 import skvq
 from skvq import VQVAE, PixelCNNPrior
-from skvq._graph import GraphFunction, TensorSpec
+from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq.export import ExportError, _folder, _model, compare, export_onnx, to_onnx
 from skvq.export._child import models_from_child
 from skvq.export._convert import convert, require_converters

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skvq import metrics
-from skvq._images import chunks
+from skvq._contract.images import chunks
 from skvq.metrics import _reconstruction
 
 SCORERS = [metrics.neg_mse_scorer, metrics.psnr_scorer, metrics.ssim_scorer, metrics.perplexity_scorer]

@@ -7,9 +7,11 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skvq import VQVAE, PixelCNNPrior, _random
+from skvq import VQVAE, PixelCNNPrior
+from skvq._contract import randomness as _random
+from skvq._contract.sampling import SamplingOptions
 from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import Choice, boundary_distance
+from skvq.networks.sampling import boundary_distance
 
 QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1}
 
@@ -144,7 +146,7 @@ class TestSampling:
         y = np.arange(40) % 2
         drawn = prior.sample(40, y, **choice, random_state=5)
         logits = prior._logits(drawn, y.astype(np.int32))
-        off = boundary_distance(logits, _random.uniforms(5, 40, 4), drawn, Choice(1.0, **choice))
+        off = boundary_distance(logits, _random.uniforms(5, 40, 4), drawn, SamplingOptions(1.0, **choice))
         assert off.max() < 2e-5
         if choice.get("top_k"):
             ranks = (logits > np.take_along_axis(logits, drawn[..., None], -1)).sum(-1)
@@ -155,7 +157,7 @@ class TestSampling:
         drawn = prior.complete(codes[:30], known, labels[:30], random_state=2)
         np.testing.assert_array_equal(drawn[:, :2], codes[:30, :2])
         logits = prior._logits(drawn, labels[:30].astype(np.int32))
-        off = boundary_distance(logits, _random.uniforms(2, 30, 4), drawn, Choice(1.0))
+        off = boundary_distance(logits, _random.uniforms(2, 30, 4), drawn, SamplingOptions(1.0))
         assert off[:, 2:].max() < 2e-5
         nothing = prior.complete(codes[:30], np.zeros(4, bool), labels[:30], random_state=2)
         np.testing.assert_array_equal(nothing, prior.sample(30, labels[:30], random_state=2))
@@ -262,9 +264,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("shape", "message"),
         [
-            ((2, 3), r"code_shape=\(2, 3\) has 6 positions; got rows of 4"),
-            ((2, 2, 1), r"code_shape must be \(height, width\)"),
-            ((0, 4), r"positive integers; got \(0, 4\)"),
+            ((2, 3), r"X must have 6 codes to a row, those of a grid of 2 × 3 codes of 12; got 4"),
+            ((2, 2, 1, 1), r"code_shape must be one to three positive integers"),
+            ((0, 4), r"positive integers, such as \(height, width\); got \(0, 4\)"),
         ],
     )
     def test_code_shape(self, codes, shape, message):

@@ -22,7 +22,7 @@ from onnx import helper, numpy_helper
 from stand_ins import StandInPrior, StandInVQ
 
 import skvq.runtime
-from skvq import _random
+from skvq._contract import randomness as _random
 from skvq.export import export_onnx, to_onnx
 from skvq.export._model import serialized
 from skvq.runtime import ModelFileError, load

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from skvq import VQVAE
-from skvq._images import Layout
+from skvq import VQVAE, CodeGrid
+from skvq._contract.images import Layout
 from skvq.networks import keras, ops
 from skvq.networks.architectures import conv
 from skvq.networks.losses import LOSSES
@@ -71,7 +71,7 @@ class TestFittedState:
                 return all(map(plain, value))
             if isinstance(value, dict):
                 return all(map(plain, value.values()))
-            return value is None or isinstance(value, (np.ndarray, int, float, str)) or type(value).__name__ == "Layout"
+            return value is None or isinstance(value, (np.ndarray, int, float, str)) or isinstance(value, (Layout, CodeGrid))
 
         assert all(plain(value) for value in vars(vqvae).values())
 

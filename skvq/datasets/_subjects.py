@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._random import RandomStateLike, seed_from, stream
+from .._contract.randomness import RandomStateLike, seed_from, stream
 
 _NAMED_IN_ERRORS = 5
 _LARGEST = np.iinfo(np.int64).max

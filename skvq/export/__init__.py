@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skvq._graph import GraphFunction
+from skvq._contract.graph import GraphFunction
 from skvq.runtime._source import MANIFEST
 
 from ._child import models_from_child

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skvq._graph import GraphFunction
+from skvq._contract.graph import GraphFunction
 
 from ._errors import ExportError
 from ._trace import frozen_graph

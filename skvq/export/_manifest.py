@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import skvq
-from skvq._graph import GraphFunction, TensorSpec
+from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq.runtime._source import FORMAT, FORMAT_VERSION
 
 from ._convert import OPSET

@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 import skvq
-from skvq._graph import GraphFunction
+from skvq._contract.graph import GraphFunction
 
 from ._convert import OPSET, convert
 from ._errors import ExportError

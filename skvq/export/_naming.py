@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from skvq._graph import TensorSpec
+from skvq._contract.graph import TensorSpec
 
 from ._convert import OPSET
 from ._errors import ExportError

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from skvq._graph import GraphFunction
+from skvq._contract.graph import GraphFunction
 
 from ._errors import ExportError
 from ._model import proto_of

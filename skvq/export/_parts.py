@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from skvq._graph import GraphFunction, TensorSpec
+from skvq._contract.graph import GraphFunction, TensorSpec
 
 _DEFAULTS = ("encoder", "sampler")
 

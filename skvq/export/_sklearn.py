@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from skvq._contract.graph import TensorSpec
 from skvq._encodings import check_encoding
-from skvq._graph import TensorSpec
 
 from ._convert import OPSET
 from ._errors import ExportError

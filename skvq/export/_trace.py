@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skvq._graph import GraphFunction
+from skvq._contract.graph import GraphFunction
 
 
 def frozen_graph(function: GraphFunction) -> tuple[Any, list[str], list[str]]:

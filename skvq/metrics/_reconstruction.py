@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._images import chunks
+from .._contract.images import chunks
 
 # The window of Wang et al. (2004): a Gaussian of standard deviation 1.5, cut at 3.5 standard deviations.
 _WINDOW_SIGMA = 1.5

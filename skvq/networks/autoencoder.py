@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from skvq._images import ValueRange
+from skvq._contract.images import ValueRange
 from skvq.networks.quantizers import Quantizer
 
 LOSS_TERMS = ("loss", "reconstruction_loss", "codebook_loss", "commitment_loss")

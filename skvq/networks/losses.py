@@ -40,7 +40,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from keras import ops
 
-from skvq._images import ValueRange
+from skvq._contract.images import ValueRange
 
 
 def mse(images, reconstructions):

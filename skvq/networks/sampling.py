@@ -10,51 +10,32 @@ equal codes wherever the graph runs, and one full forward pass certifies a sampl
 sample again.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from keras import ops
 
+from skvq._contract.sampling import SamplingOptions
 from skvq.networks.pixelcnn import PixelCNN, gate
 
 
-class Choice(NamedTuple):
-    """What narrows a code's distribution before it is drawn.
-
-    Attributes
-    ----------
-    temperature : float tensor of shape () or (n, 1)
-        Divides the logits; below 1 the likely codes become likelier.
-    top_k : integer tensor of shape () or (n, 1), or None
-        Only that many of the likeliest codes are drawn.
-    top_p : float tensor of shape () or (n, 1), or None
-        Only the likeliest codes are drawn that together reach this probability, after ``top_k``; 1 keeps all.
-    """
-
-    temperature: Any
-    top_k: Any = None
-    top_p: Any = None
-
-
-def cumulative_weights(logits, choice: Choice):
+def cumulative_weights(logits, options: SamplingOptions):
     """Cumulative sums (..., K) of unnormalised probabilities; codes that are left out weigh nothing."""
-    scaled = logits / choice.temperature
+    scaled = logits / options.temperature
     weights = ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True))
-    if choice.top_k is not None or choice.top_p is not None:
-        weights = _narrowed(weights, choice)
+    if options.top_k is not None or options.top_p is not None:
+        weights = _narrowed(weights, options)
     return ops.cumsum(weights, axis=-1)
 
 
-def _narrowed(weights, choice: Choice):
+def _narrowed(weights, options: SamplingOptions):
     """The weights (..., K), 0 for the codes that ``top_k`` and ``top_p`` leave out."""
     n_embeddings = weights.shape[-1]
     falling = ops.top_k(weights, n_embeddings)[0]  # (..., K), the largest first
-    if choice.top_k is not None:
+    if options.top_k is not None:
         falling = falling * ops.cast(
-            ops.arange(n_embeddings, dtype="int32") < ops.cast(choice.top_k, "int32"), "float32"
+            ops.arange(n_embeddings, dtype="int32") < ops.cast(options.top_k, "int32"), "float32"
         )
-    if choice.top_p is not None:
-        top_p = ops.cast(choice.top_p, "float32")
+    if options.top_p is not None:
+        top_p = ops.cast(options.top_p, "float32")
         # The sums round: to reach all of 1 could leave out the rarest codes.
         share = ops.where(top_p < 1, top_p, 2.0)
         before = ops.cumsum(falling, axis=-1) - falling
@@ -74,7 +55,7 @@ def invert(cumulative, uniforms):
     return ops.minimum(passed, cumulative.shape[-1] - 1)
 
 
-def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes=None):
+def sample(network: PixelCNN, uniforms, options: SamplingOptions, labels=None, known_codes=None):
     """Draw codes (n, height * width), int32.
 
     Parameters
@@ -82,7 +63,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
     network : PixelCNN
     uniforms : float tensor of shape (n, height * width), in [0, 1)
         One for each code.
-    choice : Choice
+    options : SamplingOptions
     labels : integer tensor of shape (n,) or None
         Indices of classes, for a conditional network.
     known_codes : integer tensor of shape (n, height * width) or None
@@ -163,7 +144,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
         def draw_cell(column, row_codes, embedded_left, *memory):
             x, memory = cell(embedded_left, ops.take(given, column, axis=0), memory, row_bias, column)
             uniform, *known = [ops.take(x, column, axis=0) for x in row_inputs]  # each (n,)
-            code = invert(cumulative_weights(network.logits_of(x), choice), uniform)
+            code = invert(cumulative_weights(network.logits_of(x), options), uniform)
             if known:
                 code = ops.where(known[0] >= 0, known[0], code)
             here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
@@ -210,7 +191,9 @@ def _flat_kernels(layer: dict) -> dict:
     return flat
 
 
-def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, choice: Choice) -> np.ndarray:
+def boundary_distance(
+    logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, options: SamplingOptions
+) -> np.ndarray:
     """How far each uniform lies from the interval of its code: the certificate of a sample.
 
     Parameters
@@ -218,7 +201,7 @@ def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarra
     logits : ndarray of shape (n, positions, K)
         From one full pass over ``codes``.
     uniforms, codes : ndarray of shape (n, positions)
-    choice : Choice
+    options : SamplingOptions
 
     Returns
     -------
@@ -226,7 +209,7 @@ def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarra
         0 where inverting the cumulative distribution gives the code; otherwise the distance of the uniform to the
         code's interval, as a probability, or 1 where the code's interval is empty.
     """
-    cumulative = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), choice)).astype(np.float64)
+    cumulative = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), options)).astype(np.float64)
     cumulative = cumulative / cumulative[..., -1:]
     chosen = np.asarray(codes, dtype=np.int64)[..., None]
     upper = np.take_along_axis(cumulative, chosen, axis=-1)[..., 0]
@@ -236,14 +219,14 @@ def boundary_distance(logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarra
     return np.where(upper > lower, distance, 1.0)
 
 
-def is_undecided(logits: np.ndarray, codes: np.ndarray, choice: Choice, blur: float) -> np.ndarray:
+def is_undecided(logits: np.ndarray, codes: np.ndarray, options: SamplingOptions, blur: float) -> np.ndarray:
     """Whether rounding decides which codes are left out, and may have let in the code that was drawn.
 
     Parameters
     ----------
     logits : ndarray of shape (n, positions, K)
     codes : ndarray of shape (n, positions)
-    choice : Choice
+    options : SamplingOptions
         Of Python numbers.
     blur : float
         By how much a probability may be off, relative to the largest.
@@ -252,16 +235,16 @@ def is_undecided(logits: np.ndarray, codes: np.ndarray, choice: Choice, blur: fl
     -------
     ndarray of shape (n, positions), bool
     """
-    scaled = logits.astype(np.float64) / choice.temperature
+    scaled = logits.astype(np.float64) / options.temperature
     weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     falling = -np.sort(-weights, axis=-1)
     sums = np.cumsum(falling, axis=-1)
-    most = np.full(codes.shape, min(choice.top_k or weights.shape[-1], weights.shape[-1]))
+    most = np.full(codes.shape, min(options.top_k or weights.shape[-1], weights.shape[-1]))
     fewest = most
-    if choice.top_p is not None and choice.top_p < 1:
+    if options.top_p is not None and options.top_p < 1:
         reached = (sums - falling) / np.take_along_axis(sums, most[..., None] - 1, axis=-1)
-        fewest = np.minimum(most, np.maximum((reached < choice.top_p - blur).sum(axis=-1), 1))
-        most = np.minimum(most, (reached < choice.top_p + blur).sum(axis=-1))
+        fewest = np.minimum(most, np.maximum((reached < options.top_p - blur).sum(axis=-1), 1))
+        most = np.minimum(most, (reached < options.top_p + blur).sum(axis=-1))
     possible = weights >= np.take_along_axis(falling, most[..., None] - 1, axis=-1) * (1 - blur)
     was_possible = np.take_along_axis(possible, np.asarray(codes, np.int64)[..., None], axis=-1)[..., 0]
     return (possible.sum(axis=-1) != fewest) & was_possible

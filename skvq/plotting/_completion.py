@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from skvq._random import RandomStateLike
+    from skvq._contract.randomness import RandomStateLike
 
 # Neither black nor white, so that what is hidden is not taken for a part of the image.
 _HIDDEN = 0.45

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skvq._images import layout_of
+from skvq._contract.images import layout_of
 
 
 def fitted(estimator: Any, name: str, parameter: str) -> Any:

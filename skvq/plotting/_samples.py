@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from skvq._random import RandomStateLike
+    from skvq._contract.randomness import RandomStateLike
 
 
 class SampleDisplay:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from skvq._images import Layout
+from skvq._contract.images import Layout
 
 Providers = Sequence[str | tuple[str, Mapping[str, Any]]] | None
 

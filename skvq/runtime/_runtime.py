@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from skvq import _random
+from skvq._contract import randomness as _random
 
 from ._checks import (
     Providers,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skvq._images import Layout
+from skvq._contract.images import Layout
 
 from ._description import FILE, FILES, PART, check_entries, check_sections, damaged
 from ._errors import ModelFileError

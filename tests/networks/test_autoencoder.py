@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from skvq._images import ValueRange
+from skvq._contract.images import ValueRange
 from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.losses import mse

@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 from skimage.metrics import structural_similarity
 
-from skvq._images import ValueRange
+from skvq._contract.images import ValueRange
 from skvq.networks.losses import LOSSES, constant_picture_loss, ssim
 
 

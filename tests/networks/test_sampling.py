@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from keras import ops
 from test_pixelcnn import network
 
-from skvq.networks.sampling import Choice, boundary_distance, cumulative_weights, invert, is_undecided, sample
+from skvq._contract.sampling import SamplingOptions
+from skvq.networks.sampling import boundary_distance, cumulative_weights, invert, is_undecided, sample
 
 
 @settings(max_examples=50, deadline=None)
@@ -27,7 +28,7 @@ def test_cumulative_weights_are_a_softmax_summed_up():
     logits = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
     weights = np.exp(logits / 0.7)
     expected = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
-    answer = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), Choice(0.7)))
+    answer = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), SamplingOptions(0.7)))
     np.testing.assert_allclose(answer / answer[:, -1:], expected, rtol=1e-5)
 
 
@@ -50,7 +51,7 @@ def test_top_k_and_top_p_against_numpy(seed, temperature, top_k, top_p):
         kept = kept[reached < top_p]
     expected = np.zeros(9)
     expected[kept] = probabilities[kept] / probabilities[kept].sum()
-    choice = Choice(np.float32(temperature), top_k, top_p)
+    choice = SamplingOptions(np.float32(temperature), top_k, top_p)
     answer = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits[None]), choice))[0]
     np.testing.assert_allclose(np.diff(answer / answer[-1], prepend=0), expected, atol=1e-5)
 
@@ -62,14 +63,14 @@ def test_incremental_samples_are_those_of_the_whole_grid_loop(code_shape, kernel
     generator = np.random.default_rng(2)
     uniforms = generator.random((6, net.n_positions), dtype=np.float32)
     labels = (generator.integers(0, n_classes, 6),) if n_classes else ()
-    drawn = ops.convert_to_numpy(sample(net, uniforms, Choice(0.9), *labels))
+    drawn = ops.convert_to_numpy(sample(net, uniforms, SamplingOptions(0.9), *labels))
     slowly = np.zeros((6, net.n_positions), np.int32)
     for j in range(net.n_positions):
-        cumulative = cumulative_weights(net.logits(slowly, *labels)[:, j], Choice(0.9))
+        cumulative = cumulative_weights(net.logits(slowly, *labels)[:, j], SamplingOptions(0.9))
         slowly[:, j] = ops.convert_to_numpy(invert(cumulative, uniforms[:, j]))
     np.testing.assert_array_equal(drawn, slowly)
     logits = ops.convert_to_numpy(net.logits(drawn, *labels))
-    assert boundary_distance(logits, uniforms, drawn, Choice(0.9)).max() < 1e-5
+    assert boundary_distance(logits, uniforms, drawn, SamplingOptions(0.9)).max() < 1e-5
 
 
 def test_what_is_carried_from_code_to_code_grows_with_the_width_and_not_the_height(monkeypatch):
@@ -84,7 +85,7 @@ def test_what_is_carried_from_code_to_code_grows_with_the_width_and_not_the_heig
 
         monkeypatch.setattr(ops, "while_loop", noting)
         net = network((height, width))
-        sample(net, ops.zeros((2, net.n_positions)), Choice(1.0))
+        sample(net, ops.zeros((2, net.n_positions)), SamplingOptions(1.0))
         return max(sizes)
 
     lowest = most_carried(3, 4)
@@ -95,21 +96,21 @@ def test_what_is_carried_from_code_to_code_grows_with_the_width_and_not_the_heig
 def test_all_of_one_keeps_every_code():
     logits = ops.convert_to_tensor(9 * np.random.default_rng(0).normal(size=(50, 300)).astype("float32"))
     np.testing.assert_array_equal(
-        ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0, None, 1.0))),
-        ops.convert_to_numpy(cumulative_weights(logits, Choice(1.0))),
+        ops.convert_to_numpy(cumulative_weights(logits, SamplingOptions(1.0, None, 1.0))),
+        ops.convert_to_numpy(cumulative_weights(logits, SamplingOptions(1.0))),
     )
 
 
 @pytest.mark.parametrize(
     ("probabilities", "choice", "undecided"),
     [
-        ([0.5, 0.3, 0.2], Choice(1.0, 2), [False, False, False]),
-        ([0.4, 0.3, 0.3 - 1e-9], Choice(1.0, 2), [True, True, True]),  # either may be the second
-        ([0.4, 0.3, 0.3], Choice(1.0, 3), [False, False, False]),
-        ([0.5, 0.3, 0.2], Choice(1.0, None, 0.8 - 1e-7), [True, True, True]),  # two may reach it or not
-        ([0.5, 0.3, 0.15, 0.05], Choice(1.0, None, 0.8 + 1e-7), [True, True, True, False]),
-        ([0.5, 0.3, 0.2], Choice(1.0, None, 0.7), [False, False, False]),
-        ([0.5, 0.3, 0.2], Choice(1.0, None, 1.0), [False, False, False]),
+        ([0.5, 0.3, 0.2], SamplingOptions(1.0, 2), [False, False, False]),
+        ([0.4, 0.3, 0.3 - 1e-9], SamplingOptions(1.0, 2), [True, True, True]),  # either may be the second
+        ([0.4, 0.3, 0.3], SamplingOptions(1.0, 3), [False, False, False]),
+        ([0.5, 0.3, 0.2], SamplingOptions(1.0, None, 0.8 - 1e-7), [True, True, True]),  # two may reach it or not
+        ([0.5, 0.3, 0.15, 0.05], SamplingOptions(1.0, None, 0.8 + 1e-7), [True, True, True, False]),
+        ([0.5, 0.3, 0.2], SamplingOptions(1.0, None, 0.7), [False, False, False]),
+        ([0.5, 0.3, 0.2], SamplingOptions(1.0, None, 1.0), [False, False, False]),
     ],
 )
 def test_where_rounding_decides_what_is_left_out(probabilities, choice, undecided):
@@ -121,6 +122,7 @@ def test_where_rounding_decides_what_is_left_out(probabilities, choice, undecide
 def test_boundary_distance_measures_how_far_a_code_is_off():
     logits = np.log(np.array([[[0.2, 0.3, 0.5]]]))
     distance = [
-        boundary_distance(logits, np.array([[0.6]]), np.array([[code]]), Choice(1.0))[0, 0] for code in range(3)
+        boundary_distance(logits, np.array([[0.6]]), np.array([[code]]), SamplingOptions(1.0))[0, 0]
+        for code in range(3)
     ]
     np.testing.assert_allclose(distance, [0.4, 0.1, 0.0], atol=1e-9)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skvq._images import Layout, check_image_shape, chunks, layout_of, value_range
+from skvq._contract.images import Layout, check_image_shape, chunks, layout_of, value_range
 
 DTYPES = [np.uint8, np.uint16, np.float32, np.float64]
 image_shapes = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3))

@@ -9,6 +9,8 @@ import zlib
 
 import numpy as np
 
+from .errors import invalid
+
 RandomStateLike = int | np.integer | np.random.RandomState | np.random.Generator | None
 
 
@@ -28,7 +30,7 @@ def seed_from(random_state: RandomStateLike) -> int:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If ``random_state`` is none of these, or a negative integer.
     """
     if random_state is None:
@@ -40,9 +42,11 @@ def seed_from(random_state: RandomStateLike) -> int:
         return int(random_state.randint(2**31 - 1))
     elif isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63 - 1))
-    raise ValueError(
-        "random_state must be an int >= 0, a numpy RandomState or Generator, or None; "
-        f"got {random_state!r}. Pass an int for the same result at every call."
+    raise invalid(
+        "random_state",
+        "be an int >= 0, a numpy RandomState or Generator, or None",
+        repr(random_state),
+        "Pass an int for the same result at every call.",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skvq._random import seed_from, stream, uniforms
+from skvq._contract.randomness import seed_from, stream, uniforms
 
 seeds = st.integers(0, 2**70)
 names = st.text(min_size=1, max_size=20)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import InvalidInputError, invalid
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -45,7 +47,7 @@ class Layout:
 
         Raises
         ------
-        ValueError
+        InvalidInputError
             If X holds NaN, infinity, or what float32 cannot hold: rows read from files meet no other check.
         """
         X = np.asarray(X)
@@ -77,14 +79,16 @@ def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, in
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If it is not two or three positive integers.
     """
     if image_shape is None:
         return None
-    wrong = ValueError(
-        f"image_shape must be (height, width) or (height, width, channels) of positive integers; got {image_shape!r}. "
-        "Use (28, 28) for MNIST; leave it None for vectors, or when X already has an image's shape."
+    wrong = invalid(
+        "image_shape",
+        "be (height, width) or (height, width, channels) of positive integers",
+        repr(image_shape),
+        "Use (28, 28) for MNIST; leave it None for vectors, or when X already has an image's shape.",
     )
     try:
         shape = tuple(image_shape)
@@ -107,7 +111,7 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If X's rows cannot be images of ``image_shape``, or X has another rank.
     """
     shape = check_image_shape(image_shape)
@@ -115,18 +119,22 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
     # Booleans and other integers are data, but no dtype to answer reconstructions in; uint8 and uint16 are images' own.
     dtype = X.dtype if X.dtype in (np.uint8, np.uint16, np.float32, np.float64) else np.dtype(np.float32)
     if X.ndim not in (2, 3, 4):
-        raise ValueError(
-            "X must be (n, features), (n, height, width) or (n, height, width, channels), channels last; "
-            f"got shape {X.shape}."
+        raise invalid(
+            "X",
+            "be (n, features), (n, height, width) or (n, height, width, channels), channels last",
+            f"shape {X.shape}",
+            "Of a single image, pass X[None]; of flat images, give image_shape.",
         )
     if X.ndim == 2:
         layout = Layout(row_shape, shape or row_shape, dtype.name)
     else:
         layout = Layout(row_shape, shape or (*row_shape, 1)[:3], dtype.name)
     if shape is not None and not layout.accepts(row_shape):
-        raise ValueError(
-            f"X must hold images of image_shape={shape}, {math.prod(shape)} values a row; "
-            f"got rows of shape {row_shape}, {math.prod(row_shape)} values. Correct image_shape, or reshape X."
+        raise invalid(
+            "X",
+            f"hold images of image_shape={shape}, {math.prod(shape)} values a row",
+            f"rows of shape {row_shape}, {math.prod(row_shape)} values",
+            "Correct image_shape, or reshape X.",
         )
     return layout
 
@@ -151,7 +159,7 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If X holds NaN, infinity, or what float32 cannot hold.
     """
     total, total_squares = 0.0, 0.0
@@ -175,10 +183,10 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
     return ValueRange(mean + pivot, scale if scale > resolution else 1.0, lowest, highest)
 
 
-def not_finite() -> ValueError:
+def not_finite() -> InvalidInputError:
     """Return the error for values that networks cannot work with."""
-    return ValueError(
-        "X must be finite in float32; got NaN or infinity. Drop such rows, or fill them with np.nan_to_num."
+    return invalid(
+        "X", "be finite in float32", "NaN or infinity", "Drop such rows, or fill them with np.nan_to_num(X)."
     )
 
 

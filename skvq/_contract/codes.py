@@ -1,0 +1,331 @@
+"""The grid that codes lie on: how many there are, in which order, out of how many embeddings.
+
+Codes travel as rows of integers. A :class:`CodeGrid` says what a row means, and is what autoencoders, priors,
+displays, exports and the runtime hold and compare.
+"""
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InvalidInputError, invalid
+
+LARGEST_CODE = 2**31 - 2  # networks count codes in int32
+
+
+@dataclass(frozen=True)
+class CodeGrid:
+    """A grid of codes, one row of integers an image, in row-major order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        One to three sides: ``(length,)``, ``(height, width)`` or ``(depth, height, width)``.
+    n_embeddings : int
+        Codes lie in [0, n_embeddings).
+    depth : int, default=1
+        Codes at each position; those of one position stand side by side in a row.
+
+    Raises
+    ------
+    InvalidInputError
+        If a side, ``n_embeddings`` or ``depth`` is no positive integer, or there are not one to three sides.
+
+    Examples
+    --------
+    >>> from skvq import CodeGrid
+    >>> grid = CodeGrid((7, 7), 128)
+    >>> grid.n_codes, str(grid)
+    (49, '7 × 7 codes of 128')
+    >>> grid.to_grid([[0] * 49]).shape
+    (1, 7, 7)
+    """
+
+    shape: tuple[int, ...]
+    n_embeddings: int
+    depth: int = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "shape", check_code_shape(self.shape))
+        for name in ("n_embeddings", "depth"):
+            value = _positive(getattr(self, name))
+            if value is None:
+                advice = {"n_embeddings": "It is the size of the codebook.", "depth": "It is the codes at a position."}
+                raise invalid(name, "be an integer >= 1", repr(getattr(self, name)), advice[name])
+            object.__setattr__(self, name, value)
+
+    def __str__(self) -> str:
+        sides = " × ".join(map(str, self.shape))
+        return f"{sides} codes{f' × {self.depth}' if self.depth > 1 else ''} of {self.n_embeddings}"
+
+    @property
+    def n_positions(self) -> int:
+        """Positions of the grid."""
+        return math.prod(self.shape)
+
+    @property
+    def n_codes(self) -> int:
+        """Codes in a row: positions times depth."""
+        return self.n_positions * self.depth
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """The grid as (rows, columns), in which row-major order is kept: what a prior runs over."""
+        return math.prod(self.shape[:-1]), self.shape[-1] * self.depth
+
+    @property
+    def max_bits(self) -> float:
+        """Bits of a row at a fixed length for each code."""
+        return self.n_codes * math.log2(self.n_embeddings)
+
+    def check(self, codes: Any, name: str = "X") -> np.ndarray:
+        """Return codes as an int32 array (n, n_codes).
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_codes)
+            Integers, of any dtype that can hold them.
+        name : str
+            What messages call them.
+
+        Raises
+        ------
+        InvalidInputError
+            If codes are fractional, out of [0, n_embeddings), or not ``n_codes`` to a row.
+        """
+        codes = check_codes(codes, name)
+        if codes.shape[1] != self.n_codes:
+            raise invalid(
+                name,
+                f"have {self.n_codes} codes to a row, those of a grid of {self}",
+                codes.shape[1],
+                "Use the codes of the VQVAE that this estimator was fitted with.",
+            )
+        if codes.size and codes.max() >= self.n_embeddings:
+            raise invalid(
+                name,
+                f"hold codes in [0, n_embeddings={self.n_embeddings})",
+                codes.max(),
+                "Use the codes of the VQVAE that belongs here, or pass its grid_ to the prior.",
+            )
+        return codes
+
+    def to_grid(self, codes: Any) -> np.ndarray:
+        """Return rows of codes (n, n_codes) as (n, *shape), or (n, *shape, depth) where depth is above 1."""
+        codes = np.asarray(codes)
+        return codes.reshape(len(codes), *self.shape, *([self.depth] if self.depth > 1 else []))
+
+    def from_grid(self, codes: Any) -> np.ndarray:
+        """Return maps of codes (n, *shape) as rows (n, n_codes)."""
+        codes = np.asarray(codes)
+        return codes.reshape(len(codes), self.n_codes)
+
+    def accepts(self, other: "CodeGrid") -> bool:
+        """Whether codes of another grid have their place here: the same positions, and no code beyond these.
+
+        Sides of length 1 in front do not count: codes of vectors are one row of a grid. A prior that had to guess the
+        number of codes may know fewer than the autoencoder.
+        """
+        same_shape = _without_leading_ones(self.shape) == _without_leading_ones(other.shape)
+        return same_shape and self.depth == other.depth and other.n_embeddings <= self.n_embeddings
+
+    def require(self, other: "CodeGrid", name: str = "prior", owner: str = "the VQVAE") -> None:
+        """Raise unless codes of another grid have their place here.
+
+        Parameters
+        ----------
+        other : CodeGrid
+        name : str
+            Whose grid ``other`` is.
+        owner : str
+            Whose grid this is.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        if not self.accepts(other):
+            raise invalid(
+                f"{name}.grid_",
+                f"fit the grid of {owner}, {self}",
+                str(other),
+                "Fit the prior on this VQVAE's codes, with PixelCNNPrior(grid=vqvae.grid_).",
+            )
+
+    def column_names(self, prefix: str = "code") -> list[str]:
+        """Return a name for each code of a row: ``code0``, ``code1``, …"""
+        return [f"{prefix}{i}" for i in range(self.n_codes)]
+
+    def as_json(self) -> dict:
+        """Return the grid for a manifest."""
+        return {"shape": list(self.shape), "n_embeddings": self.n_embeddings, "depth": self.depth}
+
+
+def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ...]:
+    """Return the sides of a grid as Python's ints.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not one to three positive integers.
+    """
+    try:
+        sides = [_positive(side) for side in code_shape]
+    except TypeError:
+        sides = []
+    if len(sides) not in (1, 2, 3) or None in sides:
+        raise invalid(
+            name,
+            "be one to three positive integers, such as (height, width)",
+            repr(code_shape),
+            "Pass the VQVAE's grid_.shape.",
+        )
+    return tuple(sides)
+
+
+def guess_grid(n_codes: int, n_embeddings: int) -> tuple[CodeGrid, bool]:
+    """Return the likeliest grid for rows of ``n_codes``, and whether it is certain enough to keep quiet.
+
+    It is a square where the number of codes makes one, else a single row.
+    """
+    side = math.isqrt(n_codes)
+    is_square = side * side == n_codes
+    return CodeGrid((side, side) if is_square else (1, n_codes), n_embeddings), is_square
+
+
+def check_codes(codes: Any, name: str = "X") -> np.ndarray:
+    """Return codes of any grid as an int32 array (n, n_codes).
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not two-dimensional, or not whole numbers in [0, 2**31 - 1).
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2:
+        way_out = (
+            f"Flatten maps of codes by {name}.reshape(len({name}), -1)."
+            if codes.ndim > 2
+            else f"Of a single row, pass {name}[None]."
+        )
+        raise invalid(name, "hold one row of codes an image, of shape (n, n_codes)", f"shape {codes.shape}", way_out)
+    return check_code_values(codes, name).astype(np.int32)
+
+
+def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None = None) -> np.ndarray:
+    """Return an array of any shape whose values are codes, as int64.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is no whole number, or out of range.
+    """
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "biuf":
+        raise invalid(
+            name,
+            "hold codes, which are whole numbers",
+            f"dtype {codes.dtype}",
+            "Codes are what VQVAE.transform returns.",
+        )
+    if codes.dtype.kind == "f":
+        wrong = codes != np.rint(codes)
+        if wrong.any() or not np.isfinite(codes).all():
+            shown = codes[wrong][0] if wrong.any() else codes[~np.isfinite(codes)][0]
+            raise invalid(
+                name,
+                "hold codes, which are whole numbers",
+                shown,
+                "Codes are what VQVAE.transform returns; images have to pass through it first.",
+            )
+    if not codes.size:
+        return codes.astype(np.int64)
+    lowest, highest = codes.min(), codes.max()
+    if lowest < 0:
+        # scikit-learn's common checks look for the first three words.
+        raise InvalidInputError(f"Negative values in data: {name} must hold codes >= 0; got {lowest}. Drop those rows.")
+    if highest > LARGEST_CODE:
+        raise invalid(
+            name,
+            "hold codes below 2**31 - 1",
+            highest,
+            "Codes are what VQVAE.transform returns; number other values from 0, as "
+            f"np.unique({name}, return_inverse=True) does.",
+        )
+    if n_embeddings is not None and highest >= n_embeddings:
+        raise invalid(
+            name,
+            f"lie in [0, n_embeddings) = [0, {n_embeddings})",
+            f"values from {lowest} to {highest}",
+            "Pass the n_embeddings of the estimator that made the codes.",
+        )
+    return codes.astype(np.int64)
+
+
+def check_known(known: Any, codes: np.ndarray, name: str = "mask") -> np.ndarray:
+    """Return codes (n, n_codes) with -1 at the positions that are to be drawn.
+
+    Parameters
+    ----------
+    known : array-like of bool, of shape (n_codes,) or (n, n_codes)
+        True where the code is kept.
+    codes : ndarray of shape (n, n_codes)
+
+    Raises
+    ------
+    InvalidInputError
+        If ``known`` is anything else.
+    """
+    mask = np.asarray(known)
+    if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
+        raise invalid(
+            name,
+            f"be an array of bool of shape {codes.shape[1:]} or {codes.shape}",
+            f"{mask.dtype}, shape {mask.shape}",
+            "True keeps the code at that position.",
+        )
+    return np.where(mask, codes, -1)
+
+
+def nearest_codes(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
+    """Return the code of the nearest embedding of each vector.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (..., embedding_dim)
+    codebook : ndarray of shape (n_embeddings, embedding_dim)
+
+    Returns
+    -------
+    ndarray of shape (...), int64
+    """
+    table = codebook.astype(np.float64)
+    half_norms = 0.5 * np.square(table).sum(axis=1)
+    flat = vectors.reshape(-1, vectors.shape[-1])
+    codes = np.empty(len(flat), np.int64)
+    step = max(1, 2**22 // len(table))  # a block of distances takes 32 MB
+    for start in range(0, len(flat), step):
+        # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2): the largest score is the smallest distance.
+        scores = flat[start : start + step].astype(np.float64) @ table.T - half_norms
+        codes[start : start + step] = scores.argmax(axis=1)
+    return codes.reshape(vectors.shape[:-1])
+
+
+def _positive(value: Any) -> int | None:
+    """Return a positive integer as Python's int, None for anything else."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        return None
+    return number if number > 0 else None
+
+
+def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
