@@ -12,14 +12,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "VQVAE": "skvq.vqvae",
-    "PixelCNNPrior": "skvq.pixelcnn_prior",
+    "VQGenerator": "skvq.generator",
+    "PixelCNNPrior": "skvq.priors.pixelcnn",
     "export_onnx": "skvq.export",
     "to_onnx": "skvq.export",
     "load": "skvq._files",
     "CodeGrid": "skvq._contract.codes",
     "SkvqError": "skvq._contract.errors",
+    "NotFittedError": "skvq._fitted",
 }
-_MODULES = ("datasets", "export", "metrics", "networks", "plotting", "runtime")
+_MODULES = ("datasets", "export", "metrics", "networks", "plotting", "priors", "runtime")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -4,7 +4,8 @@ They are set by ``estimator.set_callbacks(...)``, or come down from a pipeline o
 would be if fit ended with the present epoch. Under an older scikit-learn nothing here does anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -34,17 +35,17 @@ class FitTasks:
     """
 
     def __init__(self, estimator, X, y, max_iter: int):
-        self.told = {"estimator": estimator, "X": X, "y": y}
+        self.callback_kwargs = {"estimator": estimator, "X": X, "y": y}
         self.fit = self.epoch = None
         if hasattr(estimator, "_init_callback_context"):
             self.fit = estimator._init_callback_context(max_subtasks=max_iter)
-            self.fit.call_on_fit_task_begin(**self.told)
+            self.fit.call_on_fit_task_begin(**self.callback_kwargs)
 
     def begin_epoch(self) -> None:
         """Tell that an epoch begins."""
         if self.fit is not None:
             self.epoch = self.fit.subcontext(task_name="epoch")
-            self.epoch.call_on_fit_task_begin(**self.told)
+            self.epoch.call_on_fit_task_begin(**self.callback_kwargs)
 
     def end_epoch(self, fitted: Callable[[], dict] | None = None) -> bool:
         """Tell that it ended, and return whether a callback wants fit to stop.
@@ -56,9 +57,21 @@ class FitTasks:
         """
         if self.fit is None:
             return False
-        return bool(self.epoch.call_on_fit_task_end(**self.told, reconstruction_attributes=fitted))
+        return bool(self.epoch.call_on_fit_task_end(**self.callback_kwargs, reconstruction_attributes=fitted))
+
+    @contextmanager
+    def stage(self, name: str, estimator) -> Iterator[None]:
+        """Tell that one stage of a fit begins and ends, and hand the callbacks on to its estimator."""
+        if self.fit is None:
+            yield
+            return
+        task = self.fit.subcontext(task_name=name)
+        task.call_on_fit_task_begin(**self.callback_kwargs)
+        with task.propagate_callback_context(estimator):
+            yield
+        task.call_on_fit_task_end(**self.callback_kwargs)
 
     def end(self) -> None:
         """Tell that fit ended; the estimator is fitted."""
         if self.fit is not None:
-            self.fit.call_on_fit_task_end(**self.told, reconstruction_attributes=dict)
+            self.fit.call_on_fit_task_end(**self.callback_kwargs, reconstruction_attributes=dict)

@@ -26,7 +26,7 @@ from skvq._contract.images import Layout
 
 FORMAT_VERSION = 1
 MANIFEST = "estimator.json"
-CLASSES = {"VQVAE": "skvq.vqvae", "PixelCNNPrior": "skvq.pixelcnn_prior"}
+CLASSES = {"VQVAE": "skvq.vqvae", "PixelCNNPrior": "skvq.priors.pixelcnn"}
 DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 DTYPES += ("float16", "float32", "float64")
 
@@ -73,8 +73,8 @@ def save(estimator, path: str | os.PathLike) -> None:
         )
 
     params = estimator.get_params(deep=False)
-    # What set_output and set_callbacks have noted begins with an underscore, and is not of the fit.
-    state = {name: value for name, value in vars(estimator).items() if name not in params and name[0] != "_"}
+    # What set_output and set_callbacks have noted is not of the fit.
+    state = {n: v for n, v in vars(estimator).items() if n not in params and not n.startswith(("_s", "_metadata"))}
     manifest = {
         "format": "skvq estimator",
         "format_version": FORMAT_VERSION,
@@ -219,7 +219,7 @@ def read(archive: zipfile.ZipFile, path: Path):
     estimator.set_params(**params)
     for name, value in manifest["state"].items():
         # Fitted attributes alone: a file must not be able to put a method or a private name in the way.
-        if not re.fullmatch(r"[a-z][a-z0-9_]*_", name) or hasattr(estimator_class, name):
+        if not re.fullmatch(r"_?[a-z][a-z0-9_]*", name) or hasattr(estimator_class, name):
             raise damaged(path, f"{name!r} is not a fitted attribute")
         setattr(estimator, name, decode(value))
     return estimator

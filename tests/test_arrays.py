@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skvq import VQVAE
-from skvq._arrays import MappedRows, check_images, from_disk
+from skvq._data.arrays import MappedRows, check_images, from_disk
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_every_epoch_is_seen_with_the_estimator_as_it_stands(estimator, images, 
 def test_looking_on_changes_nothing(images):
     alone = vqvae(max_iter=3).fit(images)
     watched = vqvae(max_iter=3).set_callbacks(Recorder()).fit(images)
-    for a, b in zip(alone.weights_, watched.weights_, strict=True):
+    for a, b in zip(alone._weights, watched._weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert alone.history_ == watched.history_
 

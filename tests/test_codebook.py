@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skvq._codebook import k_means
+from skvq.training.codebook import k_means
 
 
 def test_centres_are_found_and_weighed():

@@ -41,7 +41,7 @@ def test_a_saved_vqvae_answers_alike(path, vqvae, images, codes):
     np.testing.assert_array_equal(twin.transform(images), codes)
     np.testing.assert_array_equal(twin.inverse_transform(codes), vqvae.inverse_transform(codes))
     assert twin.history_ == vqvae.history_
-    assert twin.layout_ == vqvae.layout_
+    assert twin._layout == vqvae._layout
 
 
 def test_a_saved_prior_answers_alike(prior, codes, labels, tmp_path):

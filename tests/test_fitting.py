@@ -8,7 +8,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE, PixelCNNPrior
-from skvq._fitting import GLOBAL_STATE, Training
+from skvq._keras_settings import GLOBAL_STATE
+from skvq.training import Trainer
 
 LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
 LITTLE_PRIOR = {"n_embeddings": 12, "hidden_channels": 4, "n_layers": 1, "random_state": 0}
@@ -249,7 +250,7 @@ class TestKerasSettings:
         )
         np.testing.assert_array_equal(copy_of(prior).score_samples(codes, labels), prior.score_samples(codes, labels))
         fitted = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
-        assert all(weight.dtype == np.float32 for weight in fitted.weights_)
+        assert all(weight.dtype == np.float32 for weight in fitted._weights)
         PixelCNNPrior(**LITTLE_PRIOR, max_iter=1).fit(codes)
         assert keras_settings() == before
         if other_settings == "float64":
@@ -260,5 +261,5 @@ class TestKerasSettings:
         keras.config.set_floatx("float32")
         keras.config.set_image_data_format("channels_last")
         keras.config.set_dtype_policy("float32")
-        for a, b in zip(under_others.weights_, VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images).weights_, strict=True):
+        for a, b in zip(under_others._weights, VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)._weights, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -65,7 +65,7 @@ def test_equal_seeds_give_equal_fits_whatever_other_threads_draw(images):
     finally:
         done.set()
         thread.join()
-    for a, b in zip(alone.weights_, beside.weights_, strict=True):
+    for a, b in zip(alone._weights, beside._weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -43,7 +43,7 @@ def encoded(scaled_vqvae):
         return vqvae.set_params(encode=encode)
 
     yield set_encode
-    vqvae.set_params(encode="codes")
+    vqvae.set_params(output="codes")
 
 
 def accuracy(digits, features):
@@ -132,7 +132,7 @@ class TestEncodings:
         with pytest.raises(ValueError, match=r"encode must be one of 'codes', .*; got 'one-hot'"):
             scaled_vqvae.transform(digits[1][:5])
         with pytest.raises(ValueError, match=r"'encode' parameter of VQVAE .*Got 'one-hot' instead\. It is what"):
-            VQVAE(encode="one-hot").fit(digits[0])
+            VQVAE(output="one-hot").fit(digits[0])
 
     @pytest.mark.parametrize("library", ["pandas", "polars"])
     def test_data_frames_come_out_with_their_columns(self, digits, encoded, library):
@@ -165,6 +165,6 @@ class TestPriors:
         assert pipe.inverse_transform(pipe[-1].sample(3, random_state=0)).shape == (3, 64)
 
     def test_a_prior_refuses_features_that_are_not_codes(self, digits):
-        vqvae = VQVAE(8, 2, image_shape=(8, 8), encode="quantized", hidden_channels=4, max_iter=1, random_state=0)
+        vqvae = VQVAE(8, 2, image_shape=(8, 8), output="quantized", hidden_channels=4, max_iter=1, random_state=0)
         with pytest.raises(ValueError, match="X must hold codes, which are whole numbers"):
             make_pipeline(vqvae, PixelCNNPrior(max_iter=1)).fit(digits[0])

@@ -42,7 +42,7 @@ class TestLikelihood:
             hidden_channels=8, n_layers=1, batch_size=8, max_iter=20, learning_rate=0.01, random_state=0
         )
         prior.fit(X)
-        assert prior.code_shape_ == (1, 6)
+        assert prior.grid_.shape == (1, 6)
         assert prior.bits_per_code(X) < 0.3
         np.testing.assert_array_equal(prior.sample(5, temperature=0.1, random_state=0), X[:5])
 
@@ -75,7 +75,7 @@ def test_dropout_comes_with_passes_over_the_same_rows():
 def test_dropout_shrinks_where_codes_outnumber_weights():
     X = np.random.default_rng(0).integers(0, 3, (10, 4))
     few, many = (PixelCNNPrior(random_state=0, **QUICK).fit(np.tile(X, (n, 1))) for n in (1, 100))
-    n_weights = sum(weight.size for weight in many.weights_)
+    n_weights = sum(weight.size for weight in many._weights)
     assert 10 * 4 < n_weights < 1000 * 4
     rates = [prior.set_params(max_iter=20)._build_network().dropout.rate for prior in (few, many)]
     np.testing.assert_allclose(rates, [0.1, 0.1 * n_weights / 4000])
@@ -84,7 +84,7 @@ def test_dropout_shrinks_where_codes_outnumber_weights():
 @pytest.mark.parametrize("optimizer", ["nadam", "adamw"])
 def test_weight_decay_shrinks_the_weights_and_follows_its_parameter(optimizer):
     def norm(prior):
-        return sum(float(np.square(weight).sum()) for weight in prior.weights_)
+        return sum(float(np.square(weight).sum()) for weight in prior._weights)
 
     X = np.random.default_rng(0).integers(0, 3, (64, 4))
     prior = PixelCNNPrior(random_state=0, optimizer=optimizer, weight_decay=0.0, **QUICK).fit(X)
@@ -202,7 +202,7 @@ class TestState:
         fits = [PixelCNNPrior(random_state=seed, **QUICK).fit(codes) for seed in (0, 0, 1)]
         np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)
         assert random.getstate() == python_before
-        for a, b in zip(fits[0].weights_, fits[1].weights_, strict=True):
+        for a, b in zip(fits[0]._weights, fits[1]._weights, strict=True):
             np.testing.assert_array_equal(a, b)
         assert fits[0].history_ != fits[2].history_
 

@@ -99,6 +99,6 @@ def test_code_maps_are_of_codes_whatever_transform_answers(vqvae, images):
     pytest.importorskip("matplotlib")
     from skvq.plotting import CodeMapDisplay
 
-    other = copy(vqvae).set_params(encode="quantized")
+    other = copy(vqvae).set_params(output="quantized")
     maps = CodeMapDisplay.from_estimator(other, images).codes
     np.testing.assert_array_equal(maps.reshape(len(maps), -1), vqvae.transform(images)[: len(maps)])

@@ -23,7 +23,7 @@ LEARNS = {"hidden_channels": 16, "n_residual_blocks": 1, "learning_rate": 0.01, 
 
 class TestFittedState:
     def test_shapes_types_and_ranges(self, vqvae, images, codes):
-        assert vqvae.code_shape_ == (2, 2)
+        assert vqvae.grid_.shape == (2, 2)
         assert vqvae.image_shape_ == (8, 8, 1)
         assert vqvae.codebook_.shape == (12, 4)
         assert vqvae.n_features_in_ == 64
@@ -71,7 +71,11 @@ class TestFittedState:
                 return all(map(plain, value))
             if isinstance(value, dict):
                 return all(map(plain, value.values()))
-            return value is None or isinstance(value, (np.ndarray, int, float, str)) or isinstance(value, (Layout, CodeGrid))
+            return (
+                value is None
+                or isinstance(value, (np.ndarray, int, float, str))
+                or isinstance(value, (Layout, CodeGrid))
+            )
 
         assert all(plain(value) for value in vars(vqvae).values())
 
@@ -101,7 +105,7 @@ class TestLayouts:
     def test_any_size_is_padded_and_cropped(self, height, width, channels, downsampling, dtype):
         X = np.random.default_rng(0).integers(0, 256, (12, height, width, channels)).astype(dtype)
         vqvae = VQVAE(downsampling=downsampling, random_state=0, **QUICK).fit(X)
-        assert vqvae.code_shape_ == (-(-height // downsampling), -(-width // downsampling))
+        assert vqvae.grid_.shape == (-(-height // downsampling), -(-width // downsampling))
         X_hat = vqvae.reconstruct(X)
         assert X_hat.shape == X.shape
         assert X_hat.dtype == X.dtype
@@ -137,8 +141,8 @@ class TestLayouts:
     def test_any_image(self, shape, downsampling, dtype, low, high, loss):
         X = np.random.default_rng(0).uniform(low, high, (20, *shape)).astype(dtype)
         vqvae = VQVAE(downsampling=downsampling, reconstruction_loss=loss, random_state=0, **QUICK).fit(X)
-        assert vqvae.code_shape_ == tuple(-(-side // downsampling) for side in shape[:2])
-        assert vqvae.transform(X).shape == (20, np.prod(vqvae.code_shape_))
+        assert vqvae.grid_.shape == tuple(-(-side // downsampling) for side in shape[:2])
+        assert vqvae.transform(X).shape == (20, np.prod(vqvae.grid_.shape))
         X_hat = vqvae.reconstruct(X)
         assert X_hat.shape == X.shape
         assert X_hat.dtype == X.dtype
@@ -167,7 +171,7 @@ class TestLayouts:
     def test_vectors_go_through_the_dense_network(self):
         X = np.random.default_rng(0).normal(size=(60, 10))
         vqvae = VQVAE(random_state=0, **QUICK).fit(X)
-        assert vqvae.code_shape_ == (3,)
+        assert vqvae.grid_.shape == (3,)
         assert vqvae.reconstruct(X).shape == X.shape
 
     def test_something_that_only_slices_like_an_array_is_streamed(self, images, vqvae, codes):
@@ -196,17 +200,17 @@ class TestIndependence:
 
     def test_equal_seeds_give_equal_fits(self, images):
         fits = [VQVAE(random_state=seed, **QUICK).fit(images) for seed in (3, 3, 4)]
-        for a, b in zip(fits[0].weights_, fits[1].weights_, strict=True):
+        for a, b in zip(fits[0]._weights, fits[1]._weights, strict=True):
             np.testing.assert_array_equal(a, b)
         assert fits[0].history_ == fits[1].history_
         assert fits[0].history_ != fits[2].history_
 
     def test_refit_forgets(self, images):
         vqvae = VQVAE(random_state=0, **QUICK).fit(images)
-        first = vqvae.weights_
+        first = vqvae._weights
         again = vqvae.fit(images)
         assert again is vqvae
-        for a, b in zip(first, vqvae.weights_, strict=True):
+        for a, b in zip(first, vqvae._weights, strict=True):
             np.testing.assert_array_equal(a, b)
         assert vqvae.n_iter_ == 1
 
@@ -299,13 +303,13 @@ class TestTraining:
         weights = [{"beta": 0.5, "vq_weight": 1.0}, {"beta": 0.25, "vq_weight": 2.0}, {"beta": 0.25, "vq_weight": 1.0}]
         one, same, half = (VQVAE(random_state=0, **pair, **QUICK).fit(images) for pair in weights)
         # Powers of two: the products are equal to the last bit.
-        assert all(np.array_equal(a, b) for a, b in zip(one.weights_, same.weights_, strict=True))
-        assert not all(np.array_equal(a, b) for a, b in zip(one.weights_, half.weights_, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(one._weights, same._weights, strict=True))
+        assert not all(np.array_equal(a, b) for a, b in zip(one._weights, half._weights, strict=True))
 
     def test_the_grid_has_nothing_to_weigh(self, images):
         weights = [{"beta": 0.25, "vq_weight": 1.0}, {"beta": 3.0, "vq_weight": 7.0}]
         one, other = (VQVAE(quantizer="fsq", random_state=0, **pair, **QUICK).fit(images) for pair in weights)
-        assert all(np.array_equal(a, b) for a, b in zip(one.weights_, other.weights_, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(one._weights, other._weights, strict=True))
 
     def test_codes_stay_in_use_where_restarts_are_needed(self, images):
         vqvae = VQVAE(32, 4, **LEARNS, random_state=0).fit(images)
@@ -336,7 +340,7 @@ class TestTraining:
         vqvae = VQVAE(16, 2, codebook_init="random", **params).fit(images[: 24 * n_steps])
         # Of a codebook drawn from [-1, 1], most embeddings lie far from latents that nobody trained.
         untouched = np.abs(vqvae.codebook_).max(axis=1) > 0.5
-        assert vqvae.code_counts_.sum() == 24 * n_steps * np.prod(vqvae.code_shape_)
+        assert vqvae.code_counts_.sum() == 24 * n_steps * np.prod(vqvae.grid_.shape)
         assert vqvae.history_["commitment_loss"][0] > 0
         assert untouched.sum() >= 4
         started = VQVAE(16, 2, codebook_init="kmeans", **params).fit(images[: 24 * n_steps])
@@ -399,7 +403,7 @@ class TestTraining:
                 random_state=0,
                 **{**QUICK, "max_iter": 3},
             ).fit(images)
-        assert all(np.isfinite(w).all() for w in vqvae.weights_)
+        assert all(np.isfinite(w).all() for w in vqvae._weights)
         vqvae.transform(images)
 
     def test_interrupted_fit_is_fitted(self, images, monkeypatch):

@@ -265,14 +265,16 @@ def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None 
     return codes.astype(np.int64)
 
 
-def check_known(known: Any, codes: np.ndarray, name: str = "mask") -> np.ndarray:
+def check_known(known: Any, codes: np.ndarray, name: str = "mask", *, grid: CodeGrid | None = None) -> np.ndarray:
     """Return codes (n, n_codes) with -1 at the positions that are to be drawn.
 
     Parameters
     ----------
-    known : array-like of bool, of shape (n_codes,) or (n, n_codes)
+    known : array-like of bool, of shape (n_codes,) or (n, n_codes), or of the shape of a grid or of n grids
         True where the code is kept.
     codes : ndarray of shape (n, n_codes)
+    grid : CodeGrid or None
+        Of the codes; None takes flat masks alone.
 
     Raises
     ------
@@ -280,6 +282,13 @@ def check_known(known: Any, codes: np.ndarray, name: str = "mask") -> np.ndarray
         If ``known`` is anything else.
     """
     mask = np.asarray(known)
+    if grid is not None:
+        for maps, rows in (
+            (grid.to_grid(codes[:1]).shape[1:], codes.shape[1:]),
+            (grid.to_grid(codes).shape, codes.shape),
+        ):
+            if mask.shape == maps:
+                mask = mask.reshape(rows)
     if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
         raise invalid(
             name,

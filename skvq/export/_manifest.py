@@ -28,16 +28,16 @@ def sections(vqvae: Any = None, prior: Any = None) -> dict:
     """Describe the estimators: what a runtime must know, then where the weights came from."""
     described: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
     owner = prior if vqvae is None else vqvae
-    described["code_shape"] = jsonable(owner.code_shape_)
+    described["code_shape"] = jsonable(owner.grid_.shape)
     if vqvae is not None:
-        layout = vqvae.layout_
+        layout = vqvae.describe().layout
         described["n_embeddings"] = len(vqvae.codebook_)
         described["data_range"] = [float(limit) for limit in vqvae.data_range_]
         described["layout"] = jsonable(
             {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
         )
     if prior is not None:
-        described["prior"] = {"n_embeddings": int(prior.n_embeddings_), "classes": _classes(prior.classes_)}
+        described["prior"] = {"n_embeddings": int(prior.grid_.n_embeddings), "classes": _classes(prior.classes_)}
     estimators = {"vqvae": vqvae, "prior": prior}
     described["estimators"] = {
         role: {"class": type(estimator).__name__, "parameters": jsonable(estimator.get_params(deep=False))}

@@ -126,16 +126,16 @@ def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) 
             "a generator needs an estimator with a decoder and a prior with a sampler; got parts "
             f"{', '.join(functions)} and {', '.join(more)}. Pass the VQVAE first and the PixelCNNPrior second."
         )
-    if _grid(vqvae.code_shape_) != _grid(prior.code_shape_):
+    if _grid(vqvae.grid_.shape) != _grid(prior.grid_.shape):
         raise ValueError(
-            f"prior must be fitted to codes of the autoencoder's code_shape_ {tuple(vqvae.code_shape_)}; its own "
-            f"is {tuple(prior.code_shape_)}. Fit it to vqvae.transform(X), with code_shape=vqvae.code_shape_."
+            f"prior must be fitted to codes of the autoencoder's code_shape_ {tuple(vqvae.grid_.shape)}; its own "
+            f"is {tuple(prior.grid_.shape)}. Fit it to vqvae.transform(X), with code_shape=vqvae.grid_.shape."
         )
     n_codes = len(vqvae.codebook_)
-    if prior.n_embeddings_ > n_codes:
+    if prior.grid_.n_embeddings > n_codes:
         raise ValueError(
             f"prior must draw codes below the autoencoder's number of codes, {n_codes}; its n_embeddings_ is "
-            f"{prior.n_embeddings_}. Fit it with n_embeddings={n_codes} to codes of this autoencoder."
+            f"{prior.grid_.n_embeddings}. Fit it with n_embeddings={n_codes} to codes of this autoencoder."
         )
 
 

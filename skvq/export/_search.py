@@ -59,6 +59,6 @@ def latents_of(graph: Any) -> str:
     if len(sources) != 1:
         raise ExportError(
             f"The latents cannot be told in this encoder's graph: its codes follow from {len(sources)} products. "
-            "Set encode to 'codes', 'quantized' or 'histogram'."
+            "Set output to 'codes', 'quantized' or 'histogram'."
         )
     return sources.pop()

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from skvq._contract.graph import TensorSpec
-from skvq._encodings import check_encoding
+from skvq._outputs import check_output
 
 from ._convert import OPSET
 from ._errors import ExportError
@@ -38,7 +38,7 @@ def register_converters() -> None:
     """Teach skl2onnx to convert :class:`skvq.VQVAE` and :class:`skvq.PixelCNNPrior` inside of pipelines.
 
     Call it once in a process, before ``skl2onnx.to_onnx`` [1]_. A VQVAE gives what its ``transform`` answers under
-    its ``encode``; a prior, whose ``transform`` hands codes on, hands them on as int64.
+    its ``output``; a prior, whose ``transform`` hands codes on, hands them on as int64.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def _declare_features(operator: Any) -> None:
 def _type_of_features(estimator: Any, shape: list | None = None) -> Any:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
-    encode = getattr(estimator, "encode", "codes")  # a prior has codes only
-    check_encoding(encode)
-    return (Int64TensorType if encode == "codes" else FloatTensorType)(shape)
+    output = getattr(estimator, "output", "codes")  # a prior has codes only
+    check_output(output)
+    return (Int64TensorType if output == "codes" else FloatTensorType)(shape)
 
 
 def _convert_vqvae(scope: Any, operator: Any, container: Any) -> None:
@@ -117,7 +117,7 @@ def _convert_vqvae(scope: Any, operator: Any, container: Any) -> None:
         )
     model = skvq.to_onnx(estimator, "encoder")
     model.graph.CopyFrom(_answer_features(model.graph, estimator))
-    if estimator.encode == "latents":
+    if estimator.output == "latents":
         _check_latents(model, estimator)
     if opset > OPSET:
         model = version_converter.convert_version(model, opset)
@@ -167,16 +167,16 @@ def _answer_features(graph: Any, estimator: Any) -> Any:
         return output
 
     add("Reshape", ["rows", constant("image_shape", (-1, *estimator.image_shape_))], images)
-    n_features, n_positions = len(estimator.get_feature_names_out()), math.prod(estimator.code_shape_)
+    n_features, n_positions = len(estimator.get_feature_names_out()), math.prod(estimator.grid_.shape)
     dtype, result = "float32", "features"
-    if estimator.encode == "codes":
+    if estimator.output == "codes":
         dtype, result = "int64", codes
-    elif estimator.encode == "histogram":
+    elif estimator.output == "histogram":
         shares = constant("shares", np.array([0, 1 / n_positions], np.float32))
         one_hot = add("OneHot", [codes, constant("n_embeddings", [len(estimator.codebook_)]), shares], "one_hot")
         add("ReduceSum", [one_hot, constant("positions", [1])], result, keepdims=0)
     else:
-        quantized = estimator.encode == "quantized"
+        quantized = estimator.output == "quantized"
         vectors = add("Gather", [constant("codebook", estimator.codebook_), codes], "vectors") if quantized else None
         add("Reshape", [vectors or latents_of(graph), constant("row", [-1, n_features])], result)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -184,7 +184,7 @@ def _answer_features(graph: Any, estimator: Any) -> Any:
     wide.input.append(helper.make_tensor_value_info("rows", TensorProto.FLOAT, None))
     wide.output.append(helper.make_tensor_value_info(result, kind, None))
     rows = TensorSpec("rows", (None, math.prod(estimator.image_shape_)), "float32", "rows of X")
-    features = TensorSpec("features", (None, n_features), dtype, f"what transform answers, encode={estimator.encode!r}")
+    features = TensorSpec("features", (None, n_features), dtype, f"what transform answers, output={estimator.output!r}")
     return renamed(wide, graph.name, (rows,), (features,))
 
 
@@ -195,10 +195,10 @@ def _check_latents(model: Any, estimator: Any) -> None:
     images = estimator.graph_functions()["encoder"].example(3, np.random.default_rng(0))[0]
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"rows": images.reshape(len(images), -1)})
-    expected = estimator.transform(images.reshape(len(images), *estimator.layout_.row_shape))
+    expected = estimator.transform(images.reshape(len(images), *estimator.describe().layout.row_shape))
     difference = float(np.abs(answer - expected).max())
     if not difference <= _LATENTS_TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise ExportError(
             f"The latents found in the encoder's graph differ by {difference:.3g} from those of transform: the "
-            "quantizer changes them before it searches. Set encode to 'codes', 'quantized' or 'histogram'."
+            "quantizer changes them before it searches. Set output to 'codes', 'quantized' or 'histogram'."
         )

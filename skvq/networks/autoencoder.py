@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import keras
-import numpy as np
 from keras import ops
 
 from skvq._contract.images import ValueRange
+from skvq.networks.code_counts import CodeCounts
 from skvq.networks.quantizers import Quantizer
 
 LOSS_TERMS = ("loss", "reconstruction_loss", "codebook_loss", "commitment_loss")
@@ -60,12 +60,7 @@ class Autoencoder(keras.Model):
         self.beta = beta
         self.vq_weight = vq_weight
         self.bounded = bounded
-        self.position_counts = self.add_weight(
-            shape=(self.n_positions, quantizer.n_embeddings),
-            initializer="zeros",
-            trainable=False,
-            name="position_counts",
-        )
+        self.code_counts = CodeCounts(self.code_shape, quantizer.n_embeddings)
         self.trackers = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
         quantizer.build(encoder.output_shape)
         self.built = True
@@ -128,30 +123,17 @@ class Autoencoder(keras.Model):
 
     def call(self, images, training=False):
         quantized = self.quantizer(self.latents(images), training=training)
-        if training:
-            self._count(quantized.codes)
         return {
+            "codes": quantized.codes,
             "reconstructions": self.unit_images(quantized.latents),
             "codebook_loss": quantized.codebook_loss,
             "commitment_loss": quantized.commitment_loss,
         }
 
-    def _count(self, codes):
-        n_embeddings = self.quantizer.n_embeddings
-        first_of_position = n_embeddings * ops.arange(self.n_positions, dtype="int32")
-        cells = ops.cast(ops.reshape(codes, (-1, self.n_positions)), "int32") + first_of_position
-        cells = ops.reshape(cells, (-1,))
-        ones = ops.ones_like(cells, dtype="float32")
-        counts = ops.segment_sum(ones, cells, num_segments=self.n_positions * n_embeddings)
-        self.position_counts.assign(self.position_counts + ops.reshape(counts, (self.n_positions, n_embeddings)))
-
-    def counts(self) -> np.ndarray:
-        """Uses of each code at each position (n_positions, n_embeddings) since they were last forgotten, int64."""
-        return ops.convert_to_numpy(self.position_counts).astype(np.int64)
-
-    def forget_counts(self) -> None:
-        """Count from zero again."""
-        self.position_counts.assign(np.zeros(self.position_counts.shape, np.float32))
+    def reset_metrics(self):
+        # Keras resets all metrics before each batch; codes are counted over an epoch.
+        for tracker in self.trackers:
+            tracker.reset_state()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         # The torch backend hands over the array that it was given.
@@ -159,6 +141,7 @@ class Autoencoder(keras.Model):
         reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"]) / self.reconstruction_scale
         codebook, commitment = y_pred["codebook_loss"], y_pred["commitment_loss"]
         total = reconstruction + self.vq_weight * (codebook + self.beta * commitment)
+        self.code_counts.update_state(y_pred["codes"])
         for tracker, term in zip(self.trackers, (total, reconstruction, codebook, commitment), strict=True):
             tracker.update_state(term)
         return total

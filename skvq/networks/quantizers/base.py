@@ -93,6 +93,10 @@ class Quantizer(keras.layers.Layer):
         """The embeddings, (n_embeddings, embedding_dim)."""
         return ops.convert_to_tensor(self.table)
 
+    def codebook_array(self) -> np.ndarray:
+        """Return the embeddings as an array."""
+        return ops.convert_to_numpy(self.codebook)
+
     def assign(self, latents):
         """Return the code of the nearest embedding for latents (..., embedding_dim)."""
         table = self.codebook

@@ -1,47 +1,48 @@
-"""A codebook's start by k-means and the restart of its dead codes: what keeps every code in use."""
+"""The codebook's start by k-means and the restart of its dead codes, which keep every code in use."""
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from skvq._contract.errors import DivergenceError as Diverged
+from skvq._contract.errors import DivergenceError
+from skvq._data import ImageSource
 from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
 
 WARM_UP_STEPS = 100  # steps without quantiser, so that k-means finds latents that mean something
 RESTART_EVERY = 25  # steps between two looks for dead codes
-RESTART_UNTIL = 0.8  # of all steps: a code moved later would not find its place any more
+RESTART_UNTIL = 0.8  # of all steps: codes restarted later have no time to settle
 LATENTS_PER_CODE = 40  # for k-means
+MOST_START_IMAGES = 2048
 
 
-class CodebookCare:
-    """Watches the steps of one training: starts the codebook, then restarts what dies.
+class CodebookMaintenance:
+    """Starts the codebook during a training, then restarts codes that are hardly used.
 
     Parameters
     ----------
     network : Autoencoder
-    rows : callable
-        ``rows(indices) -> images``.
+    source : ImageSource
     indices : ndarray
         Training rows.
     n_steps : int
         Steps of the whole training.
+    batch_size : int
     init : {"kmeans", "random"} or None
         How a new codebook begins; None where training continues with the codebook there is.
     restart_threshold : float
-        Part of the average code's use below which a code is dead; 0 restarts none.
+        Codes used less than this fraction of the mean usage are dead; 0 restarts none.
     start_generator, restart_generator : numpy Generator
     """
 
     def __init__(
         self,
         network: Autoencoder,
-        rows: Callable,
+        source: ImageSource,
         indices: np.ndarray,
         *,
         n_steps: int,
@@ -52,7 +53,7 @@ class CodebookCare:
         restart_generator: np.random.Generator,
     ):
         self.network = network
-        self.rows = rows
+        self.source = source
         self.indices = indices
         self.n_steps = n_steps
         self.batch_size = batch_size
@@ -84,11 +85,12 @@ class CodebookCare:
     def _start(self) -> None:
         quantizer = self.network.quantizer
         wanted = LATENTS_PER_CODE * quantizer.n_embeddings
-        n_images = min(len(self.indices), 2048, max(self.batch_size, -(-4 * wanted // self.network.n_positions)))
+        enough = max(self.batch_size, -(-4 * wanted // self.network.n_positions))
+        n_images = min(len(self.indices), MOST_START_IMAGES, enough)
         chosen = np.sort(self.start_generator.choice(self.indices, n_images, replace=False))
         latents = np.concatenate(
             [
-                self._flat_latents(self.rows(chosen[i : i + self.batch_size]))
+                self._flat_latents(self.source.rows(chosen[i : i + self.batch_size]))
                 for i in range(0, len(chosen), self.batch_size)
             ]
         )
@@ -96,7 +98,7 @@ class CodebookCare:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
         quantizer.start(centres, shares * self._latents_per_step())
-        self.network.forget_counts()  # they were of other embeddings
+        self.network.code_counts.reset_state()  # they were of other embeddings
         self.started = True
 
     def _latents_per_step(self) -> int:
@@ -105,7 +107,7 @@ class CodebookCare:
     def _flat_latents(self, images: np.ndarray) -> np.ndarray:
         latents = self.latents.one_batch((images,), self.batch_size)
         if not np.isfinite(latents).all():
-            raise Diverged("latents turned nan or infinite")
+            raise DivergenceError("latents turned NaN or infinite")
         return latents.reshape(-1, latents.shape[-1])
 
 
@@ -121,9 +123,9 @@ def k_means(latents: np.ndarray, n_centres: int, generator: np.random.Generator)
         centres = np.resize(distinct, noise.shape) + noise
         return centres.astype(np.float32), np.full(n_centres, 1 / n_centres, np.float32)
     model = KMeans(n_centres, n_init=1, max_iter=25, random_state=int(generator.integers(2**31)))
-    # On one thread, sums come out alike wherever this runs: in a worker of a search there are fewer threads.
+    # One thread gives equal sums everywhere; a worker of a search has fewer threads than this process.
     with threadpool_limits(1), warnings.catch_warnings():
-        # It is a start: training goes on from wherever it has come to.
+        # K-means only gives a start; training goes on from wherever it stops.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(latents)
     shares = np.bincount(model.labels_, minlength=n_centres) / len(latents)

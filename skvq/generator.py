@@ -1,0 +1,450 @@
+"""Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skvq._contract.codes import CodeGrid, check_known
+from skvq._contract.description import ModelDescription
+from skvq._contract.errors import InvalidInputError, invalid
+from skvq._data import check_images
+from skvq._estimator import ParameterChecks, restored_on_error
+from skvq._fitted import NotFittedError, check_fitted
+from skvq.priors.base import Prior
+from skvq.priors.pixelcnn import PixelCNNPrior
+from skvq.vqvae import VQVAE
+
+NOISE_ROWS = 1024  # training rows that the noise variance is measured on
+
+
+class VQGenerator(
+    ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, CallbackSupportMixin, ParameterChecks
+):
+    """A VQ-VAE and a prior over its codes, fitted one after the other.
+
+    The prior gets the grid of the VQ-VAE, so neither its shape nor its number of codes is ever guessed.
+
+    Parameters
+    ----------
+    vqvae : VQVAE, default=None
+        First stage. None is ``VQVAE()``. Wrapped in :class:`sklearn.frozen.FrozenEstimator`, a fitted one is used as
+        it is.
+    prior : PixelCNNPrior, ContextPrior or another prior, default=None
+        Second stage. None is ``PixelCNNPrior()``.
+
+    Attributes
+    ----------
+    vqvae_ : VQVAE
+        Fitted clone of ``vqvae``.
+    prior_ : Prior
+        Fitted clone of ``prior``.
+    grid_ : CodeGrid
+        Of both.
+    classes_ : ndarray of shape (n_classes,) or None
+        None unless the prior is conditional.
+    noise_variance_ : float
+        Mean squared error of reconstructions on (at most 1,024 of) the training rows, in squared units of X.
+    n_features_in_ : int
+        Values in a row of X.
+    feature_names_in_ : ndarray of str
+        Where X had column names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvq import VQVAE, PixelCNNPrior, VQGenerator
+    >>> X = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+    >>> vqvae = VQVAE(8, hidden_channels=8, max_iter=1, random_state=0)
+    >>> prior = PixelCNNPrior(hidden_channels=8, n_layers=1, max_iter=1, random_state=0)
+    >>> model = VQGenerator(vqvae, prior).fit(X)
+    >>> model.sample(3, random_state=0).shape
+    (3, 8, 8)
+    >>> str(model.grid_)
+    '2 × 2 codes of 8'
+    """
+
+    _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
+    _parameter_advice = {
+        "vqvae": "The order is VQGenerator(vqvae, prior).",
+        "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
+    }
+
+    def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
+        self.vqvae = vqvae
+        self.prior = prior
+
+    @classmethod
+    def from_fitted(cls, vqvae: VQVAE, prior: Prior) -> "VQGenerator":
+        """Return a fitted generator of two fitted estimators, which it holds as they are.
+
+        Parameters
+        ----------
+        vqvae : fitted VQVAE
+        prior : fitted prior
+            Of codes that fit ``vqvae.grid_``.
+
+        Raises
+        ------
+        InvalidInputError
+            If the two are swapped, or their grids differ.
+        NotFittedError
+            If one is not fitted.
+        """
+        model = cls(vqvae, prior)
+        model._check_params()
+        for name, part in (("vqvae", vqvae), ("prior", prior)):
+            check_fitted(_unwrapped(part), parameter=name)
+        model._adopt(_unwrapped(vqvae), _unwrapped(prior), None)
+        return model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "prior_")
+
+    @with_callbacks
+    def fit(self, X, y=None, **fit_params):
+        """Fit the VQ-VAE on X, then the prior on its codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
+        y : array-like of shape (n,), default=None
+            Classes, for a conditional prior.
+        **fit_params
+            With metadata routing enabled, what the two stages request.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If the stages are swapped or do not fit each other, y is missing for a conditional prior, or X is no set of
+            images.
+        NotFittedError
+            If a frozen stage is not fitted.
+        """
+        self._check_params()
+        vqvae = self._stage("vqvae", self.vqvae, VQVAE)
+        prior = self._stage("prior", self.prior, PixelCNNPrior)
+        self._check_stages(vqvae, prior, y)
+        routed = self._route("fit", fit_params)
+        X = X if hasattr(X, "shape") else check_images(X)
+        tasks = FitTasks(self, X, y, 2)
+        with restored_on_error(self):
+            with tasks.stage("fit-vqvae", vqvae):
+                if not isinstance(self.vqvae, FrozenEstimator):
+                    vqvae.fit(X, **routed["vqvae"])
+            codes = vqvae.encode(X)
+            with tasks.stage("fit-prior", prior):
+                if not isinstance(self.prior, FrozenEstimator):
+                    _with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
+            self._adopt(vqvae, prior, X)
+        tasks.end()
+        return self
+
+    def partial_fit(self, X, y=None, classes=None):
+        """Train both stages for one pass over X.
+
+        The prior learns the codes that the VQ-VAE makes after its own pass. Codes drift while the VQ-VAE learns, so in
+        a long stream train it first and alone.
+
+        Parameters
+        ----------
+        X : array-like
+            As for ``fit``.
+        y : array-like of shape (n,), default=None
+            Classes, for a conditional prior.
+        classes : array-like, default=None
+            All classes that will come; needed in the first call where its y lacks some.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        if self.__sklearn_is_fitted__():
+            vqvae, prior = self.vqvae_, self.prior_
+        else:
+            vqvae = self._stage("vqvae", self.vqvae, VQVAE)
+            prior = self._stage("prior", self.prior, PixelCNNPrior)
+            self._check_stages(vqvae, prior, y)
+        if not hasattr(prior, "partial_fit"):
+            raise InvalidInputError(
+                f"partial_fit needs a prior that learns in parts; got {type(prior).__name__}. Call fit."
+            )
+        with restored_on_error(self), restored_on_error(vqvae), restored_on_error(prior):
+            if not isinstance(self.vqvae, FrozenEstimator):
+                vqvae.partial_fit(X)
+            if not isinstance(self.prior, FrozenEstimator):
+                _with_grid(prior, vqvae.grid_).partial_fit(vqvae.encode(X), y, classes)
+            self._adopt(vqvae, prior, X)
+        return self
+
+    def _stage(self, name: str, given: Any, default: type) -> Any:
+        """Return a clone of a stage, or a frozen stage as it is."""
+        if given is None:
+            return default()
+        if not isinstance(given, FrozenEstimator):
+            return clone(given)
+        kind = VQVAE if name == "vqvae" else Prior
+        if not isinstance(given.estimator, kind):
+            raise invalid(name, f"hold a {kind.__name__}", repr(given), "The order is VQGenerator(vqvae, prior).")
+        if not given.estimator.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"{name} must be fitted before it is frozen; got {given!r}. Fit it, or pass it without FrozenEstimator."
+            )
+        return given.estimator
+
+    def _check_stages(self, vqvae: VQVAE, prior: Prior, y) -> None:
+        """Raise for what would fail only after the first stage has been trained."""
+        if isinstance(self.prior, FrozenEstimator):
+            if not isinstance(self.vqvae, FrozenEstimator):
+                raise invalid(
+                    "prior",
+                    "not be frozen unless vqvae is",
+                    repr(self.prior),
+                    "A prior only knows the codes of the VQ-VAE that it was fitted with: freeze both, or neither.",
+                )
+            vqvae.grid_.require(prior.grid_)
+        elif prior.conditional and y is None:
+            raise InvalidInputError(
+                "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
+                "Pass y, or use conditional=False."
+            )
+        given = prior.grid.n_embeddings if prior.grid is not None else prior.n_embeddings
+        n_embeddings = vqvae.grid_.n_embeddings if isinstance(self.vqvae, FrozenEstimator) else vqvae.n_embeddings
+        if given is not None and given != n_embeddings:
+            raise invalid(
+                "prior.n_embeddings",
+                f"be that of vqvae, {n_embeddings}",
+                given,
+                "Leave n_embeddings, code_shape and grid of the prior out: VQGenerator hands the grid on.",
+            )
+
+    def _adopt(self, vqvae: VQVAE, prior: Prior, X) -> None:
+        vqvae.grid_.require(prior.grid_)
+        self.vqvae_, self.prior_ = vqvae, prior
+        self.grid_ = vqvae.grid_
+        self.classes_ = prior.classes_
+        self.noise_variance_ = None
+        if X is not None:
+            rows = np.unique(np.linspace(0, len(X) - 1, min(len(X), NOISE_ROWS)).astype(int))
+            subset = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+            smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
+            self.noise_variance_ = max(float(vqvae.reconstruction_errors(subset).mean()), smallest**2)
+        self.n_features_in_ = vqvae.n_features_in_
+        self.__dict__.pop("feature_names_in_", None)
+        if hasattr(vqvae, "feature_names_in_"):
+            self.feature_names_in_ = vqvae.feature_names_in_
+
+    def transform(self, X) -> np.ndarray:
+        """Return the codes of images, whatever ``vqvae.output`` says.
+
+        Returns
+        -------
+        ndarray of shape (n, n_codes), int64
+            Row-major over ``grid_``.
+        """
+        check_fitted(self)
+        return self.vqvae_.encode(X)
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """Return the images of codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_codes)
+
+        Returns
+        -------
+        ndarray
+            In the shape, dtype and units of ``fit``'s X.
+        """
+        check_fitted(self)
+        return self.vqvae_.inverse_transform(self.prior_.inverse_transform(X))
+
+    def reconstruct(self, X) -> np.ndarray:
+        """Return the images of the codes of X."""
+        check_fitted(self)
+        return self.vqvae_.reconstruct(X)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y=None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_state=None,
+    ) -> np.ndarray:
+        """Draw new images.
+
+        Parameters
+        ----------
+        n_samples, y, temperature, top_k, top_p, random_state
+            As for :meth:`PixelCNNPrior.sample`.
+
+        Returns
+        -------
+        ndarray
+            Images in the shape, dtype and units of ``fit``'s X.
+        """
+        check_fitted(self)
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
+
+    def complete(
+        self,
+        X,
+        mask,
+        y=None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_state=None,
+    ) -> np.ndarray:
+        """Keep the known codes of images, draw the others, and return the images.
+
+        Parameters
+        ----------
+        X : array-like
+            Images, as for ``fit``.
+        mask : array-like of bool, of shape grid_.shape, (n, *grid_.shape), (n_codes,) or (n, n_codes)
+            True where the code of that position is kept.
+        y, temperature, top_k, top_p, random_state
+            As for :meth:`PixelCNNPrior.complete`.
+
+        Returns
+        -------
+        ndarray
+            Images in the shape, dtype and units of ``fit``'s X.
+        """
+        codes = self.transform(X)
+        check_known(mask, codes, grid=self.grid_)
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return self.inverse_transform(self.prior_.complete(codes, mask, y, **options, random_state=random_state))
+
+    def score_samples(self, X, y=None) -> np.ndarray:
+        """Return the log-likelihood of the codes of each image.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64, in nats
+        """
+        return self.prior_.score_samples(self.transform(X), y)
+
+    def bits_per_image(self, X, y=None) -> float:
+        """Return the mean cost of an image's codes under the prior, in bits."""
+        return float(-self.score_samples(X, y).mean() / math.log(2))
+
+    def score(self, X, y=None) -> float:
+        """Return the mean log-likelihood of an image in two parts: its codes, and what they leave out.
+
+        The pixels are taken as normally distributed around the reconstruction with ``noise_variance_``. Of all codes
+        that could have made an image only the encoder's count, so this is a lower bound of the model's log-density. It
+        rises with better reconstructions and with a better prior: a search over the parameters of both stages can
+        use it.
+
+        Returns
+        -------
+        float
+            In nats an image.
+        """
+        check_fitted(self)
+        if self.noise_variance_ is None:
+            raise InvalidInputError(
+                "score must know noise_variance_, which fit measures; got a generator made by from_fitted. Set "
+                "model.noise_variance_ = model.vqvae_.reconstruction_errors(X_train).mean()."
+            )
+        errors = self.vqvae_.reconstruction_errors(X)
+        n_values = math.prod(self.vqvae_.image_shape_)
+        residuals = -0.5 * n_values * (math.log(2 * math.pi * self.noise_variance_) + errors / self.noise_variance_)
+        return float((self.score_samples(X, y) + residuals).mean())
+
+    def save(self, path) -> None:
+        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step.
+        """
+        from skvq._files import save
+
+        check_fitted(self)
+        save(self, path)
+
+    def graph_functions(self) -> dict:
+        """Return what an exporter may trace: the parts of both stages.
+
+        Returns
+        -------
+        dict of GraphFunction
+        """
+        check_fitted(self)
+        return {**self.vqvae_.graph_functions(), **self.prior_.graph_functions()}
+
+    def describe(self) -> ModelDescription:
+        """Return what a runtime must know about this model besides its graphs."""
+        check_fitted(self)
+        images, codes = self.vqvae_.describe(), self.prior_.describe()
+        return ModelDescription(images.grid, images.layout, images.data_range, codes.prior_grid, codes.classes)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return the router that hands metadata to the two stages."""
+        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="partial_fit", callee="partial_fit")
+        return (
+            MetadataRouter(owner=self)
+            .add(vqvae=self.vqvae if self.vqvae is not None else VQVAE(), method_mapping=mapping)
+            .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
+        )
+
+    def _route(self, method: str, params: dict) -> dict:
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, method, **params)
+            return {stage: routed[stage][method] for stage in ("vqvae", "prior")}
+        if params:
+            raise TypeError(
+                f"{method} got {', '.join(params)}, which only metadata routing hands on. Call "
+                "sklearn.set_config(enable_metadata_routing=True), and request it of the stage."
+            )
+        return {"vqvae": {}, "prior": {}}
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.grid_.n_codes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = bool(getattr(_unwrapped(self.prior), "conditional", False))
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _unwrapped(part: Any) -> Any:
+    return part.estimator if isinstance(part, FrozenEstimator) else part
+
+
+def _with_grid(prior: Prior, grid: CodeGrid) -> Prior:
+    """Hand the grid to a prior that has none, unless its ``code_shape`` contradicts it."""
+    if prior.code_shape is not None and CodeGrid(prior.code_shape, grid.n_embeddings, grid.depth) != grid:
+        raise invalid(
+            "prior.code_shape",
+            f"be that of vqvae, {grid.shape}",
+            repr(prior.code_shape),
+            "Leave it out: VQGenerator hands the grid on.",
+        )
+    if prior.grid is not None:
+        grid.require(prior.grid)
+        return prior
+    return prior.set_params(grid=grid)

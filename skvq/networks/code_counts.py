@@ -1,0 +1,62 @@
+"""How often each code occurs, by region of the grid: a statistic of training, not a weight."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+MOST_CELLS = 2**17  # regions times codes, so that the counts of large grids stay small in memory and in files
+
+
+def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
+    """Return the region of each position of a grid, row-major.
+
+    Every position is a region of its own unless that makes too many cells; then regions are blocks of positions with
+    equal sides, the smallest that suffice.
+
+    Returns
+    -------
+    ndarray of shape (n_positions,), int32, in [0, n_regions)
+    """
+    for side in range(1, max(code_shape) + 1):
+        n_blocks = [math.ceil(length / side) for length in code_shape]
+        if math.prod(n_blocks) * n_embeddings <= MOST_CELLS:
+            break
+    blocks = np.indices(code_shape).reshape(len(code_shape), -1) // side  # (dimensions, n_positions)
+    return np.ravel_multi_index(tuple(blocks), n_blocks).astype(np.int32)
+
+
+class CodeCounts(keras.metrics.Metric):
+    """Uses of each code in each region, (n_regions, n_embeddings), since the last reset.
+
+    As a metric, its variable is none of the network's weights: it is not copied with them, nor saved.
+
+    Parameters
+    ----------
+    code_shape : tuple of int
+    n_embeddings : int
+    """
+
+    def __init__(self, code_shape: tuple[int, ...], n_embeddings: int):
+        super().__init__(name="code_counts")
+        self.n_embeddings = n_embeddings
+        self.regions = regions_of(code_shape, n_embeddings)
+        self.n_regions = int(self.regions.max()) + 1
+        self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
+
+    def update_state(self, codes):
+        """Count codes (n, *code_shape)."""
+        codes = ops.cast(ops.reshape(codes, (-1, len(self.regions))), "int32")
+        cells = ops.reshape(codes + self.regions * np.int32(self.n_embeddings), (-1,))
+        ones = ops.ones_like(cells, dtype="float32")
+        counted = ops.segment_sum(ones, cells, num_segments=self.n_regions * self.n_embeddings)
+        self.counts.assign(self.counts + ops.reshape(counted, (self.n_regions, self.n_embeddings)))
+
+    def result(self):
+        """Return the counts."""
+        return ops.convert_to_tensor(self.counts)
+
+    def numpy(self) -> np.ndarray:
+        """Return the counts as int64."""
+        return ops.convert_to_numpy(self.counts).astype(np.int64)

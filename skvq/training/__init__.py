@@ -1,0 +1,24 @@
+"""Training of Keras networks over checked sources: steps, learning rate, early stopping, codebook maintenance.
+
+Nothing here knows an estimator. An estimator hands a network, a source of rows, a :class:`TrainingConfig` and an
+:class:`Observer` to the :class:`Trainer`, and takes back a :class:`TrainingResult`.
+"""
+
+from skvq.training.config import TRAINING_ADVICE, TRAINING_CONSTRAINTS, TrainingConfig
+from skvq.training.observer import Observer
+from skvq.training.optimizers import OPTIMIZERS, load_training_state, training_state
+from skvq.training.trainer import Trainer, TrainingResult
+from skvq.training.validation import split_validation
+
+__all__ = [
+    "OPTIMIZERS",
+    "TRAINING_ADVICE",
+    "TRAINING_CONSTRAINTS",
+    "Observer",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingResult",
+    "load_training_state",
+    "split_validation",
+    "training_state",
+]

@@ -1,0 +1,205 @@
+"""The training loop: shuffled batches, learning rate, history, early stopping, divergence, interruption."""
+
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skvq._contract.errors import DivergenceError
+from skvq.networks import keras
+from skvq.training.config import TrainingConfig
+from skvq.training.observer import Observer
+from skvq.training.optimizers import compile_network
+
+
+@dataclass
+class TrainingResult:
+    """What came of a training.
+
+    Attributes
+    ----------
+    history : dict of list
+        One value an epoch for every quantity.
+    statistics : object
+        What the observer returned after the epoch whose weights the network now has; None if no epoch ended.
+    """
+
+    history: dict[str, list] = field(default_factory=dict)
+    statistics: Any = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs that ended."""
+        return len(self.history.get("loss", []))
+
+
+@dataclass
+class _Snapshot:
+    """The weights at the end of an epoch, and what belongs to them."""
+
+    weights: list[np.ndarray]
+    statistics: Any = None
+    loss: float = math.inf
+
+
+class Trainer:
+    """Steps over shuffled batches until the epochs are done.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Built. It is compiled here unless it already has the optimizer that ``config`` asks for.
+    config : TrainingConfig
+    source : object
+        Has ``rows(indices)``, which returns ``x`` or ``(x, y)``.
+    indices : ndarray
+        The rows to train on.
+    generator : numpy Generator
+        Orders the batches.
+    observer : Observer
+    validate : callable or None
+        ``validate() -> float``, smaller is better, after each epoch.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        config: TrainingConfig,
+        source: Any,
+        indices: np.ndarray,
+        generator: np.random.Generator,
+        *,
+        observer: Observer | None = None,
+        validate: Callable[[], float] | None = None,
+    ):
+        self.network = network
+        self.config = config
+        self.source = source
+        self.indices = indices
+        self.generator = generator
+        self.observer = observer or Observer()
+        self.validate = validate
+        self.step = 0
+        compile_network(network, config)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that make one pass over the rows."""
+        return math.ceil(len(self.indices) / self.config.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.steps_per_epoch * self.config.max_iter
+
+    def run(self) -> TrainingResult:
+        """Train, and leave the network with the best weights if there is validation, else with the last.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it comes before the first epoch ends. Later it ends the training, with a warning.
+        """
+        config, result = self.config, TrainingResult()
+        last = _Snapshot(self.network.get_weights())
+        best, epochs_without_gain = None, 0
+        try:
+            for epoch in range(config.max_iter):
+                self.observer.begin_epoch()
+                try:
+                    logs = self._epoch(epoch)
+                except DivergenceError as error:
+                    self._undo(last, error, epoch)
+                    break
+                quantities, statistics = self.observer.after_epoch()
+                logs.update(quantities)
+                if self.validate is not None:
+                    logs["val_loss"] = self.validate()
+                last = _Snapshot(self.network.get_weights(), statistics, logs.get("val_loss", math.inf))
+                for name, value in logs.items():
+                    result.history.setdefault(name, []).append(value)
+                self._report(epoch, logs)
+                stop = self.observer.end_epoch(result.history)
+                if self.validate is not None:
+                    gained = best is None or last.loss < best.loss - config.tol
+                    epochs_without_gain = 0 if gained else epochs_without_gain + 1
+                    if best is None or last.loss < best.loss:
+                        best = last
+                    if epochs_without_gain >= config.n_iter_no_change:
+                        stop = True
+                        if config.verbose:
+                            print(f"No gain in {epochs_without_gain} epochs: stopped, best weights restored.")
+                if stop:
+                    break
+        except KeyboardInterrupt:
+            if not result.n_epochs:
+                raise
+            self.network.set_weights(last.weights)
+            warnings.warn(
+                f"fit of {config.name} was interrupted after {result.n_epochs} of {config.max_iter} epochs; it keeps "
+                "the best weights so far and is fitted.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        kept = best or last
+        if best is not None and best is not last:
+            self.network.set_weights(best.weights)
+        result.statistics = kept.statistics
+        return result
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        order = self.generator.permutation(self.indices)
+        # All batches have one size, so that one compiled step serves them; the last is filled from the start.
+        order = np.resize(order, self.steps_per_epoch * self.config.batch_size)
+        progress = self._progress_bar(epoch)
+        has_own_rate = isinstance(self.config.optimizer, keras.optimizers.Optimizer)
+        sums: dict[str, float] = {}
+        for start in range(0, len(order), self.config.batch_size):
+            batch = self.source.rows(np.sort(order[start : start + self.config.batch_size]))
+            self.observer.before_step(self.step, batch)
+            if not has_own_rate:
+                self.network.optimizer.learning_rate = self.config.rate(self.step, self.n_steps)
+            x, y = batch if isinstance(batch, tuple) else (batch, None)
+            logs = self.network.train_on_batch(x, y, return_dict=True)
+            self.step += 1
+            if not math.isfinite(logs["loss"]):
+                raise DivergenceError(f"loss turned {float(logs['loss'])}")
+            for name, value in logs.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            if progress is not None:
+                progress.add(1, values=[("loss", float(logs["loss"]))])
+        means = {name: total / self.steps_per_epoch for name, total in sums.items()}
+        rate = keras.ops.convert_to_numpy(self.network.optimizer.learning_rate)
+        return {
+            **means,
+            "learning_rate": float(rate) if has_own_rate else self.config.rate(self.step - 1, self.n_steps),
+        }
+
+    def _undo(self, last: _Snapshot, error: DivergenceError, epoch: int) -> None:
+        self.network.set_weights(last.weights)
+        # The optimizer's moments are NaN and would spoil every later step.
+        self.network.optimizer = None
+        warnings.warn(
+            f"The {error} in epoch {epoch + 1} of {self.config.name}; fit stopped and kept the weights from before "
+            "that epoch. Lower learning_rate, or the weights of the loss.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+    def _progress_bar(self, epoch: int) -> keras.utils.Progbar | None:
+        verbose = self.config.verbose
+        in_terminal = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
+        if not verbose or (verbose < 2 and not in_terminal):
+            return None
+        print(f"{self.config.name} epoch {epoch + 1}/{self.config.max_iter}")
+        return keras.utils.Progbar(self.steps_per_epoch, stateful_metrics=["loss"])
+
+    def _report(self, epoch: int, logs: dict[str, float]) -> None:
+        if self.config.verbose:
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in logs.items() if name != "learning_rate")
+            print(f"{self.config.name} epoch {epoch + 1}/{self.config.max_iter}  {figures}", flush=True)

@@ -1,0 +1,37 @@
+"""Which rows are held out of a training."""
+
+import numpy as np
+
+from skvq._contract.errors import invalid
+
+FEWEST_ROWS = 10  # nothing is held out of fewer
+
+
+def split_validation(n_rows: int, fraction: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to train on and the rows to validate on, each sorted.
+
+    Parameters
+    ----------
+    n_rows : int
+    fraction : float
+        Part of the rows to hold out; 0 holds out none, and none are held out of fewer than 10 rows.
+    generator : numpy Generator
+
+    Raises
+    ------
+    InvalidInputError
+        If no row would be left to train on.
+    """
+    every = np.arange(n_rows)
+    if not fraction or n_rows < FEWEST_ROWS:
+        return every, every[:0]
+    n_held_out = max(1, round(fraction * n_rows))
+    if n_held_out == n_rows:
+        raise invalid(
+            "validation_fraction",
+            "leave rows to train on",
+            f"{fraction} of {n_rows} rows",
+            "It is the part of X held out when early_stopping=True; 0.1 is a common start.",
+        )
+    order = generator.permutation(n_rows)
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
