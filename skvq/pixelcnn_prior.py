@@ -25,7 +25,7 @@ from skvq._fitting import (
     split_validation,
 )
 from skvq._graph_functions import prior_graphs
-from skvq.networks.pixelcnn import PixelCNN
+from skvq.networks.priors.pixelcnn import PixelCNN
 from skvq.networks.sampling import sample
 
 MOST_DROPOUT = 0.1  # where dropout is "auto"
