@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from skvq.networks.pixelcnn import PixelCNN, column_dilations, gate
+from skvq.networks.priors.pixelcnn import PixelCNN, column_dilations, gate
 
 
 def network(code_shape=(3, 4), n_classes=0, kernel_size=3, n_embeddings=5, **options):
