@@ -4,9 +4,9 @@
     python examples/own_prior.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files
     python examples/own_prior.py --quick          few digits, one epoch
 
-``CausalTransformer`` is a ``PriorNetwork``: ``logits`` sees whole grids, in training and for likelihoods. The methods
-below it give the sampler the same logits code by code, and remember each layer's keys and values, so that nothing is
-computed twice. One full pass over the samples then proves that both ways are the same density.
+``CausalTransformer`` is a ``PriorNetwork``: ``logits`` sees whole grids; the methods below it give the sampler the same
+logits code by code, and remember each layer's keys and values. One full pass over the samples then proves that both
+ways are the same density.
 """
 
 import argparse
@@ -42,35 +42,20 @@ class CausalTransformer(PriorNetwork):
 
     def __init__(self, n_embeddings, code_shape, *, n_classes=0, channels=96, n_layers=4, n_heads=4):
         super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="causal_transformer")
-        self.channels, self.n_layers, self.n_heads = channels, n_layers, n_heads
+        self.channels, self.n_layers, self.heads = channels, n_layers, (n_heads, channels // n_heads)
 
         def matrix(name, rows, columns, stddev=None):
-            initializer = keras.initializers.RandomNormal(stddev=stddev or 1 / math.sqrt(rows))
+            initializer = keras.initializers.RandomNormal(stddev=stddev or 0.7 / math.sqrt(rows))
             return self.add_weight(shape=(rows, columns), initializer=initializer, name=name)
 
         self.embedding = matrix("embedding", n_embeddings, channels, 0.1)
         self.place = matrix("place", self.n_positions, channels, 0.1)
         self.class_embedding = matrix("class_embedding", n_classes, channels, 0.1) if n_classes else None
-        self.blocks = [
-            {
-                "attend": matrix(f"attend_{i}", channels, 3 * channels),
-                "mix": matrix(f"mix_{i}", channels, channels, 0.5 / math.sqrt(channels)),
-                "widen": matrix(f"widen_{i}", channels, 4 * channels),
-                "narrow": matrix(f"narrow_{i}", 4 * channels, channels, 0.25 / math.sqrt(channels)),
-            }
-            for i in range(n_layers)
-        ]
+        c = channels
+        shapes = {"attend": (c, 3 * c), "mix": (c, c), "widen": (c, 4 * c), "narrow": (4 * c, c)}
+        self.blocks = [{name: matrix(f"{name}_{i}", *shape) for name, shape in shapes.items()} for i in range(n_layers)]
         self.output_kernel = matrix("output", channels, n_embeddings)
         self.built = True
-
-    def of_classes(self, labels):
-        """What the class adds to every position, (n, c)."""
-        return ops.zeros((1, self.channels)) if labels is None else rows_of(self.class_embedding, labels)
-
-    def by_heads(self, x):
-        """Vectors (n, m, c) as (n, heads, m, c / heads)."""
-        x = ops.reshape(x, (-1, x.shape[1], self.n_heads, self.channels // self.n_heads))
-        return ops.transpose(x, (0, 2, 1, 3))
 
     def run(self, x, is_before, remember):
         """Logits (n, m, K) of inputs x (n, m, c).
@@ -80,22 +65,20 @@ class CausalTransformer(PriorNetwork):
         """
         for i, block in enumerate(self.blocks):
             query, keys, values = ops.split(ops.matmul(normed(x), block["attend"]), 3, axis=-1)
-            keys, values = remember(i, keys, values)
-            scores = ops.matmul(self.by_heads(query), ops.transpose(self.by_heads(keys), (0, 1, 3, 2)))
-            scores = ops.where(is_before, scores / math.sqrt(self.channels // self.n_heads), -1e9)
-            heads = ops.matmul(ops.softmax(scores, axis=-1), self.by_heads(values))  # (n, heads, m, c / heads)
-            heads = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, x.shape[1], self.channels))
-            x = x + ops.matmul(heads, block["mix"])
+            by_heads = [ops.reshape(t, (-1, t.shape[1], *self.heads)) for t in (query, *remember(i, keys, values))]
+            heads = ops.dot_product_attention(*by_heads, mask=is_before[None, None])  # (n, m, heads, c / heads)
+            x = x + ops.matmul(ops.reshape(heads, (-1, *x.shape[1:])), block["mix"])
             x = x + ops.matmul(ops.relu(ops.matmul(normed(x), block["widen"])), block["narrow"])
         return ops.matmul(normed(x), self.output_kernel)
 
     def logits(self, codes, labels=None, training=False):
         last = ops.pad(rows_of(self.embedding, codes), ((0, 0), (1, 0), (0, 0)))[:, :-1]  # (n, positions, c)
-        x = last + self.place + self.of_classes(labels)[:, None]
+        x = last + self.place + self.prepare(labels, None)[:, None]
         return self.run(x, np.tri(self.n_positions, dtype=bool), lambda i, keys, values: (keys, values))
 
     def prepare(self, labels, n):
-        return self.of_classes(labels)
+        """Return what the class adds to every position, (n, c)."""
+        return ops.zeros((1, self.channels)) if labels is None else rows_of(self.class_embedding, labels)
 
     def row_memory(self, n):
         """Return the last code's embedding, and each layer's keys and values: the rows hand them on as the cells do."""
@@ -116,7 +99,7 @@ class CausalTransformer(PriorNetwork):
             return memory[2 * i], memory[2 * i + 1]
 
         x = last + ops.take(self.place, position, axis=0) + prepared  # (n, c)
-        logits = self.run(x[:, None], places <= position, remember)
+        logits = self.run(x[:, None], (places <= position)[None], remember)
         return logits[:, 0], [last, *memory]
 
     def put(self, prepared, code, row, column, cell_memory):
