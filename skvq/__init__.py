@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "VQVAE": "skvq.vqvae",
     "VQGenerator": "skvq.generator",
+    "ContextPrior": "skvq.priors.context",
     "PixelCNNPrior": "skvq.priors.pixelcnn",
     "export_onnx": "skvq.export",
     "to_onnx": "skvq.export",

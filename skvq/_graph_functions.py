@@ -14,14 +14,15 @@ from skvq._contract.images import Layout
 from skvq._contract.sampling import SamplingOptions
 from skvq.networks import ops
 from skvq.networks.autoencoder import Autoencoder
-from skvq.networks.pixelcnn import PixelCNN
+from skvq.networks.certificate import boundary_distance, is_undecided
+from skvq.networks.priors import PriorNetwork
 from skvq.networks.quantizers import Quantizer
-from skvq.networks.sampling import boundary_distance, is_undecided, sample
+from skvq.networks.sampling import sample
 
 _BLUR = 2e-5  # what float32 blurs of a probability, summed over K codes
 
 
-def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict[str, GraphFunction]:
+def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> dict[str, GraphFunction]:
     """Return ``prior``, ``log_likelihood``, ``sampler`` and ``controlled_sampler``.
 
     The latter sorts the weights at each position, which takes onnxruntime a third more time at 7 × 7 codes of 128
@@ -29,7 +30,7 @@ def prior_graphs(network: PixelCNN, n_classes: int, logits_of: Callable) -> dict
 
     Parameters
     ----------
-    network : PixelCNN
+    network : PriorNetwork
     n_classes : int
         0 for a prior without classes.
     logits_of : callable

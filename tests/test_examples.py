@@ -65,7 +65,7 @@ def figure(path):
 
 
 def number_after(words, printed):
-    return float(printed.split(words, 1)[1].split()[0].rstrip(","))
+    return float(printed.split(words, 1)[1].split()[0].rstrip(",;"))
 
 
 @pytest.mark.slow
@@ -106,6 +106,12 @@ def test_quickstart(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_own_prior(run):
+    printed = run("own_prior.py", "--quick")
+    assert 0 < number_after("bits a code of unseen digits:", printed) < 7  # log2 of 128
+    assert number_after("farthest from what one full pass gives:", printed) < 1e-5
+
+
 def test_own_quantizer(run, tmp_path):
     pytest.importorskip("mlxtend")
     printed = run("own_quantizer.py", "--quick")

@@ -19,6 +19,10 @@ NETWORKS = {"skvq.networks"}
 LAW = {
     "_contract": FRAMEWORKS | ESTIMATORS | NETWORKS | {"sklearn", "scipy", "onnx", "onnxruntime", "matplotlib"},
     "_arrays.py": FRAMEWORKS | ESTIMATORS | NETWORKS | {"onnx", "onnxruntime", "matplotlib"},
+    "_context_tables.py": FRAMEWORKS
+    | ESTIMATORS
+    | NETWORKS
+    | {"sklearn", "scipy", "onnx", "onnxruntime", "matplotlib"},
     "_graph_functions.py": ESTIMATORS | {"sklearn", "onnx", "onnxruntime", "tf2onnx", "tensorflow", "matplotlib"},
     "metrics": FRAMEWORKS | ESTIMATORS | NETWORKS | {"sklearn", "onnx", "onnxruntime", "matplotlib"},
     "runtime": FRAMEWORKS | ESTIMATORS | NETWORKS | {"sklearn", "onnx", "matplotlib", "skvq.export"},

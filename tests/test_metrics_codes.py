@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvq import metrics
-from skvq.metrics import _baselines
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -212,16 +211,6 @@ def test_rare_data_cost_little_more_than_knowing_nothing(baseline, n):
     generator = np.random.default_rng(0)
     train, test = generator.integers(64, size=(n, 4)), generator.integers(64, size=(500, 4))
     assert 5.9 < baseline(train, test, 64) < 7.1  # 16,000 pairs of neighbours, hardly one seen
-
-
-@pytest.mark.parametrize("n", [*range(1, 12), 49, 50, 99, 100, 149, 1536, 5000])
-def test_held_out_rows_are_a_tenth_in_runs(n):
-    held_out = _baselines._held_out(n)
-    assert held_out.sum() < n
-    assert held_out.any() == (n > 1)
-    if n >= 50:
-        assert 0.06 < held_out.mean() < 0.14
-        assert (np.diff(held_out.astype(int)) == 1).sum() in range(4, 10)
 
 
 @baselines

@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from skvq import VQVAE, PixelCNNPrior
 from skvq._contract import randomness as _random
 from skvq._contract.sampling import SamplingOptions
-from skvq.networks.pixelcnn import PixelCNN
-from skvq.networks.sampling import boundary_distance
+from skvq.networks.certificate import boundary_distance
+from skvq.networks.priors.pixelcnn import PixelCNN
 
 QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1}
 

@@ -1,16 +1,7 @@
 """What codes cost under simple count tables: the bits that a learned prior has to beat.
 
-Every baseline but the uniform one is a chain of tables, from a broad context to a narrow one. The table of a
-context ``c`` gives code ``k`` the probability ::
-
-    p(k | c) = (count(c, k) + a p_broader(k)) / (count(c) + a)
-
-with the table before it as ``p_broader``, and 1/n_embeddings before the first. So a context seen often trusts
-its own counts, one never seen passes its question on, and the probabilities of all codes add up to one. The
-weight ``a`` of each table is the one of 2**-5, 2**-4, …, 2**12 that costs least on a tenth of the training
-rows, held out in five runs of neighbouring rows, so that rows of one class or one patient do not vouch for
-each other. The tables are then counted again on all training rows. (A single training row leaves nothing to
-hold out: there ``a`` is ``n_embeddings``.)
+Every baseline but the uniform one is a chain of tables with back-off, from a broad context to a narrow one;
+:mod:`skvq._context_tables` counts them and has the formula.
 """
 
 from __future__ import annotations
@@ -20,9 +11,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._context_tables import fit_tables, neighbours, probabilities
 from ._codes import check_codes, check_n_embeddings
-
-_WEIGHTS = 2.0 ** np.arange(-5, 13)
 
 
 def uniform_bits(n_embeddings: int) -> float:
@@ -175,9 +165,7 @@ def context_bits(
     height, width = _check_code_shape(code_shape, train.shape[1])
 
     def chain(codes: np.ndarray) -> list[np.ndarray]:
-        maps = np.full((len(codes), height + 1, width + 1), n_embeddings)  # the border is one code more
-        maps[:, 1:, 1:] = codes.reshape(-1, height, width)
-        left, up = maps[:, 1:, :-1].reshape(codes.shape), maps[:, :-1, 1:].reshape(codes.shape)
+        left, up = neighbours(codes, (height, width), n_embeddings)
         tables = [_everywhere(codes), left, left * (n_embeddings + 1) + up]
         return tables if context == "left+up" else tables[:2]
 
@@ -200,61 +188,8 @@ def _cross_entropy(
     n_embeddings: int,
 ) -> float:
     """Bits a test code under the chain of tables, whose contexts are integers beside each code."""
-    held_out = _held_out(len(train))
-    if held_out.any():
-        weights = _chosen_weights(
-            [_table(c[~held_out], train[~held_out], n_embeddings) for c in train_contexts],
-            [c[held_out] for c in train_contexts],
-            train[held_out],
-            n_embeddings,
-        )
-    else:
-        # A single row leaves nothing to choose by; this is Laplace's rule, one more of every code.
-        weights = [float(n_embeddings)] * len(train_contexts)
-    probabilities = np.full(test.shape, 1.0 / n_embeddings)
-    for train_context, test_context, weight in zip(train_contexts, test_contexts, weights, strict=True):
-        table = _table(train_context, train, n_embeddings)
-        together, alone = _look_up(table, test_context, test, n_embeddings)
-        probabilities = (together + weight * probabilities) / (alone + weight)
-    return float(-np.log2(probabilities).mean())
-
-
-def _chosen_weights(tables: list, contexts: list[np.ndarray], codes: np.ndarray, n_embeddings: int) -> list[float]:
-    """The best weight of each table in turn: a broader table does not depend on a narrower one's."""
-    probabilities = np.full(codes.shape, 1.0 / n_embeddings)
-    chosen = []
-    for table, context in zip(tables, contexts, strict=True):
-        together, alone = _look_up(table, context, codes, n_embeddings)
-        costs = [-np.log2((together + w * probabilities) / (alone + w)).mean() for w in _WEIGHTS]
-        chosen.append(float(_WEIGHTS[int(np.argmin(costs))]))
-        probabilities = (together + chosen[-1] * probabilities) / (alone + chosen[-1])
-    return chosen
-
-
-def _table(context: np.ndarray, codes: np.ndarray, n_embeddings: int) -> tuple:
-    """Sorted keys and counts of (context, code) and of contexts; a dense table would need K**3 cells."""
-    return (
-        np.unique((context * n_embeddings + codes).ravel(), return_counts=True),
-        np.unique(context.ravel(), return_counts=True),
-    )
-
-
-def _look_up(table: tuple, context: np.ndarray, codes: np.ndarray, n_embeddings: int) -> tuple:
-    """How often each code was seen with its context, and its context with any code."""
-
-    def count(keys_and_counts: tuple, asked: np.ndarray) -> np.ndarray:
-        keys, counts = keys_and_counts
-        places = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-        return np.where(keys[places] == asked, counts[places], 0)
-
-    return count(table[0], context * n_embeddings + codes), count(table[1], context)
-
-
-def _held_out(n_rows: int) -> np.ndarray:
-    """Mask of a tenth of the rows, in five runs of neighbours; the last row alone when there are few."""
-    if n_rows < 10:
-        return np.arange(n_rows) == max(n_rows - 1, 1)
-    return (np.arange(n_rows) // max(1, n_rows // 50)) % 10 == 9
+    tables = fit_tables(train_contexts, train, n_embeddings)
+    return float(-np.log2(probabilities(tables, test_contexts, test)).mean())
 
 
 def _check_pair(train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: int) -> tuple[np.ndarray, np.ndarray, int]:

@@ -4,7 +4,8 @@
 - quantisers: :mod:`~skvq.networks.quantizers`
 - reconstruction losses, and what the weights of the loss do to one another: :mod:`~skvq.networks.losses`
 - the VQ-VAE that these make: :mod:`~skvq.networks.autoencoder`
-- the prior's network, and exact sampling from it: :mod:`~skvq.networks.pixelcnn`, :mod:`~skvq.networks.sampling`
+- networks of priors: :mod:`~skvq.networks.priors`; exact sampling from any of them: :mod:`~skvq.networks.sampling`;
+  and the proof of a sample: :mod:`~skvq.networks.certificate`
 - functions of a network, compiled and run in batches: :mod:`~skvq.networks.inference`
 
 To write your own
@@ -23,7 +24,8 @@ those of the backend in use; what is written with them alone runs on every backe
   what may differ.
 
 An estimator with one of these is kept by pickle; ``estimator.save`` refuses it, as its files hold no code.
-``examples/own_quantizer.py`` has a quantiser and an architecture in one file.
+``examples/own_quantizer.py`` has a quantiser and an architecture in one file, ``examples/own_prior.py`` the network of
+a prior.
 """
 
 from skvq.networks._backend import load_keras

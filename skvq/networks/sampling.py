@@ -1,20 +1,17 @@
-"""Exact incremental sampling from a :class:`~skvq.networks.pixelcnn.PixelCNN`.
+"""Exact incremental sampling from any :class:`~skvq.networks.priors.base.PriorNetwork`.
 
-Sampling by running the whole grid once for every code computes each feature height × width times. Here each is
-computed once: a row of the vertical stack when the row above it is complete, a cell of the horizontal stack when
-the code to its left is known. Two nested loops of ``keras.ops`` do it on every backend, and become two nested
-``Loop`` nodes in ONNX.
+Sampling by running the whole grid once for every code computes each feature rows × columns times. A network of the
+protocol computes each once, row by row and cell by cell. Two nested loops of ``keras.ops`` run it on every backend, and
+become two nested ``Loop`` nodes in ONNX.
 
 Randomness is an input. A code is the inverse of the cumulative distribution at its uniform, so equal uniforms give
-equal codes wherever the graph runs, and one full forward pass certifies a sample: inverting there must give the
-sample again.
+equal codes wherever the graph runs. :mod:`~skvq.networks.certificate` judges a sample by one full forward pass.
 """
 
-import numpy as np
 from keras import ops
 
 from skvq._contract.sampling import SamplingOptions
-from skvq.networks.pixelcnn import PixelCNN, gate
+from skvq.networks.priors.base import PriorNetwork
 
 
 def cumulative_weights(logits, options: SamplingOptions):
@@ -55,29 +52,23 @@ def invert(cumulative, uniforms):
     return ops.minimum(passed, cumulative.shape[-1] - 1)
 
 
-def sample(network: PixelCNN, uniforms, options: SamplingOptions, labels=None, known_codes=None):
-    """Draw codes (n, height * width), int32.
+def sample(network: PriorNetwork, uniforms, options: SamplingOptions, labels=None, known_codes=None):
+    """Draw codes (n, rows * columns), int32.
 
     Parameters
     ----------
-    network : PixelCNN
-    uniforms : float tensor of shape (n, height * width), in [0, 1)
+    network : PriorNetwork
+    uniforms : float tensor of shape (n, rows * columns), in [0, 1)
         One for each code.
     options : SamplingOptions
     labels : integer tensor of shape (n,) or None
         Indices of classes, for a conditional network.
-    known_codes : integer tensor of shape (n, height * width) or None
+    known_codes : integer tensor of shape (n, rows * columns) or None
         Codes to keep; the others are drawn around them. Negative where a code is to be drawn.
     """
     height, width = network.code_shape
-    channels, n_layers, reach = network.hidden_channels, network.n_layers, network.reach
-    kernel_size = network.kernel_size
     n = ops.shape(uniforms)[0]
-    class_biases = network.class_biases(labels)
-    layers = [_flat_kernels(layer) for layer in network.layer_weights]
-    embedding = ops.convert_to_tensor(network.embedding)  # (K, c)
-    row_embedding = ops.convert_to_tensor(network.row_embedding)[:, 0]  # (h, c)
-    column_embedding = ops.convert_to_tensor(network.column_embedding)[0]  # (w, c)
+    prepared = network.prepare(labels, n)
 
     def by_position(x):
         return ops.reshape(ops.transpose(x), (height, width, -1))  # (h, w, n)
@@ -86,165 +77,32 @@ def sample(network: PixelCNN, uniforms, options: SamplingOptions, labels=None, k
     if known_codes is not None:
         inputs.append(by_position(ops.cast(known_codes, "int32")))
 
-    def in_row(features, kernel, bias=None):
-        # As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
-        flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
-        return ops.reshape(flat if bias is None else flat + bias, (-1, width, kernel.shape[1]))
-
-    def vertical_row(embedded_row, rows_above, sums, row):
-        """One row of the vertical stack, all layers: what each gives to the horizontal stack, and its new memory."""
-        x = embedded_row + (ops.take(row_embedding, row, axis=0) + column_embedding)  # (n, w, c)
-        n_rows_above = ops.cast(row + 1, "float32")
-        given, memory, new_sums = [], [], []
-        for i, layer in enumerate(layers):
-            dilation = network.dilations[i]
-            rows = ops.concatenate([rows_above[i], x], axis=-1) if reach else x  # (n, w, (reach + 1) * c)
-            memory.append(x if reach == 1 else rows[:, :, channels:])  # (n, w, reach * c)
-            rows = ops.pad(rows, ((0, 0), (reach * dilation, reach * dilation), (0, 0)))
-            views = [rows[:, start : start + width] for start in range(0, kernel_size * dilation, dilation)]
-            above = in_row(ops.concatenate(views, axis=-1), layer["vertical"], layer["vertical_bias"])
-            if "rows_above" in layer:
-                new_sums.append(sums[i] + ops.mean(x, axis=1))  # (n, c)
-                above = above + ops.matmul(new_sums[i] / n_rows_above, layer["rows_above"])[:, None, :]
-            if class_biases[i][0] is not None:
-                above = above + class_biases[i][0][:, None, :]
-            across = in_row(above, layer["across"], layer["horizontal_bias"])
-            if class_biases[i][1] is not None:
-                across = across + class_biases[i][1][:, None, :]
-            given.append(across)  # (n, w, 2c)
-            if i + 1 < n_layers:
-                x = x + in_row(gate(above), layer["vertical_out"])
-        return ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2)), memory, new_sums  # given (w, n, layers * 2c)
-
-    def seen(cells, dilation):
-        """Of cells side by side, (n, (reach * dilation + 1) * c), those that the kernel sees, (n, (reach + 1) * c)."""
-        if dilation == 1 or not reach:
-            return cells
-        starts = [k * dilation * channels for k in range(reach + 1)]
-        return ops.concatenate([cells[:, start : start + channels] for start in starts], axis=-1)
-
-    def cell(embedded_left, given, memory, row_bias, column):
-        """One cell of the horizontal stack: features (n, c), and its new memory."""
-        x = embedded_left + (row_bias + ops.take(column_embedding, column, axis=0))
-        parts = ops.split(given, n_layers, axis=-1)
-        new_memory = []
-        for i, layer in enumerate(layers):
-            cells = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach * dilation + 1) * c)
-            new_memory.append(x if reach * network.dilations[i] == 1 else cells[:, channels:])
-            left = ops.matmul(seen(cells, network.dilations[i]), layer["horizontal"]) + parts[i]
-            x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
-        return x, new_memory
-
-    def draw_row(row, codes, embedded_above, *memory):
-        rows_above, sums = memory[:n_layers], memory[n_layers:]
-        given, rows_above, sums = vertical_row(embedded_above, rows_above, sums, row)
-        row_bias = ops.take(row_embedding, row, axis=0)  # (c,)
+    def draw_row(row, codes, *row_memory):
+        given, row_memory, cell_memory = network.begin_row(prepared, row, list(row_memory))
         row_inputs = [ops.take(x, row, axis=0) for x in inputs]  # each (w, n)
 
-        def draw_cell(column, row_codes, embedded_left, *memory):
-            x, memory = cell(embedded_left, ops.take(given, column, axis=0), memory, row_bias, column)
+        def draw_cell(column, row_codes, *cell_memory):
+            logits, cell_memory = network.cell(prepared, given, row, column, list(cell_memory))
             uniform, *known = [ops.take(x, column, axis=0) for x in row_inputs]  # each (n,)
-            code = invert(cumulative_weights(network.logits_of(x), options), uniform)
+            code = invert(cumulative_weights(logits, options), uniform)
             if known:
                 code = ops.where(known[0] >= 0, known[0], code)
             here = ops.cast(ops.equal(ops.arange(width, dtype="int32"), column), "int32")
             row_codes = row_codes + ops.expand_dims(code, -1) * here
-            return (column + 1, row_codes, ops.take(embedding, code, axis=0), *memory)
+            return (column + 1, row_codes, *network.put(prepared, code, row, column, cell_memory))
 
-        empty_memory = [ops.zeros((n, reach * dilation * channels), "float32") for dilation in network.dilations]
-        _, row_codes, *_ = ops.while_loop(
+        _, row_codes, *cell_memory = ops.while_loop(
             lambda column, *_: column < width,
             draw_cell,
-            (
-                ops.convert_to_tensor(0, "int32"),
-                ops.zeros((n, width), dtype="int32"),
-                ops.zeros((n, channels), "float32"),
-                *empty_memory,
-            ),
+            (ops.convert_to_tensor(0, "int32"), ops.zeros((n, width), dtype="int32"), *cell_memory),
         )
         here = ops.cast(ops.equal(ops.arange(height, dtype="int32"), row), "int32")
         codes = codes + row_codes[:, None, :] * here[:, None]
-        return (row + 1, codes, ops.take(embedding, row_codes, axis=0), *rows_above, *sums)
+        return (row + 1, codes, *network.end_row(prepared, row_codes, row_memory, cell_memory))
 
-    n_sums = sum("rows_above" in layer for layer in layers)
     _, codes, *_ = ops.while_loop(
         lambda row, *_: row < height,
         draw_row,
-        (
-            ops.convert_to_tensor(0, "int32"),
-            ops.zeros((n, height, width), dtype="int32"),
-            ops.zeros((n, width, channels), "float32"),
-            *[ops.zeros((n, width, reach * channels), "float32")] * n_layers,
-            *[ops.zeros((n, channels), "float32")] * n_sums,
-        ),
+        (ops.convert_to_tensor(0, "int32"), ops.zeros((n, height, width), dtype="int32"), *network.row_memory(n)),
     )
     return ops.reshape(codes, (-1, height * width))
-
-
-def _flat_kernels(layer: dict) -> dict:
-    """The same weights with convolution kernels as matrices, (columns * rows * channels_in, channels_out)."""
-    flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
-    # The vertical stack's rows lie side by side in the channels of a column.
-    flat["vertical"] = ops.transpose(flat["vertical"], (1, 0, 2, 3))
-    for name in ("vertical", "horizontal"):
-        flat[name] = ops.reshape(flat[name], (int(np.prod(flat[name].shape[:-1])), flat[name].shape[-1]))
-    return flat
-
-
-def boundary_distance(
-    logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, options: SamplingOptions
-) -> np.ndarray:
-    """How far each uniform lies from the interval of its code: the certificate of a sample.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, positions, K)
-        From one full pass over ``codes``.
-    uniforms, codes : ndarray of shape (n, positions)
-    options : SamplingOptions
-
-    Returns
-    -------
-    ndarray of shape (n, positions)
-        0 where inverting the cumulative distribution gives the code; otherwise the distance of the uniform to the
-        code's interval, as a probability, or 1 where the code's interval is empty.
-    """
-    cumulative = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), options)).astype(np.float64)
-    cumulative = cumulative / cumulative[..., -1:]
-    chosen = np.asarray(codes, dtype=np.int64)[..., None]
-    upper = np.take_along_axis(cumulative, chosen, axis=-1)[..., 0]
-    below = np.take_along_axis(cumulative, np.maximum(chosen - 1, 0), axis=-1)[..., 0]
-    lower = np.where(chosen[..., 0] > 0, below, 0.0)
-    distance = np.maximum(np.maximum(lower - uniforms, uniforms - upper), 0.0)
-    return np.where(upper > lower, distance, 1.0)
-
-
-def is_undecided(logits: np.ndarray, codes: np.ndarray, options: SamplingOptions, blur: float) -> np.ndarray:
-    """Whether rounding decides which codes are left out, and may have let in the code that was drawn.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, positions, K)
-    codes : ndarray of shape (n, positions)
-    options : SamplingOptions
-        Of Python numbers.
-    blur : float
-        By how much a probability may be off, relative to the largest.
-
-    Returns
-    -------
-    ndarray of shape (n, positions), bool
-    """
-    scaled = logits.astype(np.float64) / options.temperature
-    weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    falling = -np.sort(-weights, axis=-1)
-    sums = np.cumsum(falling, axis=-1)
-    most = np.full(codes.shape, min(options.top_k or weights.shape[-1], weights.shape[-1]))
-    fewest = most
-    if options.top_p is not None and options.top_p < 1:
-        reached = (sums - falling) / np.take_along_axis(sums, most[..., None] - 1, axis=-1)
-        fewest = np.minimum(most, np.maximum((reached < options.top_p - blur).sum(axis=-1), 1))
-        most = np.minimum(most, (reached < options.top_p + blur).sum(axis=-1))
-    possible = weights >= np.take_along_axis(falling, most[..., None] - 1, axis=-1) * (1 - blur)
-    was_possible = np.take_along_axis(possible, np.asarray(codes, np.int64)[..., None], axis=-1)[..., 0]
-    return (possible.sum(axis=-1) != fewest) & was_possible

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from skvq._contract.codes import CodeGrid
 from skvq._data import CodeSource
 from skvq._estimator import Streams
-from skvq.networks.pixelcnn import PixelCNN
+from skvq.networks.priors.pixelcnn import PixelCNN
 from skvq.priors.network import NetworkPrior
 from skvq.training import TRAINING_ADVICE, TRAINING_CONSTRAINTS
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from skvq.networks.pixelcnn import PixelCNN, column_dilations, gate
+from skvq.networks.priors.pixelcnn import MOST_OUTPUTS, PixelCNN, column_dilations, gate, in_parts
 
 
 def network(code_shape=(3, 4), n_classes=0, kernel_size=3, n_embeddings=5, **options):
@@ -81,24 +81,23 @@ def test_columns_are_skipped_only_where_the_grid_is_wider_than_the_kernels_reach
     assert column_dilations(width, n_layers=6, reach=0) == [1] * 6
 
 
-def test_labels_move_every_position():
-    net = network(n_classes=3)
-    codes = np.zeros((2, 12), int)
-    logits = ops.convert_to_numpy(net.logits(codes, np.array([0, 2])))
-    assert np.all(np.abs(logits[0] - logits[1]).max(axis=-1) > 1e-6)
-
-
-def test_log_probabilities_are_those_of_the_logits():
-    net = network()
-    codes = np.random.default_rng(0).integers(0, 5, (4, 12))
-    logits = ops.convert_to_numpy(net.logits(codes)).astype(np.float64)
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    expected = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    expected = np.take_along_axis(expected, codes[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(ops.convert_to_numpy(net.log_probabilities(codes)), expected, atol=1e-5)
-
-
 def test_gate():
     values, gates = np.random.default_rng(0).normal(size=(2, 3, 4))
     answer = ops.convert_to_numpy(gate(ops.convert_to_tensor(np.concatenate([values, gates], axis=-1))))
     np.testing.assert_allclose(answer, np.tanh(values) / (1 + np.exp(-gates)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_parts", [1, 6, 7, 12, 13, 36, 37, 100])
+def test_parts_come_in_stages_that_a_shader_can_bind(n_parts, monkeypatch):
+    split, most = ops.split, []
+
+    def counting(x, indices_or_sections, axis):
+        parts = split(x, indices_or_sections, axis=axis)
+        most.append(len(parts))
+        return parts
+
+    monkeypatch.setattr(ops, "split", counting)
+    features = np.random.default_rng(0).normal(size=(2, 3 * n_parts)).astype("float32")
+    parts = in_parts(ops.convert_to_tensor(features), n_parts)
+    np.testing.assert_array_equal(np.stack(parts), np.stack(np.split(features, n_parts, axis=-1)))
+    assert max(most) <= MOST_OUTPUTS

@@ -4,17 +4,23 @@ Two stacks of gated convolutions: the vertical stack sees all rows above, the ho
 left in the row, and what the vertical stack found. Causality comes from shifting the inputs by one row and one
 column and from one-sided kernels, not from masks, so there is no weight that must stay zero.
 
-Each layer of the vertical stack is also told the mean of all rows above, and on a grid wider than the kernels reach
-they skip columns, so that every code has a say in all that follow. What the sampler has to remember stays as small as
-a few rows.
+Each layer of the vertical stack also receives the mean of all rows above, and on a grid wider than the kernels reach
+they skip columns, so that every code influences all that follow. The sampler's memory stays as small as a few rows.
 
-The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the incremental sampler,
-which computes every feature once.
+The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the methods for the sampler, which
+compute every feature once: a row of the vertical stack when the row above it is complete, a cell of the horizontal
+stack when the code to its left is known.
 """
+
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+
+from skvq.networks.priors.base import PriorNetwork
+
+MOST_OUTPUTS = 6  # of one Split: with its input, WebGPU binds 8 buffers to a shader at most
 
 
 def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
@@ -56,7 +62,41 @@ def everywhere(features):
     return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
 
 
-class PixelCNN(keras.Model):
+def in_parts(features, n_parts: int) -> list:
+    """Split the last axis into equal parts, in stages of at most :data:`MOST_OUTPUTS` outputs each."""
+    if n_parts <= MOST_OUTPUTS:
+        return ops.split(features, n_parts, axis=-1)
+    group = MOST_OUTPUTS  # parts in each output of this stage
+    while group * MOST_OUTPUTS < n_parts:
+        group *= MOST_OUTPUTS
+    size = features.shape[-1] // n_parts
+    groups = ops.split(features, [size * start for start in range(group, n_parts, group)], axis=-1)
+    return [part for some in groups for part in in_parts(some, some.shape[-1] // size)]
+
+
+class Prepared(NamedTuple):
+    """What :meth:`PixelCNN.prepare` computes once for a draw.
+
+    Attributes
+    ----------
+    n : int or integer scalar
+        Grids.
+    layers : list of dict
+        Each layer's weights, with convolution kernels as matrices.
+    class_biases : list of tuple
+        Each layer's (vertical, horizontal) biases (n, 2 * channels), or None.
+    embedding, row_embedding, column_embedding : tensors of shape (K, c), (rows, c), (columns, c)
+    """
+
+    n: Any
+    layers: list
+    class_biases: list
+    embedding: Any
+    row_embedding: Any
+    column_embedding: Any
+
+
+class PixelCNN(PriorNetwork):
     """Logits of every code given the codes before it in row-major order.
 
     Parameters
@@ -98,10 +138,7 @@ class PixelCNN(keras.Model):
         kernel_size: int,
         dropout: float,
     ):
-        super().__init__(name="pixelcnn")
-        self.n_embeddings = n_embeddings
-        self.code_shape = code_shape
-        self.n_classes = n_classes
+        super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="pixelcnn")
         self.hidden_channels = hidden_channels
         self.n_layers = n_layers
         self.kernel_size = kernel_size
@@ -145,13 +182,7 @@ class PixelCNN(keras.Model):
         self.output_bias = bias("output_bias", n_embeddings)
         self.dropout = keras.layers.Dropout(dropout)
         self.dropout.build(None)
-        self.loss_tracker = keras.metrics.Mean(name="loss")
         self.built = True
-
-    @property
-    def n_positions(self) -> int:
-        """Number of codes of a grid."""
-        return self.code_shape[0] * self.code_shape[1]
 
     def class_biases(self, labels):
         """Return each layer's (vertical, horizontal) biases under the labels, each (n, 2 * channels)."""
@@ -159,7 +190,7 @@ class PixelCNN(keras.Model):
             return [(None, None)] * self.n_layers
         # A product, not a lookup: a lookup's gradient is wrong where labels repeat in a batch.
         rows = ops.matmul(ops.one_hot(labels, self.n_classes, dtype="float32"), self.class_embedding)
-        parts = ops.split(rows, 2 * self.n_layers, axis=-1)
+        parts = in_parts(rows, 2 * self.n_layers)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
     def logits(self, codes, labels=None, training=False):
@@ -205,20 +236,102 @@ class PixelCNN(keras.Model):
         hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
         return ops.matmul(hidden, self.output_kernel) + self.output_bias
 
-    def log_probabilities(self, codes, labels=None):
-        """Log-probability (n, height * width), in nats, of each code given those before it."""
-        every = ops.log_softmax(self.logits(codes, labels), axis=-1)
-        chosen = ops.one_hot(codes, self.n_embeddings, dtype="float32")
-        return ops.sum(ops.where(chosen > 0, every, 0.0), axis=-1)
+    def prepare(self, labels, n) -> Prepared:
+        return Prepared(
+            n,
+            [flat_kernels(layer) for layer in self.layer_weights],
+            self.class_biases(labels),
+            ops.convert_to_tensor(self.embedding),
+            ops.convert_to_tensor(self.row_embedding)[:, 0],
+            ops.convert_to_tensor(self.column_embedding)[0],
+        )
 
-    def call(self, inputs, training=False):
-        codes, labels = inputs if self.n_classes else (inputs, None)
-        return self.logits(codes, labels, training=training)
+    def row_memory(self, n) -> list:
+        """Return the embedded row above, and of each layer its last ``reach`` rows; then the sums of all rows above."""
+        height, width = self.code_shape
+        channels = self.hidden_channels
+        return [
+            ops.zeros((n, width, channels), "float32"),
+            *[ops.zeros((n, width, self.reach * channels), "float32")] * self.n_layers,
+            *[ops.zeros((n, channels), "float32")] * (self.n_layers if height > 1 else 0),
+        ]
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        loss = ops.mean(ops.sparse_categorical_crossentropy(y, y_pred, from_logits=True))  # nats a code
-        self.loss_tracker.update_state(loss)
-        return loss
+    def begin_row(self, prepared: Prepared, row, row_memory: list) -> tuple[Any, list, list]:
+        """Run the vertical stack over one row: what it gives to each column of the horizontal stack, and its memory."""
+        reach, channels, width, n_layers = self.reach, self.hidden_channels, self.code_shape[1], self.n_layers
+        embedded_above, rows_above, sums = row_memory[0], row_memory[1 : n_layers + 1], row_memory[n_layers + 1 :]
+        row_bias = ops.take(prepared.row_embedding, row, axis=0)  # (c,)
+        x = embedded_above + (row_bias + prepared.column_embedding)  # (n, w, c)
+        n_rows_above = ops.cast(row + 1, "float32")
+        given, new_rows, new_sums = [], [], []
+        for i, layer in enumerate(prepared.layers):
+            dilation = self.dilations[i]
+            vertical_class, horizontal_class = prepared.class_biases[i]
+            rows = ops.concatenate([rows_above[i], x], axis=-1) if reach else x  # (n, w, (reach + 1) * c)
+            new_rows.append(x if reach == 1 else rows[:, :, channels:])  # (n, w, reach * c)
+            rows = ops.pad(rows, ((0, 0), (reach * dilation, reach * dilation), (0, 0)))
+            views = [rows[:, start : start + width] for start in range(0, self.kernel_size * dilation, dilation)]
+            above = row_product(ops.concatenate(views, axis=-1), layer["vertical"], layer["vertical_bias"])
+            if "rows_above" in layer:
+                new_sums.append(sums[i] + ops.mean(x, axis=1))  # (n, c)
+                above = above + ops.matmul(new_sums[i] / n_rows_above, layer["rows_above"])[:, None, :]
+            if vertical_class is not None:
+                above = above + vertical_class[:, None, :]
+            across = row_product(above, layer["across"], layer["horizontal_bias"])
+            if horizontal_class is not None:
+                across = across + horizontal_class[:, None, :]
+            given.append(across)  # (n, w, 2c)
+            if i + 1 < n_layers:
+                x = x + row_product(gate(above), layer["vertical_out"])
+        given = ops.transpose(ops.concatenate(given, axis=-1), (1, 0, 2))  # (w, n, layers * 2c)
+        cell_memory = [
+            ops.zeros((prepared.n, channels), "float32"),  # the embedded code to the left
+            *[ops.zeros((prepared.n, reach * dilation * channels), "float32") for dilation in self.dilations],
+        ]
+        return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return {"loss": self.loss_tracker.result()}
+    def cell(self, prepared: Prepared, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
+        """Run the horizontal stack over one cell."""
+        from_above, row_bias = given
+        embedded_left, *cells_left = cell_memory
+        x = embedded_left + (row_bias + ops.take(prepared.column_embedding, column, axis=0))  # (n, c)
+        parts = in_parts(ops.take(from_above, column, axis=0), self.n_layers)  # each (n, 2c)
+        new_cells = []
+        for i, layer in enumerate(prepared.layers):
+            cells = ops.concatenate([cells_left[i], x], axis=-1) if self.reach else x
+            new_cells.append(x if self.reach * self.dilations[i] == 1 else cells[:, self.hidden_channels :])
+            left = ops.matmul(self._seen(cells, self.dilations[i]), layer["horizontal"]) + parts[i]
+            x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
+        return self.logits_of(x), [embedded_left, *new_cells]
+
+    def _seen(self, cells, dilation: int):
+        """Of cells side by side, (n, (reach * dilation + 1) * c), those that the kernel sees, (n, (reach + 1) * c)."""
+        if dilation == 1 or not self.reach:
+            return cells
+        starts = [k * dilation * self.hidden_channels for k in range(self.reach + 1)]
+        return ops.concatenate([cells[:, start : start + self.hidden_channels] for start in starts], axis=-1)
+
+    def put(self, prepared: Prepared, code, row, column, cell_memory: list) -> list:
+        return [ops.take(prepared.embedding, code, axis=0), *cell_memory[1:]]
+
+    def end_row(self, prepared: Prepared, row_codes, row_memory: list, cell_memory: list) -> list:
+        return [ops.take(prepared.embedding, row_codes, axis=0), *row_memory[1:]]
+
+
+def row_product(features, kernel, bias=None):
+    """Map the channels of a row (n, width, channels) by a matrix.
+
+    As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
+    """
+    flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
+    return ops.reshape(flat if bias is None else flat + bias, (-1, features.shape[1], kernel.shape[1]))
+
+
+def flat_kernels(layer: dict) -> dict:
+    """Return a layer's weights with convolution kernels as matrices, (columns * rows * channels_in, channels_out)."""
+    flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
+    # The vertical stack's rows lie side by side in the channels of a column.
+    flat["vertical"] = ops.transpose(flat["vertical"], (1, 0, 2, 3))
+    for name in ("vertical", "horizontal"):
+        flat[name] = ops.reshape(flat[name], (int(np.prod(flat[name].shape[:-1])), flat[name].shape[-1]))
+    return flat

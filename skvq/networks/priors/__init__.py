@@ -1,0 +1,13 @@
+"""Networks of priors, one file each: what gives each code a distribution given those before it.
+
+:data:`PRIOR_NETWORKS` lists them. To write your own, subclass :class:`PriorNetwork`; :mod:`~skvq.networks.priors.base`
+says which methods the sampler calls and when, and ``examples/own_prior.py`` is one.
+"""
+
+from skvq.networks.priors.base import PriorNetwork
+from skvq.networks.priors.context import ContextNetwork
+from skvq.networks.priors.pixelcnn import PixelCNN
+
+PRIOR_NETWORKS = {"pixelcnn": PixelCNN, "context": ContextNetwork}
+
+__all__ = ["PRIOR_NETWORKS", "ContextNetwork", "PixelCNN", "PriorNetwork"]

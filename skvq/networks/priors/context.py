@@ -1,0 +1,130 @@
+"""Tables of counts as a prior's network: no weight of it is trained, they are counted.
+
+:mod:`skvq._context_tables` counts and has the formula. Each table is three arrays here: an index from contexts to rows,
+0 for a context never seen; rows of every code's share of the counts; and the weight of the broader probabilities, 1 in
+row 0. One look-up and one blend a table make the probabilities of all codes, on whole grids and cell by cell alike.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from skvq._context_tables import ContextTables, context_number, context_sizes, n_contexts
+from skvq.networks.priors.base import PriorNetwork
+
+SMALLEST = 1e-30  # probability; a chain of small weights can fall below what float32 holds
+
+
+class ContextNetwork(PriorNetwork):
+    """Logits of every code given its position, its left and its upper neighbour, and its class.
+
+    Logits are log-probabilities.
+
+    Parameters
+    ----------
+    n_embeddings : int
+        Number of codes K.
+    code_shape : tuple of int
+        (rows, columns) of the grid.
+    n_classes : int, default=0
+        Number of classes that condition the codes; 0 for none.
+    contexts : sequence of sequence of str
+        Of each table, what it is given; see :class:`~skvq._context_tables.ContextTables`.
+    n_rows : sequence of int
+        Contexts that each table holds.
+
+    Input shape
+    -----------
+    Codes ``(n, rows * columns)`` of integers, and labels ``(n,)`` if ``n_classes``.
+
+    Output shape
+    ------------
+    Logits ``(n, rows * columns, n_embeddings)``.
+    """
+
+    def __init__(self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, contexts, n_rows) -> None:
+        super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="context")
+        self.contexts = tuple(tuple(parts) for parts in contexts)
+        self.sizes = context_sizes(self.code_shape, n_embeddings, n_classes)
+
+        def array(name, *shape, dtype="float32", initializer="zeros"):
+            return self.add_weight(shape=shape, dtype=dtype, initializer=initializer, trainable=False, name=name)
+
+        self.tables = []
+        for parts, rows in zip(self.contexts, n_rows, strict=True):
+            name = "_".join(parts) or "everywhere"
+            index = array(f"{name}_index", n_contexts(parts, self.sizes), dtype="int32")
+            shares = array(f"{name}_shares", 1 + rows, n_embeddings)
+            broader = array(f"{name}_broader", 1 + rows, initializer="ones")
+            self.tables.append((index, shares, broader))
+        self.built = True
+
+    @classmethod
+    def of(cls, tables: ContextTables) -> "ContextNetwork":
+        """Return the network of tables that were counted."""
+        network = cls(
+            tables.n_embeddings,
+            tables.plane,
+            n_classes=tables.n_classes,
+            contexts=tables.contexts,
+            n_rows=tables.n_rows,
+        )
+        network.set_weights(tables.arrays())
+        return network
+
+    def log_densities(self, tables: list, values: dict):
+        """Return log-probabilities (..., K) of all codes.
+
+        Parameters
+        ----------
+        tables : list of tuple
+            Each table's index, shares and weights of the broader probabilities.
+        values : dict of integer tensor
+            The value of each part of a context; they broadcast to (...).
+        """
+        density = 1.0 / self.n_embeddings
+        for parts, (index, shares, broader) in zip(self.contexts, tables, strict=True):
+            rows = ops.take(index, context_number(parts, values, self.sizes), axis=0)
+            density = ops.take(shares, rows, axis=0) + ops.expand_dims(ops.take(broader, rows, axis=0), -1) * density
+        return ops.log(ops.maximum(density, SMALLEST))
+
+    def logits(self, codes, labels=None, training=False):
+        height, width = self.code_shape
+        maps = ops.reshape(ops.cast(codes, "int32"), (-1, height, width))
+        beyond = self.n_embeddings
+        left = ops.pad(maps, ((0, 0), (0, 0), (1, 0)), constant_values=beyond)[:, :, :-1]
+        up = ops.pad(maps, ((0, 0), (1, 0), (0, 0)), constant_values=beyond)[:, :-1]
+        values = {
+            "position": ops.arange(self.n_positions, dtype="int32"),
+            "left": ops.reshape(left, (-1, self.n_positions)),
+            "up": ops.reshape(up, (-1, self.n_positions)),
+        }
+        if labels is not None:
+            values["class"] = ops.cast(labels, "int32")[:, None]
+        return self.log_densities(self.tables, values)  # (n, positions, K)
+
+    def prepare(self, labels, n) -> tuple:
+        tables = [tuple(ops.convert_to_tensor(array) for array in table) for table in self.tables]
+        return n, tables, {} if labels is None else {"class": ops.cast(labels, "int32")}
+
+    def row_memory(self, n) -> list:
+        """Return the codes (n, columns) above the first row, all of them beyond the border."""
+        return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings]
+
+    def begin_row(self, prepared: tuple, row, row_memory: list) -> tuple[Any, list, list]:
+        left = ops.zeros((prepared[0],), "int32") + self.n_embeddings
+        return ops.transpose(row_memory[0]), row_memory, [left]
+
+    def cell(self, prepared: tuple, given, row, column, cell_memory: list) -> tuple[Any, list]:
+        _, tables, values = prepared
+        position = row * self.code_shape[1] + column
+        up = ops.take(given, column, axis=0)  # (n,)
+        return self.log_densities(
+            tables, {**values, "position": position, "left": cell_memory[0], "up": up}
+        ), cell_memory
+
+    def put(self, prepared: tuple, code, row, column, cell_memory: list) -> list:
+        return [code]
+
+    def end_row(self, prepared: tuple, row_codes, row_memory: list, cell_memory: list) -> list:
+        return [row_codes]
