@@ -263,8 +263,10 @@ class TestToOnnx:
 class TestConversionFailures:
     @staticmethod
     def function(compute, output=("y", (None, 3), "float32")):
-        inputs = (TensorSpec("x", (None, 3), "float32", ""),)
-        return GraphFunction("odd", compute, inputs, (TensorSpec(*output, ""),), lambda n, g: (g.random((n, 3)),))
+        inputs = (TensorSpec("x", "features", (None, 3), "float32", ""),)
+        name, shape, dtype = output
+        outputs = (TensorSpec(name, "features", shape, dtype, ""),)
+        return GraphFunction("odd", "encoder", compute, inputs, outputs, lambda n, g: (g.random((n, 3)),))
 
     def test_what_tf2onnx_only_logs_is_an_error(self):
         from keras import ops
@@ -307,8 +309,10 @@ class TestConversionFailures:
             Converter().model(self.function(lambda x: (x + 1,), ("x", (None, 3), "float32")))
 
     def test_an_input_that_nothing_needs_stays(self):
-        rim = [tuple(TensorSpec(name, (None, 3), "float32", "") for name in names) for names in ("abc", "yz")]
-        function = GraphFunction("odd", lambda a, b, c: (c * 2, a + 1), *rim, None)
+        inputs, outputs = (
+            tuple(TensorSpec(name, "features", (None, 3), "float32", "") for name in names) for names in ("abc", "yz")
+        )
+        function = GraphFunction("odd", "encoder", lambda a, b, c: (c * 2, a + 1), inputs, outputs, None)
         model = Converter().model(function)
         assert [tensor.name for tensor in model.graph.input] == ["a", "b", "c"]
         assert compare(function, model, tuple(np.random.default_rng(0).random((3, 2, 3)))).ok

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from skvq import VQVAE, PixelCNNPrior
-from skvq._graph_functions import shaken_margin
+from skvq._graph_functions import perturbation_margin
 from skvq.export import ExportError, compare, export_onnx, to_onnx
 from skvq.export._child import models_from_child
 from skvq.export._model import Converter, serialized
@@ -315,8 +315,8 @@ class TestMargins:
 
         latents = np.array([[0.5 - 1e-7], [0.5 + 1e-7], [0.4]])
         for answered in ([0, 1, 0], [1, 0, 0]):
-            assert (shaken_margin(digits, latents, np.array(answered)) == 0).all()
-        assert shaken_margin(digits, latents, np.array([0, 1, 1]))[2] > 1
+            assert (perturbation_margin(digits, latents, np.array(answered)) == 0).all()
+        assert perturbation_margin(digits, latents, np.array([0, 1, 1]))[2] > 1
         assert quantizer.has_table is False
 
 

@@ -57,9 +57,9 @@ def convert(function: GraphFunction) -> Any:
             raise _failure(function.name, [*complaints, f"{type(error).__name__}: {error}"]) from error
     if complaints:
         raise _failure(function.name, complaints)
-    strangers = sorted(_strangers(model.graph))
-    if strangers:
-        raise _failure(function.name, [f"operators that are not ONNX: {', '.join(strangers)}"])
+    unknown = sorted(_unknown_operators(model.graph))
+    if unknown:
+        raise _failure(function.name, [f"operators that are not ONNX: {', '.join(unknown)}"])
     return model
 
 
@@ -130,7 +130,7 @@ def _widen_scalars(graph: Any, operations: list) -> list:
     return graph.get_nodes()
 
 
-def _strangers(graph: Any) -> set[str]:
+def _unknown_operators(graph: Any) -> set[str]:
     """Names of the operators in a graph, nested ones too, that ONNX does not define."""
     import onnx
 
@@ -140,5 +140,5 @@ def _strangers(graph: Any) -> set[str]:
             found.add(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                found |= _strangers(attribute.g)
+                found |= _unknown_operators(attribute.g)
     return found
