@@ -102,7 +102,7 @@ def test_chains_between_two_layouts_keep_none(steps):
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 6)).astype(np.float32)
     expected = answers(graph, x)
     cancel_transposes(graph)
-    hoist_transposes(graph, OPSET)
+    hoist_transposes(graph)
     assert n_transposes(graph) == 0
     for wanted, got in zip(expected, answers(graph, x), strict=True):
         np.testing.assert_array_equal(got, wanted)
@@ -117,7 +117,7 @@ def test_what_others_need_as_it_is_stays():
     graph.output.add().CopyFrom(helper.make_tensor_value_info(shared, 1, None))
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 6)).astype(np.float32)
     expected = answers(graph, x)
-    hoist_transposes(graph, OPSET)
+    hoist_transposes(graph)
     assert n_transposes(graph) == 2
     for wanted, got in zip(expected, answers(graph, x), strict=True):
         np.testing.assert_array_equal(got, wanted)
@@ -133,7 +133,7 @@ def test_one_transpose_is_not_exchanged_for_two():
     ]
     ends = [helper.make_tensor_value_info(name, 1, None) for name in "yz"]
     graph = helper.make_graph(nodes, "sum", [helper.make_tensor_value_info("x", 1, [2, 4, 5, 6])], ends)
-    hoist_transposes(graph, OPSET)
+    hoist_transposes(graph)
     assert n_transposes(graph) == 1
     assert [node.op_type for node in graph.node] == ["Relu", "Tanh", "Add", "Transpose", "Mul"]
 
@@ -165,7 +165,7 @@ def test_slices_that_cut_nothing_off_go(ends, n_slices):
         [helper.make_tensor_value_info("y", 1, None)],
         [numpy_helper.from_array(np.array(value), name) for name, value in values.items()],
     )
-    drop_whole_slices(graph, OPSET)
+    drop_whole_slices(graph)
     drop_dead_nodes(graph)
     assert sum(node.op_type == "Slice" for node in graph.node) == n_slices
 

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from ._convert import OPSET
 from ._tidy import replace_uses, set_nodes, subgraphs
 
 _POINTWISE = frozenset({"Add", "Cast", "Clip", "Div", "Max", "Min", "Mul", "Relu", "Sigmoid", "Sub", "Tanh"})
 _NO_END = 2**31 - 1
 
 
-def hoist_transposes(graph: Any, opset: int) -> None:
+def hoist_transposes(graph: Any) -> None:
     """Take Transposes above what they follow, one after the other, unless more of them come of it.
 
     Works in place on the outermost ``onnx.GraphProto``, whose names are unique at all depths, and whose constants are
     initialisers.
     """
     drop_dead_nodes(graph)
-    ranks = {name: len(shape) for name, shape in shapes_of(graph, opset).items()}
+    ranks = {name: len(shape) for name, shape in shapes_of(graph).items()}
     for seed in [node.output[0] for node in graph.node if _permutation(node)]:
         attempt = type(graph)()
         attempt.CopyFrom(graph)
@@ -34,9 +35,9 @@ def hoist_transposes(graph: Any, opset: int) -> None:
             graph.CopyFrom(attempt)
 
 
-def drop_whole_slices(graph: Any, opset: int) -> None:
+def drop_whole_slices(graph: Any) -> None:
     """Take out Slices that cut nothing off."""
-    shapes, constants = shapes_of(graph, opset), _constants(graph)
+    shapes, constants = shapes_of(graph), _constants(graph)
     for node in graph.node:
         if node.op_type != "Slice" or len(node.input) < 4 or not set(node.input[1:]) <= constants.keys():
             continue
@@ -49,11 +50,11 @@ def drop_whole_slices(graph: Any, opset: int) -> None:
             replace_uses(graph, {node.output[0]: node.input[0]})
 
 
-def shapes_of(graph: Any, opset: int) -> dict[str, list[int | None]]:
+def shapes_of(graph: Any) -> dict[str, list[int | None]]:
     """Return the shapes of the outermost graph's tensors, as far as ONNX can tell; None where a size is open."""
     import onnx
 
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)])
     inferred = onnx.shape_inference.infer_shapes(model).graph
     return {
         tensor.name: [d.dim_value if d.HasField("dim_value") else None for d in tensor.type.tensor_type.shape.dim]

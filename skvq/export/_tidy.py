@@ -8,20 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def tidy(graph: Any) -> None:
-    """Clean an ``onnx.GraphProto`` in place.
-
-    Dead nodes are left for :func:`skvq.export._naming.renamed`, which only keeps what it reaches.
-    """
-    make_names_unique(graph)
-    lift_loop_invariants(graph)
-    drop_identities(graph)
-    gather_plainly(graph)
-    merge_constants(graph)
-    drop_repetitions(graph)
-    cancel_transposes(graph)
-
-
 def subgraphs(node: Any) -> Iterator[Any]:
     """Yield the graphs inside a node: the body of a Loop, the branches of an If."""
     for attribute in node.attribute:
