@@ -127,6 +127,45 @@ class TestTransposes:
         assert not [node.name for node in cell.node if node.op_type == "Transpose"]
 
 
+class TestBindings:
+    """A shader of WebGPU has eight storage buffers: one for each tensor that its node reads or writes."""
+
+    @staticmethod
+    def n_bound(node, constants):
+        # A size, an axis or a shape is read before the shader starts.
+        tensors = [name for name in (*node.input, *node.output) if name]
+        return sum(name not in constants for name in tensors)
+
+    def check(self, model):
+        constants = {
+            tensor.name
+            for graph in graphs(model.graph)
+            for tensor in graph.initializer
+            if tensor.data_type == onnx.TensorProto.INT64
+        }
+        for graph in graphs(model.graph):
+            for node in graph.node:
+                assert node.op_type != "Split" or len(node.output) <= 6, node.name
+                # A Loop is no shader: the runtime steps through it and hands tensors on.
+                assert node.op_type == "Loop" or self.n_bound(node, constants) <= 7, node.name
+
+    @pytest.mark.parametrize("part", PARTS)
+    def test_of_every_part(self, models, part):
+        self.check(models[part])
+
+    @pytest.mark.parametrize("n_layers", [6, 8, 12])
+    def test_of_deep_priors(self, n_layers):
+        codes = np.random.default_rng(0).integers(0, 5, (4, 6))
+        options = {"hidden_channels": 4, "kernel_size": 7, "max_iter": 1, "random_state": 0}
+        prior = PixelCNNPrior(5, code_shape=(2, 3), conditional=True, n_layers=n_layers, **options)
+        functions = functions_of(prior.fit(codes, [0, 1, 0, 1]))
+        converter = Converter()
+        for part in ("prior", "controlled_sampler"):
+            model = converter.model(functions[part])
+            self.check(model)
+            assert compare(functions[part], model, functions[part].example(3, np.random.default_rng(0))).ok
+
+
 class TestLegibility:
     @pytest.mark.parametrize("part", PARTS)
     def test_the_docstring_draws_the_graph(self, functions, models, part):

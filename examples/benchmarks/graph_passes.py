@@ -3,10 +3,10 @@
     python examples/benchmarks/graph_passes.py
     python examples/benchmarks/graph_passes.py --quick              half a minute, for little more than the nodes
 
-Each part is converted once. Then its graph is finished by all passes of ``skvq.export``, by all but one for each pass,
-and by none, and runs in onnxruntime at its default optimisation level. All variants take turns in one process, so that a
-slow second hits all of them alike; the table has the median over turns of (time without the pass) / (time with all).
-Above 1 the pass saves time. Graphs that a pass leaves as they were are not run.
+Each part is finished by all passes of ``skvq.export``, by all but one for each pass, and by none, and runs in
+onnxruntime at its default optimisation level. All variants take turns in one process, so that a slow second hits all of
+them alike. The table has the median over turns of (time without the pass) / (time with all): above 1 the pass saves
+time. A graph that a pass leaves as it was is not run.
 
 The networks are ``VQVAE()`` and ``PixelCNNPrior()`` after one step on random pixels: time does not depend on weights.
 
@@ -96,9 +96,7 @@ def variants(function) -> dict:
     from skvq.export._passes import PASSES
 
     without = {name: {key: PASSES[key] for key in PASSES if key != name} for name in PASSES}
-    return {
-        name: finished(function, passes) for name, passes in {ALL: PASSES, **without, NONE: {}}.items()
-    }
+    return {name: finished(function, passes) for name, passes in {ALL: PASSES, **without, NONE: {}}.items()}
 
 
 def finished(function, passes: Mapping[str, Callable]):

@@ -8,6 +8,7 @@ which keeps only what the outputs need. ``examples/benchmarks/graph_passes.py`` 
 from collections.abc import Callable
 from typing import Any
 
+from ._bindings import limit_bindings
 from ._layout import drop_whole_slices, hoist_transposes
 from ._tidy import (
     cancel_transposes,
@@ -29,4 +30,5 @@ PASSES: dict[str, Callable[[Any], None]] = {
     "drop_whole_slices": drop_whole_slices,
     "hoist_transposes": hoist_transposes,
     "fold_last_upsampling": fold_last_upsampling,
+    "limit_bindings": limit_bindings,
 }

@@ -159,7 +159,9 @@ class PixelCNN(keras.Model):
             return [(None, None)] * self.n_layers
         # A product, not a lookup: a lookup's gradient is wrong where labels repeat in a batch.
         rows = ops.matmul(ops.one_hot(labels, self.n_classes, dtype="float32"), self.class_embedding)
-        parts = ops.split(rows, 2 * self.n_layers, axis=-1)
+        # By places, not by a number: the exporter can do a Split of known sizes in stages, as WebGPU needs.
+        places = [2 * self.hidden_channels * k for k in range(1, 2 * self.n_layers)]
+        parts = ops.split(rows, places, axis=-1)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
     def logits(self, codes, labels=None, training=False):

@@ -145,7 +145,7 @@ def sample(network: PixelCNN, uniforms, choice: Choice, labels=None, known_codes
     def cell(embedded_left, given, memory, row_bias, column):
         """One cell of the horizontal stack: features (n, c), and its new memory."""
         x = embedded_left + (row_bias + ops.take(column_embedding, column, axis=0))
-        parts = ops.split(given, n_layers, axis=-1)
+        parts = ops.split(given, [2 * channels * k for k in range(1, n_layers)], axis=-1)  # each (n, 2c)
         new_memory = []
         for i, layer in enumerate(layers):
             cells = ops.concatenate([memory[i], x], axis=-1) if reach else x  # (n, (reach * dilation + 1) * c)
