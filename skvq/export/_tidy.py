@@ -1,7 +1,7 @@
-"""Take out of a converted graph what costs time or puzzles a reader, without changing a result.
+"""Take out of a converted graph what costs time, without changing a result.
 
-Loops keep weights that never change in their state, where no runtime can prepare them; pairs of Transposes
-undo each other; constants stand twice. Each pass is one function on a graph whose names are unique.
+tf2onnx keeps weights that never change in a loop's state, where no runtime can prepare them; Keras wraps each index.
+Each pass is one function on a graph whose names are unique.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,6 @@ def joined(first: Any, second: Any) -> Any:
     outputs = [*rest.output, *both.output]
     del both.output[:]
     both.output.extend(outputs)
-    merge_constants(both)
     return both
 
 
@@ -99,90 +98,6 @@ def lift_loop_invariants(graph: Any) -> None:
             del node.input[k + 2], node.output[k], body.input[k + 2], body.output[k + 1]
             replace_uses(body, {state: start})
             replace_uses(graph, {end: start})
-
-
-def drop_identities(graph: Any) -> None:
-    """Take out nodes that hand their input on."""
-    for node in graph.node:
-        for body in subgraphs(node):
-            drop_identities(body)
-    kept = []
-    for node in graph.node:
-        if node.op_type == "Identity":
-            replace_uses(graph, {node.output[0]: node.input[0]})
-        else:
-            kept.append(node)
-    set_nodes(graph, kept)
-
-
-def cancel_transposes(graph: Any) -> None:
-    """Take out Transposes that undo the one before them, or do nothing."""
-    permutations: dict[str, tuple[str, list[int]]] = {}
-    for node in graph.node:
-        for body in subgraphs(node):
-            cancel_transposes(body)
-        if node.op_type != "Transpose" or not node.attribute:
-            continue
-        source, axes = node.input[0], list(node.attribute[0].ints)
-        if source in permutations:
-            earlier, before = permutations[source]
-            if [before[axis] for axis in axes] == sorted(axes):
-                replace_uses(graph, {node.output[0]: earlier})
-                continue
-        permutations[node.output[0]] = source, axes
-        if axes == sorted(axes):
-            replace_uses(graph, {node.output[0]: source})
-
-
-def drop_repetitions(graph: Any) -> None:
-    """Take out a Relu of a Relu, and the first of two Reshapes in a row; constants are initialisers."""
-    from onnx import TensorProto, numpy_helper
-
-    integers = (tensor for tensor in graph.initializer if tensor.data_type == TensorProto.INT64)
-    shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in integers}
-    made_by = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        for body in subgraphs(node):
-            drop_repetitions(body)
-        before = made_by.get(node.input[0]) if node.input else None
-        if before is None or before.op_type != node.op_type:
-            continue
-        if node.op_type == "Relu":
-            replace_uses(graph, {node.output[0]: node.input[0]})
-        # A 0 in a shape stands for the size that the input has.
-        if node.op_type == "Reshape" and node.input[1] in shapes and shapes[node.input[1]].all():
-            node.input[0] = before.input[0]
-
-
-def merge_constants(graph: Any) -> None:
-    """Keep one initialiser of those that are equal, and make initialisers of Constant nodes."""
-    from onnx import numpy_helper
-
-    kept_nodes = []
-    for node in graph.node:
-        for body in subgraphs(node):
-            merge_constants(body)
-        values = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
-        if values:
-            graph.initializer.add().CopyFrom(values[0])
-            graph.initializer[-1].name = node.output[0]
-        else:
-            kept_nodes.append(node)
-    set_nodes(graph, kept_nodes)
-
-    first: dict[tuple, str] = {}
-    kept, again = [], {}
-    for tensor in graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        key = tensor.data_type, value.shape, value.tobytes()
-        if key in first:
-            again[tensor.name] = first[key]
-            continue
-        first[key] = tensor.name
-        kept.append(numpy_helper.from_array(value, tensor.name))
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    replace_uses(graph, again)
 
 
 def set_nodes(graph: Any, nodes: list) -> None:
