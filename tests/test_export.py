@@ -28,7 +28,7 @@ from skvq.export._convert import convert, require_converters
 from skvq.export._manifest import jsonable
 from skvq.export._model import Converter, serialized
 from skvq.export._parts import functions_of
-from skvq.export._tidy import cancel_transposes
+from skvq.export._rewrite import cancel_transposes
 
 PARTS = ("encoder", "decoder", "reconstruct", "prior", "log_likelihood", "sampler", "generator")
 TILT = np.arange(7, dtype=np.float32) / 2  # added to scores, favours later codes

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ._tidy import set_nodes, subgraphs
+from ._rewrite import set_nodes, subgraphs
 
 MOST_AT_ONCE = 6  # beside the one tensor that is split, or made
 

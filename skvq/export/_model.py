@@ -11,7 +11,7 @@ from ._errors import ExportError
 from ._naming import renamed
 from ._parts import Composition
 from ._passes import PASSES
-from ._tidy import joined, make_names_unique
+from ._rewrite import joined, make_names_unique
 
 IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
 

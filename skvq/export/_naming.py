@@ -13,7 +13,7 @@ from skvq._graph import TensorSpec
 
 from ._convert import OPSET
 from ._errors import ExportError
-from ._tidy import subgraphs
+from ._rewrite import subgraphs
 
 BATCH = "batch"
 

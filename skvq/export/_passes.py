@@ -5,15 +5,16 @@ Dead nodes are left for :func:`skvq.export._naming.renamed`, which keeps only wh
 
 A pass stands here because it was measured to save time in onnxruntime, whose own optimisations run after it
 (``examples/benchmarks/graph_passes.py``), or because a graph would not run somewhere without it. Identities, pairs of
-Transposes, repeated Relus and equal constants are left to tf2onnx and to onnxruntime: passes of our own against them saved
-no time.
+Transposes, repeated Relus and equal constants are left to tf2onnx and to onnxruntime: passes of our own against them
+saved no time.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from ._bindings import limit_bindings
-from ._tidy import gather_plainly, lift_loop_invariants
+from ._gather_indices import gather_plainly
+from ._loop_invariants import lift_loop_invariants
 from ._transposed import fold_last_upsampling
 
 PASSES: dict[str, Callable[[Any], None]] = {
