@@ -28,7 +28,6 @@ from skvq.export._convert import convert, require_converters
 from skvq.export._manifest import jsonable
 from skvq.export._model import Converter, serialized
 from skvq.export._parts import functions_of
-from skvq.export._rewrite import cancel_transposes
 
 PARTS = ("encoder", "decoder", "reconstruct", "prior", "log_likelihood", "sampler", "generator")
 TILT = np.arange(7, dtype=np.float32) / 2  # added to scores, favours later codes
@@ -185,24 +184,6 @@ class TestGraphs:
 
     def test_other_weights_give_other_bytes(self, models):
         assert serialized(to_onnx(StandInVQ(seed=1), "decoder")) != serialized(to_onnx(StandInVQ(), "decoder"))
-
-    def test_transposes_cancel(self):
-        nodes = [
-            helper.make_node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),
-            helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
-            helper.make_node("Transpose", ["b"], ["c"], perm=[0, 1, 2, 3]),
-            helper.make_node("Relu", ["c"], ["y"]),
-            helper.make_node("Transpose", ["a"], ["z"], perm=[0, 3, 1, 2]),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "transposes",
-            [helper.make_tensor_value_info("x", 1, [1, 2, 3, 4])],
-            [helper.make_tensor_value_info(name, 1, None) for name in "yz"],
-        )
-        cancel_transposes(graph)
-        assert graph.node[3].input[0] == "x"
-        assert graph.output[1].name == "z"
 
 
 class TestToOnnx:
