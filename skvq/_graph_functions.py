@@ -19,7 +19,7 @@ from skvq.networks.priors import PriorNetwork
 from skvq.networks.quantizers import Quantizer
 from skvq.networks.sampling import sample
 
-_BLUR = 2e-5  # what float32 blurs of a probability, summed over K codes
+FLOAT32_TOLERANCE = 2e-5  # of a probability, summed over K codes
 
 
 def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> dict[str, GraphFunction]:
@@ -38,21 +38,33 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
     """
     n_positions, n_embeddings = network.n_positions, network.n_embeddings
     place = f"row-major over {network.code_shape}"
-    codes = TensorSpec("codes", (None, n_positions), "int64", f"codes in [0, {n_embeddings}), {place}")
+    codes = TensorSpec("codes", "codes", (None, n_positions), "int64", f"codes in [0, {n_embeddings}), {place}")
     shape = (None, n_positions, n_embeddings)
-    logits = TensorSpec("logits", shape, "float32", "unnormalised log-probabilities, in nats")
-    log_likelihood = TensorSpec("log_likelihood", (None,), "float32", "log-probability of a row, in nats")
-    labels = (TensorSpec("labels", (None,), "int64", f"index into the {n_classes} classes"),) if n_classes else ()
+    logits = TensorSpec("logits", "logits", shape, "float32", "unnormalised log-probabilities, in nats")
+    log_likelihood = TensorSpec(
+        "log_likelihood", "log_likelihood", (None,), "float32", "log-probability of a row, in nats"
+    )
+    labels = (
+        (TensorSpec("labels", "labels", (None,), "int64", f"index into the {n_classes} classes"),) if n_classes else ()
+    )
     draws_from = (
         TensorSpec(
-            "uniforms", (None, n_positions), "float32", "independent uniform numbers in [0, 1), one for each code"
+            "uniforms", "uniforms", (None, n_positions), "float32", "independent numbers in [0, 1), one for each code"
         ),
-        TensorSpec("temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer"),
+        TensorSpec("temperature", "temperature", (), "float32", "> 0; 1 is the density itself, below 1 is safer"),
     )
     controls = (
-        TensorSpec("top_k", (), "int64", f"draw from that many likeliest codes; 0 or {n_embeddings} for all"),
-        TensorSpec("top_p", (), "float32", "in (0, 1]: draw from the likeliest codes that reach it; 1 for all"),
-        TensorSpec("known_codes", (None, n_positions), "int64", f"codes to keep, {place}; -1 where one is to be drawn"),
+        TensorSpec("top_k", "top_k", (), "int64", f"draw from that many likeliest codes; 0 or {n_embeddings} for all"),
+        TensorSpec(
+            "top_p", "top_p", (), "float32", "in (0, 1]: draw from the likeliest codes that reach it; 1 for all"
+        ),
+        TensorSpec(
+            "known_codes",
+            "known_codes",
+            (None, n_positions),
+            "int64",
+            f"codes to keep, {place}; -1 where one is to be drawn",
+        ),
     )
 
     def example_labels(n, generator):
@@ -158,24 +170,25 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
     def margin(inputs, drawn):
         uniforms, temperature, *given = inputs
         distance = boundary_distance(logits_of(drawn, *given), uniforms, drawn, SamplingOptions(float(temperature)))
-        return distance / _BLUR
+        return distance / FLOAT32_TOLERANCE
 
     def controlled_margin(inputs, drawn):
         uniforms, temperature, top_k, top_p, known_codes, *given = inputs
         options = SamplingOptions(float(temperature), int(top_k) or None, float(top_p))
         logits = logits_of(drawn, *given)
         distance = boundary_distance(logits, uniforms, drawn, options)
-        distance = np.where(is_undecided(logits, drawn, options, _BLUR), 0.0, distance)
-        return np.where(known_codes >= 0, drawn != known_codes, distance) / _BLUR
+        distance = np.where(is_undecided(logits, drawn, options, FLOAT32_TOLERANCE), 0.0, distance)
+        return np.where(known_codes >= 0, drawn != known_codes, distance) / FLOAT32_TOLERANCE
 
     return {
-        "prior": GraphFunction("prior", all_logits, (codes, *labels), (logits,), example_codes),
+        "prior": GraphFunction("prior", "prior", all_logits, (codes, *labels), (logits,), example_codes),
         "log_likelihood": GraphFunction(
-            "log_likelihood", log_likelihoods, (codes, *labels), (log_likelihood,), example_codes
+            "log_likelihood", "likelihood", log_likelihoods, (codes, *labels), (log_likelihood,), example_codes
         ),
-        "sampler": GraphFunction("sampler", draw, (*draws_from, *labels), (codes,), example_draw, margin),
+        "sampler": GraphFunction("sampler", "sampler", draw, (*draws_from, *labels), (codes,), example_draw, margin),
         "controlled_sampler": GraphFunction(
             "controlled_sampler",
+            "sampler",
             draw_controlled,
             (*draws_from, *controls, *labels),
             (codes,),
@@ -200,9 +213,9 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
     n_embeddings = network.quantizer.n_embeddings
     kind = "vectors" if layout.is_vector else "images, channels last"
     meaning = f"{kind}, in the units of the training data, [{low:g}, {high:g}]"
-    images = TensorSpec("images", (None, *layout.image_shape), "float32", meaning)
+    images = TensorSpec("images", "images", (None, *layout.image_shape), "float32", meaning)
     place = f"row-major over {network.code_shape}"
-    codes = TensorSpec("codes", (None, network.n_positions), "int64", f"codes in [0, {n_embeddings}), {place}")
+    codes = TensorSpec("codes", "codes", (None, network.n_positions), "int64", f"codes in [0, {n_embeddings}), {place}")
 
     def example_images(n, generator):
         # Smooth pictures in the data's range: their codes are those of use, not of noise.
@@ -281,24 +294,27 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         latents = latents_of(inputs[0].astype(np.float32)).reshape(*answered.shape, -1)
         if type(quantizer).assign is Quantizer.assign:
             return code_margin(latents, ops.convert_to_numpy(quantizer.codebook), answered)
-        return shaken_margin(lambda latents: ops.convert_to_numpy(quantizer.assign(latents)), latents, answered)
+        return perturbation_margin(lambda latents: ops.convert_to_numpy(quantizer.assign(latents)), latents, answered)
 
     reconstructions = (replace(images, name="reconstructions"),)
     functions = {
-        "encoder": GraphFunction("encoder", encode, (images,), (codes,), example_images, margin),
-        "decoder": GraphFunction("decoder", decode, (codes,), (images,), example_codes),
-        "reconstruct": GraphFunction("reconstruct", reconstruct, (images,), reconstructions, example_images),
+        "encoder": GraphFunction("encoder", "encoder", encode, (images,), (codes,), example_images, margin),
+        "decoder": GraphFunction("decoder", "decoder", decode, (codes,), (images,), example_codes),
+        "reconstruct": GraphFunction(
+            "reconstruct", "autoencoder", reconstruct, (images,), reconstructions, example_images
+        ),
     }
     if layout.dtype == "uint8":
         images = (replace(images, dtype="uint8"),)
         functions["encoder_uint8"] = GraphFunction(
-            "encoder_uint8", encode_bytes, images, (codes,), example_bytes, margin
+            "encoder_uint8", "encoder", encode_bytes, images, (codes,), example_bytes, margin
         )
     return functions
 
 
 def code_margin(latents: np.ndarray, codebook: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """How much farther than the nearest embedding each code's embedding is, in units of float32's blur.
+    """How much farther than the nearest embedding each code's embedding is, in multiples of the
+    float32 rounding tolerance.
 
     Parameters
     ----------
@@ -314,8 +330,8 @@ def code_margin(latents: np.ndarray, codebook: np.ndarray, codes: np.ndarray) ->
     return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
 
 
-def shaken_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_trials: int = 64) -> np.ndarray:
-    """Whether each code is the code of any latents that float32 cannot tell from those given: 0 if so, 2 if not.
+def perturbation_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_trials: int = 64) -> np.ndarray:
+    """0 where a code is that of the latents or of latents perturbed by the float32 tolerance, 2 elsewhere.
 
     For quantisers whose code is not the nearest embedding.
 
@@ -328,8 +344,8 @@ def shaken_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_tr
     n_trials : int
     """
     generator = np.random.default_rng(0)
-    blur = np.float32(2e-5) * np.abs(latents).max(initial=1e-6)
+    tolerance = np.float32(FLOAT32_TOLERANCE) * np.abs(latents).max(initial=1e-6)
     is_right = assign(latents) == codes
     for _ in range(n_trials):
-        is_right |= assign(latents + blur * generator.options(np.float32([-1, 1]), latents.shape)) == codes
+        is_right |= assign(latents + tolerance * generator.choice(np.float32([-1, 1]), latents.shape)) == codes
     return np.where(is_right, 0.0, 2.0)

@@ -68,8 +68,8 @@ class StandInVQ:
         return lead / (1e-5 * np.abs(scores).max(-1))
 
     def graph_functions(self):
-        images = TensorSpec("images", (None, 8, 8, 1), "float32", "images in the units of X")
-        codes = TensorSpec("codes", (None, 16), "int64", f"codes in [0, {self.n_embeddings}), row-major")
+        images = TensorSpec("images", "images", (None, 8, 8, 1), "float32", "images in the units of X")
+        codes = TensorSpec("codes", "codes", (None, 16), "int64", f"codes in [0, {self.n_embeddings}), row-major")
 
         def some_images(n, generator):
             return (generator.integers(0, 256, (n, 8, 8, 1)).astype(np.float32),)
@@ -78,10 +78,10 @@ class StandInVQ:
             return (generator.integers(0, self.n_embeddings, (n, 16)),)
 
         return {
-            "encoder": GraphFunction("encoder", self.encode, (images,), (codes,), some_images, self.margin),
-            "decoder": GraphFunction("decoder", self.decode, (codes,), (images,), some_codes),
+            "encoder": GraphFunction("encoder", "encoder", self.encode, (images,), (codes,), some_images, self.margin),
+            "decoder": GraphFunction("decoder", "decoder", self.decode, (codes,), (images,), some_codes),
             "reconstruct": GraphFunction(
-                "reconstruct", lambda x: self.decode(*self.encode(x)), (images,), (images,), some_images
+                "reconstruct", "autoencoder", lambda x: self.decode(*self.encode(x)), (images,), (images,), some_images
             ),
         }
 
@@ -180,12 +180,12 @@ class StandInPrior:
 
     def graph_functions(self):
         n, k = self.n_features_in_, self.n_embeddings_
-        codes = TensorSpec("codes", (None, n), "int64", f"codes in [0, {k}), row-major")
-        uniforms = TensorSpec("uniforms", (None, n), "float32", "random numbers in [0, 1)")
-        temperature = TensorSpec("temperature", (), "float32", "> 0; 1 samples the prior itself")
-        logits = TensorSpec("logits", (None, n, k), "float32", "unnormalised log-probabilities")
-        log_likelihood = TensorSpec("log_likelihood", (None,), "float32", "log p(codes) in nats")
-        labels = (TensorSpec("labels", (None,), "int64", "index into classes"),) if self.classes else ()
+        codes = TensorSpec("codes", "codes", (None, n), "int64", f"codes in [0, {k}), row-major")
+        uniforms = TensorSpec("uniforms", "uniforms", (None, n), "float32", "random numbers in [0, 1)")
+        temperature = TensorSpec("temperature", "temperature", (), "float32", "> 0; 1 samples the prior itself")
+        logits = TensorSpec("logits", "logits", (None, n, k), "float32", "unnormalised log-probabilities")
+        log_likelihood = TensorSpec("log_likelihood", "log_likelihood", (None,), "float32", "log p(codes) in nats")
+        labels = (TensorSpec("labels", "labels", (None,), "int64", "index into classes"),) if self.classes else ()
 
         def some_labels(size, generator):
             return (generator.integers(0, len(self.classes), size),) if self.classes else ()
@@ -198,11 +198,17 @@ class StandInPrior:
             return (u, np.array(0.9, np.float32), *some_labels(size, generator))
 
         return {
-            "prior": GraphFunction("prior", self.logits, (codes, *labels), (logits,), some_codes),
+            "prior": GraphFunction("prior", "prior", self.logits, (codes, *labels), (logits,), some_codes),
             "log_likelihood": GraphFunction(
-                "log_likelihood", self.log_likelihood, (codes, *labels), (log_likelihood,), some_codes
+                "log_likelihood", "likelihood", self.log_likelihood, (codes, *labels), (log_likelihood,), some_codes
             ),
             "sampler": GraphFunction(
-                "sampler", self.sample, (uniforms, temperature, *labels), (codes,), some_uniforms, self.margin
+                "sampler",
+                "sampler",
+                self.sample,
+                (uniforms, temperature, *labels),
+                (codes,),
+                some_uniforms,
+                self.margin,
             ),
         }

@@ -28,7 +28,6 @@ from skvq.export._convert import convert, require_converters
 from skvq.export._manifest import jsonable
 from skvq.export._model import Converter, serialized
 from skvq.export._parts import functions_of
-from skvq.export._tidy import cancel_transposes
 
 PARTS = ("encoder", "decoder", "reconstruct", "prior", "log_likelihood", "sampler", "generator")
 TILT = np.arange(7, dtype=np.float32) / 2  # added to scores, favours later codes
@@ -186,24 +185,6 @@ class TestGraphs:
     def test_other_weights_give_other_bytes(self, models):
         assert serialized(to_onnx(StandInVQ(seed=1), "decoder")) != serialized(to_onnx(StandInVQ(), "decoder"))
 
-    def test_transposes_cancel(self):
-        nodes = [
-            helper.make_node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),
-            helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
-            helper.make_node("Transpose", ["b"], ["c"], perm=[0, 1, 2, 3]),
-            helper.make_node("Relu", ["c"], ["y"]),
-            helper.make_node("Transpose", ["a"], ["z"], perm=[0, 3, 1, 2]),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "transposes",
-            [helper.make_tensor_value_info("x", 1, [1, 2, 3, 4])],
-            [helper.make_tensor_value_info(name, 1, None) for name in "yz"],
-        )
-        cancel_transposes(graph)
-        assert graph.node[3].input[0] == "x"
-        assert graph.output[1].name == "z"
-
 
 class TestToOnnx:
     def test_default_parts(self, estimators):
@@ -263,8 +244,10 @@ class TestToOnnx:
 class TestConversionFailures:
     @staticmethod
     def function(compute, output=("y", (None, 3), "float32")):
-        inputs = (TensorSpec("x", (None, 3), "float32", ""),)
-        return GraphFunction("odd", compute, inputs, (TensorSpec(*output, ""),), lambda n, g: (g.random((n, 3)),))
+        inputs = (TensorSpec("x", "features", (None, 3), "float32", ""),)
+        name, shape, dtype = output
+        outputs = (TensorSpec(name, "features", shape, dtype, ""),)
+        return GraphFunction("odd", "encoder", compute, inputs, outputs, lambda n, g: (g.random((n, 3)),))
 
     def test_what_tf2onnx_only_logs_is_an_error(self):
         from keras import ops
@@ -307,8 +290,10 @@ class TestConversionFailures:
             Converter().model(self.function(lambda x: (x + 1,), ("x", (None, 3), "float32")))
 
     def test_an_input_that_nothing_needs_stays(self):
-        rim = [tuple(TensorSpec(name, (None, 3), "float32", "") for name in names) for names in ("abc", "yz")]
-        function = GraphFunction("odd", lambda a, b, c: (c * 2, a + 1), *rim, None)
+        inputs, outputs = (
+            tuple(TensorSpec(name, "features", (None, 3), "float32", "") for name in names) for names in ("abc", "yz")
+        )
+        function = GraphFunction("odd", "encoder", lambda a, b, c: (c * 2, a + 1), inputs, outputs, None)
         model = Converter().model(function)
         assert [tensor.name for tensor in model.graph.input] == ["a", "b", "c"]
         assert compare(function, model, tuple(np.random.default_rng(0).random((3, 2, 3)))).ok

@@ -21,7 +21,7 @@ from ._folder import check_target, write_folder
 from ._manifest import annotate, manifest, sections
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
-from ._parts import check_parts, choose, functions_of
+from ._parts import check_parts, choose, functions_of, of_kind
 from ._quantize import QuantizationReport, quantize
 from ._sklearn import register_converters
 
@@ -97,7 +97,7 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
     """
     functions = functions_of(estimator, prior)
     name = choose(functions, part).name
-    alone = prior is None and "sampler" in functions
+    alone = prior is None and bool(of_kind(functions, "sampler"))
     described = sections(None, estimator) if alone else sections(estimator, prior)
     model, _ = next(_models(estimator, prior, {name: functions[name]}, described))
     return model
@@ -145,7 +145,7 @@ def export_onnx(
     """
     target = check_target(path)
     functions = functions_of(vqvae, prior)
-    if not {"encoder", "decoder"} <= functions.keys():
+    if not (of_kind(functions, "encoder") and of_kind(functions, "decoder")):
         raise ValueError(
             f"vqvae must offer an encoder and a decoder; {type(vqvae).__name__} offers {', '.join(functions)}. "
             "For a prior alone, call skvq.to_onnx(prior)."

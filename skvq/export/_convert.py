@@ -1,4 +1,4 @@
-"""Convert a traced function by tf2onnx, taking every complaint seriously.
+"""Trace a function with TensorFlow and convert it by tf2onnx, taking every complaint seriously.
 
 tf2onnx logs what it cannot convert and hands back a broken model all the same. Here a logged error and an
 operator outside of ONNX's own set are failures.
@@ -13,7 +13,8 @@ from typing import Any
 from skvq._contract.graph import GraphFunction
 
 from ._errors import ExportError
-from ._trace import frozen_graph
+from ._loop_shapes import state_loop_shapes
+from ._scalar_summands import widen_scalar_summands
 
 OPSET = 18  # the last that tf2onnx writes
 
@@ -46,7 +47,7 @@ def convert(function: GraphFunction) -> Any:
     """
     with _complaints() as complaints:
         try:
-            traced = frozen_graph(function)
+            traced = _frozen_graph(function)
             try:
                 model = _converted(function.name, traced, catch_errors=False)
             except Exception:
@@ -57,10 +58,34 @@ def convert(function: GraphFunction) -> Any:
             raise _failure(function.name, [*complaints, f"{type(error).__name__}: {error}"]) from error
     if complaints:
         raise _failure(function.name, complaints)
-    strangers = sorted(_strangers(model.graph))
-    if strangers:
-        raise _failure(function.name, [f"operators that are not ONNX: {', '.join(strangers)}"])
+    unknown = sorted(_unknown_operators(model.graph))
+    if unknown:
+        raise _failure(function.name, [f"operators that are not ONNX: {', '.join(unknown)}"])
     return model
+
+
+def _frozen_graph(function: GraphFunction) -> tuple[Any, list[str], list[str]]:
+    """Trace a function, with its weights as constants.
+
+    Keras must run on TensorFlow in this process.
+
+    Returns
+    -------
+    graph : tensorflow.GraphDef
+    inputs, outputs : list of str
+        Names of its tensors, in the order of the function.
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in function.inputs]
+    concrete = tf.function(function.function, autograph=False).get_concrete_function(*signature)
+    inputs = [tensor.name for tensor in concrete.inputs if tensor.dtype != tf.resource]  # variables are resources
+    outputs = [tensor.name for tensor in concrete.outputs]
+    with tf.device("/cpu:0"):
+        graph = tf2onnx.tf_loader.from_function(concrete, inputs, outputs)
+        state_loop_shapes(graph)
+    return graph, inputs, outputs
 
 
 def _converted(name: str, traced: tuple[Any, list[str], list[str]], catch_errors: bool) -> Any:
@@ -74,7 +99,7 @@ def _converted(name: str, traced: tuple[Any, list[str], list[str]], catch_errors
             graph,
             continue_on_error=True,  # so that all complaints are collected
             opset=OPSET,
-            custom_rewriter=[_widen_scalars],
+            custom_rewriter=[widen_scalar_summands],
             input_names=inputs,
             output_names=outputs,
         )
@@ -114,23 +139,7 @@ def _complaints() -> Iterator[list[str]]:
         logger.propagate = before[1]
 
 
-def _widen_scalars(graph: Any, operations: list) -> list:
-    """Make scalar summands of images one-element vectors.
-
-    tf2onnx's pass that removes Transposes fails on a scalar added right after a convolution, and takes all
-    of its work back: every convolution would keep two Transposes.
-    """
-    for node in operations:
-        if node.type not in ("Add", "AddV2") or not node.inputs[1].is_const():
-            continue
-        summand = node.inputs[1].get_tensor_value(as_list=False)
-        if summand.ndim == 0 and len(graph.get_shape(node.input[0]) or ()) == 4:
-            vector = graph.make_const(f"{node.name}/summand", summand.reshape(1))
-            graph.replace_input(node, node.input[1], vector.output[0], 1)
-    return graph.get_nodes()
-
-
-def _strangers(graph: Any) -> set[str]:
+def _unknown_operators(graph: Any) -> set[str]:
     """Names of the operators in a graph, nested ones too, that ONNX does not define."""
     import onnx
 
@@ -140,5 +149,5 @@ def _strangers(graph: Any) -> set[str]:
             found.add(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                found |= _strangers(attribute.g)
+                found |= _unknown_operators(attribute.g)
     return found

@@ -37,11 +37,11 @@ def check_target(path: str | os.PathLike) -> Path:
         return target
     if not target.is_dir():
         raise ValueError(f"path must be a folder; {target} is a file. Choose another name.")
-    strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in _files_of_export(target))
-    if strangers:
+    unknown = sorted(entry.name for entry in target.iterdir() if entry.name not in _files_of_export(target))
+    if unknown:
         raise ValueError(
             f"path must be new, empty, or an earlier export of skvq with nothing else in it; {target} holds "
-            f"{', '.join(strangers[:5])}. Choose another folder, or move these files."
+            f"{', '.join(unknown[:5])}. Choose another folder, or move these files."
         )
     # A new folder takes the old one's place: whoever works in the old one would be left in a folder that is gone.
     is_here = os.path.samefile(target, os.curdir)

@@ -48,10 +48,11 @@ def sections(vqvae: Any = None, prior: Any = None) -> dict:
     return described
 
 
-def rim(function: GraphFunction) -> dict:
+def signature(function: GraphFunction) -> dict:
     """Describe one part's inputs and outputs."""
     return {
         "part": function.name,
+        "kind": function.kind,
         "opset": OPSET,
         "inputs": [_tensor(spec) for spec in function.inputs],
         "outputs": [_tensor(spec) for spec in function.outputs],
@@ -61,7 +62,7 @@ def rim(function: GraphFunction) -> dict:
 def annotate(model: Any, function: GraphFunction, described: Mapping) -> None:
     """Write both descriptions into the model's metadata, each entry a JSON text under ``skvq.<name>``."""
     del model.metadata_props[:]
-    for key, value in sorted({**described, **rim(function)}.items()):
+    for key, value in sorted({**described, **signature(function)}.items()):
         model.metadata_props.add(key=f"skvq.{key}", value=_text(value))
 
 
@@ -77,7 +78,7 @@ def manifest(described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes,
     """
     entries = {
         name: {
-            **rim(function),
+            **signature(function),
             "sha256": hashlib.sha256(content).hexdigest(),
             "bytes": len(content),
             "parity": report.as_json(),
@@ -125,7 +126,13 @@ def _text(value: Any, indent: int | None = None) -> str:
 
 def _tensor(spec: TensorSpec) -> dict:
     shape = [BATCH if size is None else int(size) for size in spec.shape]
-    return {"name": spec.name, "shape": shape, "dtype": spec.dtype, "description": spec.description}
+    return {
+        "name": spec.name,
+        "role": spec.role,
+        "shape": shape,
+        "dtype": spec.dtype,
+        "description": spec.description,
+    }
 
 
 def _classes(classes: np.ndarray | None) -> list | None:

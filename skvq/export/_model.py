@@ -8,11 +8,10 @@ from skvq._contract.graph import GraphFunction
 
 from ._convert import OPSET, convert
 from ._errors import ExportError
-from ._layout import drop_whole_slices, hoist_transposes
 from ._naming import renamed
 from ._parts import Composition
-from ._tidy import joined, merge_constants, tidy
-from ._transposed import fold_last_upsampling
+from ._passes import PASSES
+from ._rewrite import joined, make_names_unique
 
 IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
 
@@ -56,11 +55,9 @@ class Converter:
             return joined(self._graph(function.first), self._graph(function.second))
         if id(function) not in self._graphs:  # the function is kept too, or its id could be given again
             raw = convert(function)
-            tidy(raw.graph)
-            drop_whole_slices(raw.graph, OPSET)
-            hoist_transposes(raw.graph, OPSET)
-            fold_last_upsampling(raw.graph)
-            merge_constants(raw.graph)
+            make_names_unique(raw.graph)
+            for improve in PASSES.values():
+                improve(raw.graph)
             self._graphs[id(function)] = function, raw.graph
         return self._graphs[id(function)][1]
 

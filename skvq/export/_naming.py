@@ -13,7 +13,7 @@ from skvq._contract.graph import TensorSpec
 
 from ._convert import OPSET
 from ._errors import ExportError
-from ._tidy import subgraphs
+from ._rewrite import subgraphs
 
 BATCH = "batch"
 
@@ -35,7 +35,7 @@ def renamed(
     name : str
         Of the graph.
     inputs, outputs : tuple of TensorSpec
-        The rim of the new graph.
+        The new graph's signature.
     inner : tuple of TensorSpec
         Tensors that keep a name without being offered.
 

@@ -20,7 +20,6 @@ from ._parts import Composition, choose, functions_of
 
 RELATIVE_TOLERANCE = 1e-5
 SIZES = (1, 3, 17)
-_IMAGES = ("images", "reconstructions")  # outputs in the data's unit; others are of the order of 1
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ def _judge(
         if np.issubdtype(got.dtype, np.integer):
             report |= _judge_codes(function, inputs, wanted, got)
             continue
-        least = magnitude if spec.name in _IMAGES else 1.0
+        least = magnitude if spec.role == "images" else 1.0  # other floats are of the order of 1
         scale = max(least, float(np.abs(wanted).max(initial=0.0)))
         difference = float(np.abs(wanted.astype(np.float64) - got).max(initial=0.0))
         if not np.isfinite(difference):
@@ -266,7 +265,7 @@ def _judge(
 def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got: np.ndarray) -> dict:
     different = wanted != got
     agreement = float(1 - different.mean()) if different.size else 1.0
-    if "uniforms" in {spec.name for spec in function.inputs}:
+    if function.kind == "sampler":
         # Each code decides on those after it: only the first difference of a row needs a reason.
         different &= np.cumsum(different, axis=1) == 1
     close = np.zeros_like(different)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from skvq._contract.graph import GraphFunction, TensorSpec
+from skvq._contract.graph import GraphFunction, GraphKind, TensorSpec
 
-_DEFAULTS = ("encoder", "sampler")
+_DEFAULTS: tuple[GraphKind, ...] = ("generator", "encoder", "sampler")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,11 @@ class Composition(GraphFunction):
 
 
 def compose(
-    name: str, first: GraphFunction, second: GraphFunction, outputs: tuple[TensorSpec, ...] | None = None
+    name: str,
+    kind: GraphKind,
+    first: GraphFunction,
+    second: GraphFunction,
+    outputs: tuple[TensorSpec, ...] | None = None,
 ) -> Composition:
     """Return ``second`` after ``first``; ``outputs`` gives other names to what ``second`` answers."""
 
@@ -41,7 +45,12 @@ def compose(
 
     function.__doc__ = f"The part {first.name}, then the part {second.name}."
     outputs = second.outputs if outputs is None else outputs
-    return Composition(name, function, first.inputs, outputs, first.example, first=first, second=second)
+    return Composition(name, kind, function, first.inputs, outputs, first.example, first=first, second=second)
+
+
+def of_kind(functions: Mapping[str, GraphFunction], kind: GraphKind) -> list[GraphFunction]:
+    """Return the functions of one kind, in their order."""
+    return [function for function in functions.values() if function.kind == kind]
 
 
 def offered(estimator: Any, parameter: str = "estimator") -> dict[str, GraphFunction]:
@@ -68,21 +77,26 @@ def functions_of(estimator: Any, prior: Any = None) -> dict[str, GraphFunction]:
     ValueError
         If the codes of the two do not fit each other.
     """
-    functions = offered(estimator)
-    if {"encoder", "decoder", "reconstruct"} <= functions.keys():
-        # One graph cannot have two tensors called images.
-        reconstructions = replace(functions["decoder"].outputs[0], name="reconstructions")
-        both = compose("reconstruct", functions["encoder"], functions["decoder"], (reconstructions,))
-        functions = {**functions, "reconstruct": both}
+    functions = dict(offered(estimator))
+    decoders = of_kind(functions, "decoder")
+    for whole in of_kind(functions, "autoencoder"):
+        encoders = [encoder for encoder in of_kind(functions, "encoder") if encoder.inputs == whole.inputs]
+        if encoders and decoders:
+            # One graph cannot have two tensors of one name.
+            reconstructions = replace(decoders[0].outputs[0], name="reconstructions")
+            functions[whole.name] = compose(whole.name, "autoencoder", encoders[0], decoders[0], (reconstructions,))
     if prior is None:
         return functions
     more = offered(prior, "prior")
+    samplers = of_kind(more, "sampler")
     _check_agreement(estimator, functions, prior, more)
-    both = {**functions, **more, "generator": compose("generator", more["sampler"], functions["decoder"])}
-    if "controlled_sampler" in more:
-        sampler = more["controlled_sampler"]
-        both["controlled_generator"] = compose("controlled_generator", sampler, functions["decoder"])
-    return both
+    composed = [compose(_generator_of(sampler), "generator", sampler, decoders[0]) for sampler in samplers]
+    return {**functions, **more, **{function.name: function for function in composed}}
+
+
+def _generator_of(sampler: GraphFunction) -> str:
+    """Return the name of the part that decodes what a sampler draws: ``controlled_generator`` and the like."""
+    return sampler.name.replace("sampler", "generator")
 
 
 def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFunction:
@@ -94,9 +108,9 @@ def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFun
         If there is no such part, or None could mean several.
     """
     if part is None:
-        for name in ("generator", *_DEFAULTS) if len(functions) > 1 else functions:
-            if name in functions:
-                return functions[name]
+        likely = [function for kind in _DEFAULTS for function in of_kind(functions, kind)]
+        if likely or len(functions) == 1:
+            return next(iter(likely or functions.values()))
     if part not in functions:
         hint = " Pass prior= to compose sampler and decoder." if part == "generator" else ""
         raise ValueError(f"part must be one of {', '.join(map(repr, functions))}; got {part!r}.{hint}")
@@ -121,7 +135,7 @@ def check_parts(parts: Iterable[str]) -> list[str]:
 
 
 def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) -> None:
-    if "decoder" not in functions or "sampler" not in more:
+    if not of_kind(functions, "decoder") or not of_kind(more, "sampler"):
         raise ValueError(
             "a generator needs an estimator with a decoder and a prior with a sampler; got parts "
             f"{', '.join(functions)} and {', '.join(more)}. Pass the VQVAE first and the PixelCNNPrior second."

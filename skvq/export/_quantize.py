@@ -184,11 +184,10 @@ def _check_share(name: str, value: Any) -> None:
 
 
 def _parts(models: Sequence[Any]) -> dict[str, Any]:
-    """Return the models by part."""
+    """Return the models by kind, as their metadata say."""
     parts = {}
     for model in map(proto_of, models):
-        rim = tuple(tensor.name for tensor in (*model.graph.input, *model.graph.output))
-        parts[{("images", "codes"): "encoder", ("codes", "images"): "decoder"}.get(rim, "")] = model
+        parts[_metadata(model, "kind") or ""] = model
     if list(parts) not in (["encoder"], ["decoder"], ["encoder", "decoder"]) or len(models) > len(parts):
         raise ValueError(
             "model must be an encoder (images to codes), a decoder (codes to images), or a pair of them in this order; "
@@ -219,7 +218,7 @@ def _rows(name: str, X: Any, model: Any) -> np.ndarray:
             f"{name} must hold whole numbers that {dtype} has room for, which the part {model.graph.name!r} takes; "
             "got others. Round them, or pass what the encoder answers to a decoder alone."
         )
-    n_codes = _metadata(model, "n_embeddings") if model.graph.input[0].name == "codes" else None
+    n_codes = _metadata(model, "n_embeddings") if _metadata(model, "kind") == "decoder" else None
     if n_codes is not None and not (rows.min() >= 0 and rows.max() < n_codes):
         raise ValueError(
             f"{name} must hold codes in [0, {n_codes}), which the part {model.graph.name!r} knows; "

@@ -6,7 +6,7 @@ Everything before the search may be approximated at the price of a few codes; th
 from typing import Any
 
 from ._errors import ExportError
-from ._tidy import subgraphs
+from ._rewrite import subgraphs
 
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 

@@ -183,8 +183,9 @@ def _answer_features(graph: Any, estimator: Any) -> Any:
     del wide.input[:], wide.output[:]
     wide.input.append(helper.make_tensor_value_info("rows", TensorProto.FLOAT, None))
     wide.output.append(helper.make_tensor_value_info(result, kind, None))
-    rows = TensorSpec("rows", (None, math.prod(estimator.image_shape_)), "float32", "rows of X")
-    features = TensorSpec("features", (None, n_features), dtype, f"what transform answers, output={estimator.output!r}")
+    rows = TensorSpec("rows", "features", (None, math.prod(estimator.image_shape_)), "float32", "rows of X")
+    meaning = f"what transform answers, output={estimator.output!r}"
+    features = TensorSpec("features", "features", (None, n_features), dtype, meaning)
     return renamed(wide, graph.name, (rows,), (features,))
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ._tidy import set_nodes, subgraphs
+from ._rewrite import set_nodes, subgraphs
 
 # Of 32 × 32 images with three channels the decoder takes as long either way.
 MOST_CHANNELS = 1

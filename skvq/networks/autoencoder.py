@@ -117,7 +117,8 @@ class Autoencoder(keras.Model):
         return images
 
     def _crop(self, images):
-        if len(self.image_shape) == 3:
+        # A slice that cuts nothing off would be exported as one.
+        if len(self.image_shape) == 3 and tuple(images.shape[1:]) != tuple(self.image_shape):
             return images[:, : self.image_shape[0], : self.image_shape[1]]
         return images
 

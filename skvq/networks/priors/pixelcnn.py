@@ -54,7 +54,7 @@ def dilated(features, kernel, dilation: int):
     return ops.conv(features, kernel, padding="valid", data_format="channels_last", dilation_rate=(1, dilation))
 
 
-def everywhere(features):
+def broadcast_over_grid(features):
     """Features (n, channels) as (n, 1, 1, channels), for every cell of a grid.
 
     By a reshape: indices with None are exported as three nodes.
@@ -215,12 +215,12 @@ class PixelCNN(PriorNetwork):
                 means = ops.cumsum(ops.mean(vertical, axis=2, keepdims=True), axis=1) / n_rows_above  # (n, h, 1, c)
                 above = above + pointwise(means, layer["rows_above"])
             if vertical_class is not None:
-                above = above + everywhere(vertical_class)
+                above = above + broadcast_over_grid(vertical_class)
             left = ops.pad(horizontal, ((0, 0), (0, 0), (wide, 0), (0, 0)))
             left = dilated(left, layer["horizontal"], dilation)
             left = left + layer["horizontal_bias"] + pointwise(above, layer["across"])
             if horizontal_class is not None:
-                left = left + everywhere(horizontal_class)
+                left = left + broadcast_over_grid(horizontal_class)
             if layer["vertical_out"] is not None:
                 vertical = vertical + pointwise(self.dropout(gate(above), training=training), layer["vertical_out"])
             horizontal = (
