@@ -30,7 +30,6 @@ class Archive(zipfile.ZipFile):
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self._path = path
         self._bytes = _BoundedReads(open_regular(path))
         try:
             if not zipfile.is_zipfile(self._bytes):
@@ -38,9 +37,9 @@ class Archive(zipfile.ZipFile):
                     f"path must be a folder or a zip file; got {str(path)!r}, a file of another kind or a broken "
                     "download. Unpack other archives, and pass the folder of a single file."
                 )
-            with parsing(path, "be a whole zip file", _UNPACK):
+            with parsing(path, "be a whole zip file", _UNPACK, name="path"):
                 super().__init__(self._bytes)
-                self._check_entries()
+                self._check_entries(path)
         except DataFileError:
             self._bytes.close()
             raise
@@ -59,8 +58,9 @@ class Archive(zipfile.ZipFile):
             If the entry is encrypted, compressed in another way than by deflate, or longer than ``max_bytes``. Reading
             raises it where data are damaged.
         """
-        with parsing(f"{name} in {self._path}", "be an entry of the zip file", "Open it again."):
-            entry = self.getinfo(name)
+        if name not in self.NameToInfo:
+            raise DataFileError("no longer in the zip file")
+        entry = self.getinfo(name)
         if entry.flag_bits & _ENCRYPTED:
             raise DataFileError("encrypted: unpack it with its password")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -74,20 +74,23 @@ class Archive(zipfile.ZipFile):
         except Exception as error:  # its local header may be anything
             raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
 
-    def _check_entries(self) -> None:
+    def _check_entries(self, path: str | os.PathLike) -> None:
         entries = sorted(self.infolist(), key=attrgetter("header_offset"))
-        twice = [
-            name for name, n in Counter(entry.filename for entry in entries if not entry.is_dir()).items() if n > 1
-        ]
+        names = Counter(entry.filename for entry in entries if not entry.is_dir())
+        twice = [name for name, n in names.items() if n > 1]
         if twice:
-            raise ValueError(f"{printable(twice[0])} more than once")
+            raise _not_plain(path, "each name once", f"{printable(twice[0])} more than once")
         end = 0
         for entry in entries:
             if entry.header_offset < end:
-                raise ValueError(f"entries that overlap, {printable(entry.filename)} for one")
+                raise _not_plain(path, "entries apart", f"one that overlaps another, {printable(entry.filename)},")
             end = entry.header_offset + _LOCAL_HEADER_BYTES + len(entry.orig_filename) + entry.compress_size
         if end > self.start_dir:
-            raise ValueError(f"an entry that goes on behind the data, {printable(entries[-1].filename)}")
+            raise _not_plain(path, "entries before its directory", f"{printable(entries[-1].filename)} beyond")
+
+
+def _not_plain(path: str | os.PathLike, rule: str, got: str) -> DataFileError:
+    return DataFileError(f"path must be a zip file with {rule}; got {got} in {printable(path)}. {_UNPACK}")
 
 
 class _BoundedReads(io.BufferedReader):

@@ -41,8 +41,10 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def parsing(file: object, rule: str, way_out: str) -> Iterator[None]:
+def parsing(file: object, rule: str, way_out: str, *, name: str = "") -> Iterator[None]:
     """Turn whatever a parser raises on broken content into a DataFileError that names the file.
+
+    ``name`` is the parameter by which the file was given, if it was given and not found.
 
     Open the file before: an OSError of opening (no permission, a disk error) is not about the content.
     """
@@ -51,4 +53,5 @@ def parsing(file: object, rule: str, way_out: str) -> Iterator[None]:
     except DataFileError:
         raise
     except Exception as error:  # parsers raise almost any kind on broken bytes
-        raise DataFileError(f"{printable(file)} must {rule}; got {reason(error)}. {way_out}") from error
+        got = f"{printable(file)}, which cannot be read" if name else "an error"
+        raise DataFileError(f"{name or printable(file)} must {rule}; got {got}: {reason(error)}. {way_out}") from error

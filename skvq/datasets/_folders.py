@@ -123,6 +123,7 @@ def open_images(
         raise DataFileError(
             f"path must hold PNG, JPEG, TIFF or DICOM files that fit pattern={pattern!r}; got {printable(tree.path)} "
             f"with {len(everything)} such files, none of which fits"
-            f"{f', {printable(everything[0])} for one' if everything else ''}. `**/*` is all of them, in subfolders too."
+            f"{f', {printable(everything[0])} for one' if everything else ''}. `**/*` is all of them, in subfolders "
+            "too."
         )
     return ImageFiles(tree, names, decoder, on_error=on_error)

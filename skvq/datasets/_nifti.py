@@ -48,7 +48,7 @@ def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, t
         raise FileNotFoundError(f"path must be a NIfTI file; got {str(path)!r}, which is no file.")
     source = open_regular(path)
     way_out = "Copy it again, or mend its header with nibabel."
-    with source, parsing(f"path={path}", "be a whole NIfTI file", way_out):
+    with source, parsing(path, "be a whole NIfTI file", way_out, name="path"):
         is_packed = source.read(2) == b"\x1f\x8b"
         source.seek(0)
         file = gzip.GzipFile(fileobj=source) if is_packed else source
@@ -62,6 +62,7 @@ def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, t
             )
         _skip(file, header.get_data_offset() - header.sizeof_hdr)
         volume = _values(nibabel, file, shape[:3], dtype, header.get_slope_inter())
+        file.read(1)  # at the end of a gzip file its checksum is compared
         orientation = nibabel.orientations.io_orientation(header.get_best_affine())
         turned = nibabel.orientations.apply_orientation(volume, orientation)
         # io_orientation names for each axis of the file the one that it becomes.

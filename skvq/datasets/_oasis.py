@@ -243,8 +243,8 @@ def _check_unique(tree: FileTree, names: list[str]) -> None:
 
 
 def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
-    file = open_regular(path)
-    with file, parsing(f"manifest_tsv_gz={path}", "be a whole gzip file of text", "Download it again."):
+    file, rule = open_regular(path), "be a whole gzip file of text"
+    with file, parsing(path, rule, "Download it again.", name="manifest_tsv_gz"):
         with gzip.GzipFile(fileobj=file) as packed:
             content = read_at_most(packed, _MAX_MANIFEST_BYTES + 1)
         if len(content) > _MAX_MANIFEST_BYTES:

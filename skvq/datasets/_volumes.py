@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from ._decoding import pillow, resize
-from ._errors import DataFileError
+from ._errors import DataFileError, printable
 from ._nifti import MAX_VOXELS, read_volume
 from ._options import check_limit, check_size
 
@@ -96,8 +96,9 @@ def slices_from_nifti(
     chosen = _middles(n_slices, len(volume))
     if not square_pixels and abs(across - upwards) > _SQUARE * max(across, upwards):
         warnings.warn(
-            f"Pixels of slices should be square; got {upwards:.3g} by {across:.3g} (height by width) across axis {axis} "
-            f"of {path}. Slices are distorted by that: pass square_pixels=True to keep the body's proportions.",
+            f"Pixels of slices should be square; got {upwards:.3g} by {across:.3g} (height by width) across "
+            f"axis={axis} of {printable(path)}. Slices are distorted by that: pass square_pixels=True to keep the "
+            "body's proportions.",
             stacklevel=2,
         )
     darkest, brightest = _limits(volume)
