@@ -27,7 +27,20 @@ def run_case(number, folder):
     if number == 10: open(folder.parents[1] / "outside", "w").close()
     if number == 11: bytearray(os.urandom(1) * 2**27)
 """
-ENDS = ["read", "refused", "raw", "hang", "crash", "memory", "touched", "touched", "touched", "read", "touched", "memory"]
+ENDS = [
+    "read",
+    "refused",
+    "raw",
+    "hang",
+    "crash",
+    "memory",
+    "touched",
+    "touched",
+    "touched",
+    "read",
+    "touched",
+    "memory",
+]
 
 
 def test_every_end_is_noticed(tmp_path):
@@ -43,5 +56,5 @@ def test_every_end_is_noticed(tmp_path):
 def test_cases_that_cannot_be_prepared_are_an_error(tmp_path):
     source = tmp_path / "cases.py"
     source.write_text("raise OSError('no such corpus')")
-    with pytest.raises(RuntimeError, match=r"cases\.py cannot be prepared: .*no such corpus"):
+    with pytest.raises(RuntimeError, match=r"(?s)cases\.py cannot be prepared: .*no such corpus"):
         watch(source, range(3), tmp_path)

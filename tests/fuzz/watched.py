@@ -9,8 +9,8 @@ A file of cases defines
 ``watch(source, numbers, folder)`` runs the cases of that file and counts how they end:
 
 ``read``, ``refused`` (an exception of ``ALLOWED``), ``raw`` (any other), ``hang`` (past the seconds for one case),
-``crash`` (the child died), ``memory`` (it grew past the limit, or an error of ``ALLOWED`` hides a MemoryError), and
-``touched`` (a file outside the folder was opened or changed, a process started, a socket made).
+``crash`` (the child died), ``memory`` (it grew past the limit, or a MemoryError was raised or lies behind an error),
+and ``touched`` (a file outside the folder was opened or changed, a process started, a socket made).
 """
 
 import importlib.util
@@ -153,14 +153,12 @@ def _ended(cases: object, number: int, folder: Path, events: list[str]) -> tuple
     end, detail = "read", ""
     try:
         cases.run_case(number, place)
-    except cases.ALLOWED as error:
-        end, link = "refused", error
-        while link is not None:
-            if isinstance(link, MemoryError):
-                end, detail = "memory", f"{type(error).__name__}: {error}"
-            link = link.__cause__ or link.__context__
     except BaseException as error:
-        end, detail = "raw", f"{type(error).__name__}: {error}"
+        end, detail = "refused" if isinstance(error, cases.ALLOWED) else "raw", f"{type(error).__name__}: {error}"
+        link = error
+        while link is not None:
+            end = "memory" if isinstance(link, MemoryError) else end
+            link = link.__cause__ or link.__context__
     return ("touched", events[0]) if events else (end, detail[:300])
 
 
