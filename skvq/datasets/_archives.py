@@ -11,7 +11,7 @@ from typing import BinaryIO
 from ._errors import DataFileError, parsing, printable, reason
 from ._reading import open_regular
 
-_MAX_DIRECTORY_BYTES = 2**25  # a quarter of a million entries with names of usual length
+_MAX_DIRECTORY_BYTES = 2**24  # more than a hundred thousand entries with names of usual length
 _LOCAL_HEADER_BYTES = 30
 _CHUNK = 2**20
 _ENCRYPTED = 0x1
@@ -28,6 +28,8 @@ class Archive(zipfile.ZipFile):
     DataFileError
         If it is no zip file, or one that is damaged or would unfold to more than it should.
     """
+
+    _bytes: io.BufferedReader | None = None  # also after opening failed, when Python closes what was never open
 
     def __init__(self, path: str | os.PathLike) -> None:
         self._bytes = _BoundedReads(open_regular(path))
@@ -46,7 +48,7 @@ class Archive(zipfile.ZipFile):
 
     def close(self) -> None:
         super().close()
-        if not self._bytes.closed:
+        if self._bytes is not None:
             self._bytes.close()
 
     def unfold(self, name: str, max_bytes: int) -> tuple[BinaryIO, int]:

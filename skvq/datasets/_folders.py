@@ -35,7 +35,7 @@ def open_images(
     ----------
     path : str or path
         A folder or a zip file. Linked folders are read like others, hidden files are passed over. Zip files must be
-        plain: entries stored or deflated, no encryption, no name twice, a directory of up to 32 MiB.
+        plain: entries stored or deflated, no encryption, no name twice, a directory of up to 16 MiB.
     pattern : str, default="**/*"
         Which files, relative to ``path``; ``**`` stands for any number of folders: ``"train/**/*.png"``.
         Upper and lower case differ.

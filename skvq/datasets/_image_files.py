@@ -16,7 +16,7 @@ from ._reading import MeteredFile
 from ._trees import FileTree
 
 _NAMED_IN_ERRORS = 5
-_LOOKED_AT = 8  # files that the check of ranges decodes
+_LOOKED_AT, _LOOKED_AT_PIXELS = 8, 2**24  # files that the check of ranges decodes: fewer where they are large
 _SMALL_PART = 1 / 8
 _WHERE_MOST = " values, where most are "
 
@@ -230,13 +230,15 @@ class ImageFiles:
 
     def _range_of_some(self) -> tuple[float, float, int]:
         """Return the least and the greatest value of some files spread over all, and how many could be read."""
-        chosen = np.unique(np.linspace(0, len(self.paths) - 1, min(_LOOKED_AT, len(self.paths))).astype(int))
+        n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // np.prod(self._image_size)))
+        # Those in the middles of equal parts: the first and last slices of a scan are often empty.
+        chosen = (2 * np.arange(n_files) + 1) * len(self.paths) // (2 * n_files)
         decoder, extremes = replace(self._decoder, data_range=None), []
         for path in (self.paths[i] for i in chosen):
             try:
                 content = self._tree.read(path)
                 values = decoder.decode(content, MeteredFile(io.BytesIO(content), len(content)))
-                finite = values[np.isfinite(values)]
+                finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
                 extremes.append((float(finite.min()), float(finite.max())))
             except Exception:  # reported when the image is asked for
                 continue
