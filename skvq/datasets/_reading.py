@@ -40,7 +40,7 @@ def _check_regular(path: str | os.PathLike, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         got = kinds.get(stat.S_IFMT(status.st_mode), "a device")
-        raise DataFileError(f"{printable(path)} must be a regular file; got {got}. Move it away.")
+        raise DataFileError(f"{printable(path)} must be a regular file; got {got}. Name or put a plain file there.")
 
 
 def read_at_most(file: BinaryIO, n_bytes: int) -> bytearray:
