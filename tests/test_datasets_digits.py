@@ -53,7 +53,7 @@ def test_missing_idx_files_are_all_named(tmp_path):
     ("damage", "message"),
     [
         (lambda raw: raw[:-3], r"must hold 120 values, as its header says \(6, 5, 4\); got 117\. It is truncated"),
-        (lambda raw: raw + b"x", r"must hold 120 values, as its header says \(6, 5, 4\); got 121\. It is damaged"),
+        (lambda raw: raw + b"x", r"must hold 120 values, as its header says \(6, 5, 4\); got more\. It is damaged"),
         (lambda raw: b"\0\0\x0d" + raw[3:], r"must begin with the idx magic number 00000803 and 3 sizes; got 00000d03"),
         (lambda raw: raw[:10], r"must begin with the idx magic number 00000803 and 3 sizes; got 00000803"),
         (lambda raw: b"", r"must begin with the idx magic number 00000803 and 3 sizes; got an empty file"),
@@ -74,7 +74,7 @@ def test_damaged_gzip_files_are_named(tmp_path, damage):
     write_idx(tmp_path)
     file = tmp_path / "t10k-images-idx3-ubyte.gz"
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz must be a whole gzip file; got an error"):
+    with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz must (be a whole gzip|hold).*Download it again"):
         datasets.load_idx(tmp_path)
 
 

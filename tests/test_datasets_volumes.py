@@ -99,6 +99,12 @@ def test_what_is_no_volume(tmp_path):
     complex_values = save_nifti(tmp_path / "complex.nii", np.zeros((4, 4, 4), np.complex64))
     with pytest.raises(ValueError, match=r"of shape \(4, 4, 4\) and dtype complex64"):
         datasets.slices_from_nifti(complex_values)
+    headless = save_nifti(tmp_path / "less.nii", ramp())
+    content = bytearray(headless.read_bytes())
+    content[42:44] = (-5).to_bytes(2, "little", signed=True)
+    headless.write_bytes(content)
+    with pytest.raises(datasets.DataFileError, match=r"of three dimensions .*less\.nii of shape \(-5, 12, 8\)"):
+        datasets.slices_from_nifti(headless)
     with pytest.raises(FileNotFoundError, match=r"path must be a NIfTI file; got '.*nothing\.nii', which is no file"):
         datasets.slices_from_nifti(tmp_path / "nothing.nii")
     (tmp_path / "text.nii").write_text("hello")
@@ -110,11 +116,9 @@ def test_what_is_no_volume(tmp_path):
     ("at", "value", "reason"),
     [
         (70, (9999).to_bytes(2, "little"), "HeaderDataError: data code 9999"),
-        (42, (-5).to_bytes(2, "little", signed=True), "OverflowError: "),
-        (44, (-1).to_bytes(2, "little", signed=True), "ValueError: negative "),
         (280, bytes(48), "OrientationError: Cannot drop"),
     ],
-    ids=["data type", "length < 0", "size < 0", "matrix of zeros"],
+    ids=["data type", "matrix of zeros"],
 )
 def test_headers_that_cannot_be_read_are_named(tmp_path, at, value, reason):
     path = save_nifti(tmp_path / "scan.nii", ramp())

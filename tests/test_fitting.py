@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE, PixelCNNPrior
 from skvq._keras_settings import GLOBAL_STATE
-from skvq.training import Trainer
 
 LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
 LITTLE_PRIOR = {"n_embeddings": 12, "hidden_channels": 4, "n_layers": 1, "random_state": 0}

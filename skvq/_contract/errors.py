@@ -21,7 +21,11 @@ class ModelFileError(SkvqError, ValueError):
 
 
 class DataFileError(SkvqError, ValueError):
-    """A file of images cannot be read, or exceeds a limit."""
+    """A data file cannot be read, or would take more memory than allowed.
+
+    The message names the file, the rule that it breaks, and what to do. Whatever a parser of images, archives or
+    volumes raises on such a file is kept as ``__cause__``.
+    """
 
 
 class DivergenceError(SkvqError, ArithmeticError):
@@ -50,12 +54,21 @@ def invalid(name: str, rule: str, received: object, way_out: str) -> InvalidInpu
     return InvalidInputError(f"{name} must {rule}; got {received}. {way_out}")
 
 
+LONGEST_PRINTED = 200  # characters
+
+
 def printable(text: object) -> str:
-    """Return text that comes from a file with its control characters escaped, so that it cannot steer a terminal.
+    """Return text that came from a file so that it is safe to print: one line of visible characters.
+
+    Control characters, characters that change the direction of writing, and bytes that are no text are escaped; the
+    middle of text longer than 200 characters is left out.
 
     Examples
     --------
-    >>> printable("a\\x1b[2Jb")
-    'a\\\\x1b[2Jb'
+    >>> print(printable("a\\x1b[2J.png"))
+    a\\x1b[2J.png
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+    text = str(text)
+    if len(text) > LONGEST_PRINTED:
+        text = f"{text[: LONGEST_PRINTED // 2]}…{text[-LONGEST_PRINTED // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

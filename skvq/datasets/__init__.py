@@ -5,15 +5,21 @@
 - volumes: :func:`slices_from_nifti`
 - patients: :func:`subjects_from_names`, :func:`split_by_subject`, :func:`check_subjects_apart`
 - downloads: :func:`check_oasis_manifest`
+
+Files may come from anywhere: what cannot be read, or would take more memory than a stated limit, is one error,
+:class:`DataFileError`.
 """
 
 from ._digits import fetch_mnist, load_idx, load_mnist_sample
-from ._folders import ImageFiles, SkippedFile, open_images
+from ._errors import DataFileError
+from ._folders import open_images
+from ._image_files import ImageFiles, SkippedFile
 from ._oasis import ManifestReport, OasisSlices, check_oasis_manifest, open_oasis
 from ._subjects import check_subjects_apart, split_by_subject, subjects_from_names
 from ._volumes import slices_from_nifti
 
 __all__ = [
+    "DataFileError",
     "ImageFiles",
     "ManifestReport",
     "OasisSlices",

@@ -3,10 +3,13 @@
 import gzip
 import math
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
+
+from ._errors import DataFileError, parsing, printable
+from ._options import check_limit
+from ._reading import open_regular, read_at_most
 
 _UNSIGNED_BYTES = 0x08  # third byte of an idx file: the type of its values
 
@@ -87,7 +90,9 @@ def fetch_mnist(
     return X[:60000], y[:60000], X[60000:], y[60000:]
 
 
-def load_idx(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load_idx(
+    folder: str | os.PathLike, *, max_bytes: int = 2**30
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read the four files in which MNIST and Fashion-MNIST are published.
 
     Parameters
@@ -95,6 +100,8 @@ def load_idx(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
     folder : str or path
         Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
         ``t10k-labels-idx1-ubyte``, each as it is or with ``.gz``; ``.idx3`` for ``-idx3`` will do.
+    max_bytes : int, default=2**30
+        Length of the longest file that is read, unpacked.
 
     Returns
     -------
@@ -107,28 +114,32 @@ def load_idx(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndar
     ------
     FileNotFoundError
         Naming every file that is missing.
-    ValueError
-        Naming the file that is truncated, corrupt, of another format, or has not one label an image.
+    OSError
+        If a file cannot be opened.
+    DataFileError
+        Naming the file that is truncated, corrupt, of another format, over the limit, empty, or has not one label an
+        image.
 
     Examples
     --------
     >>> from skvq.datasets import load_idx
     >>> X_train, y_train, X_test, y_test = load_idx("data/mnist")  # doctest: +SKIP
     """
+    max_bytes = check_limit("max_bytes", max_bytes)
     folder = Path(folder)
     kinds = (("train-images", 3), ("train-labels", 1), ("t10k-images", 3), ("t10k-labels", 1))
     files = [_find_idx(folder, stem, ndim) for stem, ndim in kinds]
     missing = [f"{s}-idx{n}-ubyte" for (s, n), file in zip(kinds, files, strict=True) if file is None]
     if missing:
         raise FileNotFoundError(
-            f"folder must hold the four idx files of MNIST, plain or .gz; in {folder} there is no "
-            f"{', '.join(missing)}. Point to the folder that holds them, or use fetch_mnist()."
+            f"folder must hold the four idx files of MNIST, plain or .gz; in {printable(folder)} there is "
+            f"no {', '.join(missing)}. Point to the folder that holds them, or use fetch_mnist()."
         )
-    arrays = [_read_idx(file, ndim) for file, (_, ndim) in zip(files, kinds, strict=True)]
+    arrays = [_read_idx(file, ndim, max_bytes) for file, (_, ndim) in zip(files, kinds, strict=True)]
     for images, labels in ((0, 1), (2, 3)):
         if len(arrays[images]) != len(arrays[labels]):
-            raise ValueError(
-                f"{files[labels]} must hold one label for each image of {files[images].name}, "
+            raise DataFileError(
+                f"{printable(files[labels])} must hold one label for each image of {files[images].name}, "
                 f"{len(arrays[images])}; got {len(arrays[labels])}. The two belong to different data: "
                 "download both again."
             )
@@ -141,23 +152,38 @@ def _find_idx(folder: Path, stem: str, ndim: int) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _read_idx(file: Path, ndim: int) -> np.ndarray:
+def _read_idx(path: Path, ndim: int, max_bytes: int) -> np.ndarray:
     again = "Download it again."
-    try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{file} must be a whole gzip file; got an error: {error}. {again}") from error
-    header = 4 + 4 * ndim
-    if len(content) < header or content[:4] != bytes([0, 0, _UNSIGNED_BYTES, ndim]):
-        raise ValueError(
-            f"{file} must begin with the idx magic number 0000{_UNSIGNED_BYTES:02x}{ndim:02x} and {ndim} "
-            f"sizes; got {content[:4].hex() or 'an empty file'}. {again}"
+    is_packed = path.suffix == ".gz"
+    source = open_regular(path)
+    with source, parsing(path, "be a whole gzip file" if is_packed else "be a whole file", again):
+        file = gzip.GzipFile(fileobj=source) if is_packed else source
+        header = read_at_most(file, 4 + 4 * ndim)
+        shape = _idx_shape(path, bytes(header), ndim)
+        n_promised = math.prod(shape)
+        if n_promised > max_bytes:
+            raise DataFileError(
+                f"{printable(path)} must hold at most max_bytes={max_bytes} values; got a header of {shape}, which are "
+                f"{n_promised}. Raise max_bytes if it is right. Otherwise: {again}"
+            )
+        values = read_at_most(file, n_promised + 1)  # one more shows that there are more
+        if len(values) != n_promised:
+            got = f"{len(values)}. It is truncated" if len(values) < n_promised else "more. It is damaged"
+            raise DataFileError(
+                f"{printable(path)} must hold {n_promised} values, as its header says {shape}; got {got}. {again}"
+            )
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, header: bytes, ndim: int) -> tuple[int, ...]:
+    """Return the shape that the header of an idx file states; no side is 0."""
+    magic = bytes([0, 0, _UNSIGNED_BYTES, ndim])
+    if len(header) < 4 + 4 * ndim or header[:4] != magic:
+        raise DataFileError(
+            f"{printable(path)} must begin with the idx magic number {magic.hex()} and {ndim} sizes; got "
+            f"{header[:4].hex() or 'an empty file'}. Download it again."
         )
-    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", ndim, offset=4))
-    n_values, n_promised = len(content) - header, math.prod(shape)
-    if n_values != n_promised:
-        raise ValueError(
-            f"{file} must hold {n_promised} values, as its header says {shape}; got {n_values}. "
-            f"It is {'truncated' if n_values < n_promised else 'damaged'}. {again}"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
+    shape = tuple(int(side) for side in np.frombuffer(header, ">u4", ndim, offset=4))
+    if 0 in shape:
+        raise DataFileError(f"{printable(path)} must hold at least one value; got {shape}. Download it again.")
+    return shape

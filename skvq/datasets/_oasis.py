@@ -3,20 +3,26 @@
 import csv
 import gzip
 import hashlib
+import io
 import os
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ._folders import ImageFiles
+from ._decoding import MAX_PIXELS, Decoder
+from ._errors import DataFileError, parsing, printable
+from ._image_files import ImageFiles
+from ._options import check_choice, check_size
+from ._reading import open_regular, read_at_most
 from ._subjects import subjects_from_names
 from ._trees import FileTree
 
 _SPLITS = ("train", "validate", "test")
+_NAMED_IN_ERRORS = 5
+_MAX_MANIFEST_BYTES = 2**24  # unpacked: a row of the published one takes about 130
 _FOLDER = re.compile(r"keras_png_slices_(?:seg_)?(?:train|validate|test)")
 _FILE = re.compile(r"(?:case|seg)_\d+_slice_\d+\.nii\.png")
 
@@ -68,8 +74,8 @@ def open_oasis(
     Returns
     -------
     OasisSlices
-        Array-like of shape (n, height, width, channels), uint8, in [0, 255], ordered by case and slice, with
-        the attribute ``subjects``.
+        Array-like of shape (n, height, width, channels), uint8, in [0, 255] (uint16 if the files have it),
+        ordered by case and slice, with the attribute ``subjects``.
 
     Raises
     ------
@@ -78,7 +84,9 @@ def open_oasis(
     OSError
         If a folder in it cannot be read.
     ValueError
-        If ``split`` is another word, or the folder is there twice, or files are corrupt or of several sizes.
+        If an option is out of range.
+    DataFileError
+        If the folder is there twice, or files are corrupt, of several sizes, or over the limits of :func:`open_images`.
     ImportError
         If Pillow is not installed.
 
@@ -90,6 +98,9 @@ def open_oasis(
     """
     if split not in _SPLITS:
         raise ValueError(f"split must be 'train', 'validate' or 'test'; got {split!r}.")
+    check_choice("mode", mode, ("grey", "rgb"))
+    interpolation = "nearest" if segmented else "bilinear"
+    decoder = Decoder(mode, check_size(size), interpolation, data_range=None, max_pixels=MAX_PIXELS)
     wanted = f"keras_png_slices_{'seg_' if segmented else ''}{split}"
     tree, found = _tree_above(path)
     slices = _slices(found)
@@ -98,13 +109,12 @@ def open_oasis(
         there = sorted(slices)
         raise FileNotFoundError(
             f"path must hold the folder {wanted} with files like "
-            f"{'seg' if segmented else 'case'}_001_slice_0.nii.png; in {tree.path} there is "
-            f"{'only ' + ', '.join(there) if there else 'no folder of that layout'}. "
+            f"{'seg' if segmented else 'case'}_001_slice_0.nii.png; in {printable(tree.path)} there "
+            f"is {'only ' + ', '.join(there) if there else 'no folder of that layout'}. "
             "Point to keras_png_slices_data, or use open_images for other layouts."
         )
     _check_unique(tree, names)
-    interpolation = "nearest" if segmented else "bilinear"
-    return OasisSlices(tree, names, size=size, mode=mode, interpolation=interpolation, on_error=on_error)
+    return OasisSlices(tree, names, decoder, on_error=on_error)
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,9 @@ class ManifestReport:
         for name in ("missing", "altered", "extra"):
             files = getattr(self, name)
             if files:
-                lines.append(f"{len(files)} {name}: {', '.join(files[:3])}{', …' if len(files) > 3 else ''}")
+                lines.append(
+                    f"{len(files)} {name}: {', '.join(map(printable, files[:3]))}{', …' if len(files) > 3 else ''}"
+                )
         return "\n".join(lines)
 
 
@@ -165,8 +177,8 @@ def check_oasis_manifest(
     ------
     FileNotFoundError
         If either does not exist.
-    ValueError
-        If the manifest is not such a table, or a folder is there twice.
+    DataFileError
+        If the manifest is not such a table or longer than 16 MiB, or a folder is there twice.
 
     Examples
     --------
@@ -223,34 +235,40 @@ def _slices(names: list[str], any_file: bool = False) -> dict[str, list[str]]:
 def _check_unique(tree: FileTree, names: list[str]) -> None:
     homes = sorted({name.rpartition("/")[0] for name in names})
     if len(homes) > 1:
-        raise ValueError(
-            f"path must hold {homes[0].rpartition('/')[2]} once; {tree.path} holds it as {', '.join(homes)}. "
+        raise DataFileError(
+            f"path must hold {homes[0].rpartition('/')[2]} once; {printable(tree.path)} holds it as "
+            f"{', '.join(map(printable, homes[:_NAMED_IN_ERRORS]))}{', …' if len(homes) > _NAMED_IN_ERRORS else ''}. "
             f"{'Unpack it, and point' if tree.is_zip else 'Point'} to the one that you mean."
         )
 
 
 def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"manifest_tsv_gz must be a whole gzip file of text; got {path}: {error}. Download it again."
-        ) from error
+    file, rule = open_regular(path), "be a whole gzip file of text"
+    with file, parsing(path, rule, "Download it again.", name="manifest_tsv_gz"):
+        with gzip.GzipFile(fileobj=file) as packed:
+            content = read_at_most(packed, _MAX_MANIFEST_BYTES + 1)
+        if len(content) > _MAX_MANIFEST_BYTES:
+            raise ValueError(f"more than {_MAX_MANIFEST_BYTES} bytes unpacked")
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t"))
     listed = {}
     for line, row in enumerate(rows, start=2):
         key, sha256, length = row.get("path"), row.get("sha256"), row.get("bytes")
-        if not (key and re.fullmatch("[0-9a-f]{64}", sha256 or "") and (length or "").isdecimal()):
-            raise ValueError(
+        if not (key and re.fullmatch("[0-9a-f]{64}", sha256 or "") and re.fullmatch("[0-9]{1,18}", length or "")):
+            raise DataFileError(
                 "manifest_tsv_gz must have the columns path, sha256 (64 hexadecimal digits) and bytes, with "
-                f"tabs between; got {dict(row)} in line {line} of {path}. Download it again."
+                f"tabs between; got {printable(dict(row))} in line {line} of {printable(path)}. Download it again."
             )
         listed[key] = (sha256, int(length))
     if not listed:
-        raise ValueError(f"manifest_tsv_gz must list at least one file; got none in {path}.")
+        raise DataFileError(
+            f"manifest_tsv_gz must list at least one file; got none in {printable(path)}. Download it again."
+        )
     return listed
 
 
-def _sha256(tree: FileTree, name: str) -> str:
-    with tree.open(name) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(tree: FileTree, name: str) -> str | None:
+    """Return the hash of a file, or None where it cannot be read as one: an entry that is damaged or encrypted."""
+    try:
+        return hashlib.sha256(tree.read(name)).hexdigest()
+    except DataFileError:
+        return None

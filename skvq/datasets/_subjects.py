@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._contract.randomness import RandomStateLike, seed_from, stream
+from ._errors import DataFileError, printable
 
 _NAMED_IN_ERRORS = 5
+_LONGEST = 255
 _LARGEST = np.iinfo(np.int64).max
 _KINDS = {str: "text", bytes: "bytes", Number: "numbers", object: "others"}
 
@@ -39,6 +41,8 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
     ------
     ValueError
         If a name does not match, or ``pattern`` has not exactly one group.
+    DataFileError
+        If what matches is longer than 255 characters.
 
     Examples
     --------
@@ -59,11 +63,17 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
     if strangers:
         raise ValueError(
             f"names must all tell their patient by pattern={pattern!r}; {len(strangers)} of {len(names)} do "
-            f"not: {', '.join(strangers[:_NAMED_IN_ERRORS])}"
+            f"not: {', '.join(map(printable, strangers[:_NAMED_IN_ERRORS]))}"
             f"{', …' if len(strangers) > _NAMED_IN_ERRORS else ''}. "
             r"Pass the pattern of your names, for instance r'sub-([^_]+)'."
         )
     subjects = [match.group(1) for match in found]
+    longest = max(subjects, key=len, default="")
+    if len(longest) > _LONGEST:  # every row of an array of text takes what its longest takes
+        raise DataFileError(
+            f"names must tell their patient in at most {_LONGEST} characters; got {len(longest)}, "
+            f"{printable(longest)}. Pass a pattern whose group is the patient alone, or rename the file."
+        )
     if all(subject.isdecimal() and int(subject) <= _LARGEST for subject in subjects):
         return np.array([int(subject) for subject in subjects], dtype=np.int64)
     return np.array(subjects, dtype=str)
@@ -155,7 +165,7 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
     for name, subjects in checked.items():
         for patient in np.unique(subjects).tolist():
             homes.setdefault(patient, []).append(name)
-    crossing = [f"{patient} ({', '.join(names)})" for patient, names in homes.items() if len(names) > 1]
+    crossing = [f"{printable(patient)} ({', '.join(names)})" for patient, names in homes.items() if len(names) > 1]
     if crossing:
         raise ValueError(
             f"subjects must not cross splits; {len(crossing)} {'does' if len(crossing) == 1 else 'do'}: "

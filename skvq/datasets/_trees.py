@@ -1,14 +1,18 @@
 """The files below a folder or in a zip, by one set of names."""
 
+import io
 import os
 import re
-import zipfile
 from collections import deque
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from operator import attrgetter
+from itertools import accumulate
+from operator import attrgetter, or_
 from pathlib import Path
-from typing import BinaryIO
+
+from ._archives import Archive
+from ._errors import DataFileError
+from ._reading import MAX_FILE_BYTES, MeteredFile, open_regular, read_at_most
 
 
 class FileTree:
@@ -21,30 +25,30 @@ class FileTree:
     Parameters
     ----------
     path : str or path
+    max_bytes : int, default=2**28
+        Length of the longest file that is read, unpacked.
 
     Raises
     ------
     FileNotFoundError
         If nothing is there.
-    ValueError
-        If it is neither a folder nor a zip file.
+    DataFileError
+        If it is neither a folder nor a zip file, or a zip file that is damaged or not plain.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, max_bytes: int = MAX_FILE_BYTES) -> None:
         self.path = Path(path).absolute()
+        self.max_bytes = max_bytes
         if not self.path.exists():
             raise FileNotFoundError(
                 f"path must be a folder or a zip file; got {str(path)!r}, which does not exist "
                 f"(relative paths start at {os.getcwd()})."
             )
-        self.is_zip = self.path.is_file()
-        if self.is_zip and not zipfile.is_zipfile(self.path):
-            raise ValueError(
-                f"path must be a folder or a zip file; got {str(self.path)!r}, a file of another kind or a "
-                "broken download. Unpack other archives, and pass the folder of a single file."
-            )
-        self._archive: zipfile.ZipFile | None = None
+        self.is_zip = not self.path.is_dir()
+        self._archive: Archive | None = None
         self._archive_process = 0
+        if self.is_zip:
+            self._zip()
 
     def names(self) -> list[str]:
         """Return the names of all files, numbers in them ordered by value: slice_2 before slice_10.
@@ -65,14 +69,35 @@ class FileTree:
         """Return the length of a file in bytes, unpacked."""
         return self._zip().getinfo(name).file_size if self.is_zip else (self.path / name).stat().st_size
 
-    def open(self, name: str) -> BinaryIO:
-        """Open a file for reading bytes."""
-        return self._zip().open(name) if self.is_zip else (self.path / name).open("rb")
+    def open(self, name: str) -> MeteredFile:
+        """Open a file for reading as much of it as a header takes.
 
-    def _zip(self) -> zipfile.ZipFile:
+        Raises
+        ------
+        OSError
+            If it cannot be opened.
+        DataFileError
+            Whose message is a reason alone, for whoever names the file: not a regular file, longer than
+            ``max_bytes``, encrypted or damaged. Reading raises it where an archive is damaged.
+        """
+        if self.is_zip:
+            return MeteredFile(*self._zip().unfold(name, self.max_bytes))
+        file = open_regular(self.path / name)
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes > self.max_bytes:
+            file.close()
+            raise DataFileError(f"{n_bytes} bytes, over the limit max_bytes={self.max_bytes}: raise it")
+        return MeteredFile(io.BufferedReader(file), n_bytes)
+
+    def read(self, name: str) -> bytes:
+        """Read a whole file; raises what :meth:`open` does."""
+        with self.open(name) as file:
+            return bytes(read_at_most(file, self.max_bytes))
+
+    def _zip(self) -> Archive:
         # A forked process shares its parent's place in the file, and would read from wherever that one is.
         if self._archive is None or self._archive_process != os.getpid():
-            self._archive, self._archive_process = zipfile.ZipFile(self.path), os.getpid()
+            self._archive, self._archive_process = Archive(self.path), os.getpid()
         return self._archive
 
     def __getstate__(self) -> dict:
@@ -81,15 +106,16 @@ class FileTree:
 
 def matches(name: str, pattern: str) -> bool:
     """Whether a name fits a pattern in which ``**`` stands for any number of folders."""
-    return _parts_match(name.split("/"), pattern.split("/"))
-
-
-def _parts_match(parts: list[str], pattern: list[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_parts_match(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _parts_match(parts[1:], pattern[1:])
+    parts = name.split("/")
+    # fits[i]: whether the parts of the pattern read so far can stand for the first i parts of the name. A row a
+    # part takes time in proportion to name times pattern; trying all ways to share the name out has no such bound.
+    fits = [True] + [False] * len(parts)
+    for glob in pattern.split("/"):
+        if glob == "**":
+            fits = list(accumulate(fits, or_))
+        else:
+            fits = [False, *(fit and fnmatchcase(part, glob) for fit, part in zip(fits, parts, strict=False))]
+    return fits[-1]
 
 
 def _is_hidden(part: str) -> bool:
@@ -126,7 +152,12 @@ def _entries(folder: str) -> list[os.DirEntry]:
 
 
 def _natural_order(name: str) -> tuple:
+    def number(digits: str) -> tuple[int, str]:
+        # By length, then digit by digit, is the order of values, and bounds nothing as int() of many digits does.
+        digits = digits.lstrip("0")
+        return len(digits), digits
+
     def words(part: str) -> list:
-        return [int(w) if i % 2 else w for i, w in enumerate(re.split(r"([0-9]+)", part))]
+        return [number(w) if i % 2 else w for i, w in enumerate(re.split(r"([0-9]+)", part))]
 
     return [words(part) for part in name.split("/")], name

@@ -1,13 +1,18 @@
 """Slices of three-dimensional scans as 8-bit images."""
 
 import os
-from pathlib import Path
+import warnings
 
 import numpy as np
 
-from ._folders import check_size, pillow, resize
+from ._decoding import pillow, resize
+from ._errors import DataFileError, printable
+from ._nifti import MAX_VOXELS, read_volume
+from ._options import check_limit, check_size
 
 _PERCENTILES = (0.5, 99.5)
+_LONGEST_SIDE = 2**13
+_SQUARE = 0.01  # sides of a pixel that differ by less, as a share, count as equal
 
 
 def slices_from_nifti(
@@ -16,19 +21,22 @@ def slices_from_nifti(
     axis: int = 2,
     n_slices: int | None = None,
     size: int | tuple[int, int] | None = None,
+    square_pixels: bool = False,
+    max_voxels: int = MAX_VOXELS,
 ) -> np.ndarray:
-    """Cut a NIfTI volume (or another format that nibabel reads) into 8-bit slices.
+    """Cut a NIfTI volume into 8-bit slices.
 
     The volume is first turned to the axes right, anterior, superior, by whole axes and without interpolation.
     Intensities are scaled over the whole volume, so that slices compare: the 0.5th percentile of all finite
     voxels becomes 0 and the 99.5th 255, linearly and clipped. (Where these coincide, as in nearly empty
     volumes, minimum and maximum take their place; a constant volume becomes 0, and so do voxels that are not
-    finite.) Voxels are taken as cubes, whatever their spacing.
+    finite.)
 
     Parameters
     ----------
     path : str or path
-        ``.nii`` or ``.nii.gz``.
+        NIfTI 1 or 2 in one file, plain or by gzip: ``.nii`` or ``.nii.gz``. nibabel converts other formats:
+        ``nibabel.save(nibabel.Nifti1Image.from_image(nibabel.load("scan.mgz")), "scan.nii.gz")``.
     axis : {0, 1, 2}, default=2
         The axis cut across: 2 gives axial, 1 coronal, 0 sagittal slices. Superior is up, in axial slices
         anterior; the patient's left is on the left, in sagittal slices posterior.
@@ -36,21 +44,35 @@ def slices_from_nifti(
         Number of slices, from the middles of as many equal parts of the axis; None gives all.
     size : int, tuple of int or None, default=None
         Side, or ``(height, width)``, that slices are resized to (bilinear, antialiased).
+    square_pixels : bool, default=False
+        Whether slices keep the proportions of the body. Without ``size`` they are resized so that a pixel is a square
+        of the finer spacing; with it they are made to fit, and zeros fill the margins. False takes voxels as cubes.
+    max_voxels : int, default=2**27
+        Size of the largest volume that is read; reading takes nine bytes a voxel.
 
     Returns
     -------
     ndarray of shape (n, height, width), uint8, in [0, 255]
         In ascending order along the axis.
 
+    Warns
+    -----
+    UserWarning
+        If the sides of a slice's pixels differ by more than a hundredth, and ``square_pixels`` is False.
+
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it cannot be opened.
+    DataFileError
+        If it is not a readable volume of three dimensions (further ones of length one are let pass), or has more than
+        ``max_voxels``.
     ValueError
-        If it is not a readable volume of three dimensions (further ones of length one are let pass), or a
-        parameter is out of range.
+        If a parameter is out of range.
     ImportError
-        If nibabel, or for ``size`` Pillow, is not installed.
+        If nibabel, or for resizing Pillow, is not installed.
 
     Examples
     --------
@@ -58,52 +80,60 @@ def slices_from_nifti(
     >>> from skvq.datasets import slices_from_nifti
     >>> folder = tempfile.TemporaryDirectory()
     >>> volume = np.random.default_rng(0).normal(size=(10, 12, 8)).astype(np.float32)
-    >>> nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), f"{folder.name}/scan.nii.gz")
+    >>> nibabel.save(nibabel.Nifti1Image(volume, np.diag([1, 1, 3, 1])), f"{folder.name}/scan.nii.gz")
     >>> slices_from_nifti(f"{folder.name}/scan.nii.gz", n_slices=4).shape
     (4, 12, 10)
+    >>> slices_from_nifti(f"{folder.name}/scan.nii.gz", axis=0, square_pixels=True).shape
+    (10, 24, 12)
     >>> folder.cleanup()
     """
     size = check_size(size)
     if isinstance(axis, bool) or axis not in (0, 1, 2):
         raise ValueError(f"axis must be 0 (sagittal), 1 (coronal) or 2 (axial); got {axis!r}.")
-    volume = np.moveaxis(_canonical_volume(Path(path)), axis, 0)
-    darkest, brightest = _limits(volume)
-    chosen = volume[_middles(n_slices, len(volume))]
-    # Two axes that ascend become an image whose first row is the top: a quarter turn.
-    slices = np.rot90(_as_bytes(chosen, darkest, brightest), axes=(1, 2))
-    if size is None:
-        return np.ascontiguousarray(slices)
-    PIL_Image = pillow("size")
-    return np.stack([np.asarray(resize(PIL_Image.fromarray(s), size, "bilinear")) for s in slices])
-
-
-def _canonical_volume(path: Path) -> np.ndarray:
-    try:
-        import nibabel
-    except ImportError as missing:
-        raise ImportError(
-            'slices_from_nifti needs nibabel, which is not installed. Install it with `pip install "skvq[medical]"`.'
-        ) from missing
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a NIfTI file; got {str(path)!r}, which is no file.")
-    try:
-        scan = nibabel.squeeze_image(nibabel.load(path))  # many scanners' volumes end in a dimension of one
-        shape, dtype = scan.shape, scan.get_data_dtype()
-        is_volume = len(shape) == 3 and 0 not in shape and dtype.kind in "iuf"
-        volume = nibabel.as_closest_canonical(scan).get_fdata(dtype=np.float32) if is_volume else None
-    except MemoryError:
-        raise
-    except Exception as error:  # kept as the reason; nibabel raises almost any kind on broken headers
-        raise ValueError(
-            f"path must be a whole NIfTI file; got {path}, which cannot be read: {type(error).__name__}: {error}. "
-            "Copy it again, or mend its header with nibabel."
-        ) from error
-    if volume is None:
-        raise ValueError(
-            f"path must be a volume of three dimensions and real numbers; got {path} of shape {shape} and dtype "
-            f"{dtype}. Save one volume of a series: nibabel.four_to_three(image)[0]."
+    volume, spacing = read_volume(path, check_limit("max_voxels", max_voxels))
+    volume = np.moveaxis(volume, axis, 0)
+    across, upwards = (side for i, side in enumerate(spacing) if i != axis)
+    chosen = _middles(n_slices, len(volume))
+    if not square_pixels and abs(across - upwards) > _SQUARE * max(across, upwards):
+        warnings.warn(
+            f"Pixels of slices should be square; got {upwards:.3g} by {across:.3g} (height by width) across "
+            f"axis={axis} of {printable(path)}. Slices are distorted by that: pass square_pixels=True to keep the "
+            "body's proportions.",
+            stacklevel=2,
         )
-    return volume
+    darkest, brightest = _limits(volume)
+    # Two axes that ascend become an image whose first row is the top: a quarter turn. One slice at a time, as
+    # scaling works in float64.
+    slices = (np.rot90(_as_bytes(volume[k], darkest, brightest)) for k in chosen)
+    if size is None and not square_pixels:
+        return np.stack(list(slices))
+    height, width = volume.shape[2], volume.shape[1]
+    fitted = _fitted((height, width), (upwards, across), size) if square_pixels else size
+    PIL_Image = pillow("size")
+    resized = [np.asarray(resize(PIL_Image.fromarray(s), fitted, "bilinear")) for s in slices]
+    return np.stack([_centred(s, size or fitted) for s in resized])
+
+
+def _fitted(shape: tuple[int, int], spacing: tuple[float, float], size: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the size, in square pixels, of a slice of ``shape`` pixels; within ``size`` if one is given."""
+    extents = [n * side for n, side in zip(shape, spacing, strict=True)]
+    finest = min(spacing) if size is None else max(e / n for e, n in zip(extents, size, strict=True))
+    longest = _LONGEST_SIDE if size is None else max(size)
+    sides = [max(1, round(extent / finest)) if finest > 0 else 0 for extent in extents]
+    if not all(np.isfinite(extents)) or finest <= 0 or max(sides) > longest:
+        raise DataFileError(
+            f"path must be a volume with the spacing of its voxels; got {spacing} for {shape} of them. Pass "
+            "square_pixels=False to take voxels as cubes, or mend the header with nibabel."
+        )
+    return sides[0], sides[1]
+
+
+def _centred(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Put an image (h, w) into the middle of zeros of ``size``."""
+    margins = [(n - m) // 2 for n, m in zip(size, image.shape, strict=True)]
+    canvas = np.zeros(size, dtype=image.dtype)
+    canvas[margins[0] : margins[0] + image.shape[0], margins[1] : margins[1] + image.shape[1]] = image
+    return canvas
 
 
 def _limits(volume: np.ndarray) -> tuple[float, float]:
@@ -111,7 +141,7 @@ def _limits(volume: np.ndarray) -> tuple[float, float]:
     finite = volume[np.isfinite(volume)]
     if finite.size == 0:
         return 0.0, 0.0
-    darkest, brightest = (float(p) for p in np.percentile(finite, _PERCENTILES))
+    darkest, brightest = (float(p) for p in np.percentile(finite, _PERCENTILES, overwrite_input=True))
     return (darkest, brightest) if brightest > darkest else (float(finite.min()), float(finite.max()))
 
 

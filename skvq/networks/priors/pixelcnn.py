@@ -20,8 +20,6 @@ from keras import ops
 
 from skvq.networks.priors.base import PriorNetwork
 
-MOST_OUTPUTS = 6  # of one Split: with its input, WebGPU binds 8 buffers to a shader at most
-
 
 def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
     """Return the distance, for each layer, of the columns it sees: 1 everywhere, if that suffices to see all columns.
@@ -63,15 +61,12 @@ def broadcast_over_grid(features):
 
 
 def in_parts(features, n_parts: int) -> list:
-    """Split the last axis into equal parts, in stages of at most :data:`MOST_OUTPUTS` outputs each."""
-    if n_parts <= MOST_OUTPUTS:
-        return ops.split(features, n_parts, axis=-1)
-    group = MOST_OUTPUTS  # parts in each output of this stage
-    while group * MOST_OUTPUTS < n_parts:
-        group *= MOST_OUTPUTS
+    """Split the last axis into equal parts.
+
+    By places and not by a number: the exporter can do a Split of known sizes in stages, as WebGPU needs.
+    """
     size = features.shape[-1] // n_parts
-    groups = ops.split(features, [size * start for start in range(group, n_parts, group)], axis=-1)
-    return [part for some in groups for part in in_parts(some, some.shape[-1] // size)]
+    return ops.split(features, [size * k for k in range(1, n_parts)], axis=-1)
 
 
 class Prepared(NamedTuple):

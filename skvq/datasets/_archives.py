@@ -1,0 +1,150 @@
+"""Zip files from anywhere: what a directory of entries claims is checked before anything is unpacked."""
+
+import io
+import os
+import zipfile
+import zlib
+from collections import Counter
+from operator import attrgetter
+from typing import BinaryIO
+
+from ._errors import DataFileError, parsing, printable, reason
+from ._reading import open_regular
+
+_MAX_DIRECTORY_BYTES = 2**24  # more than a hundred thousand entries with names of usual length
+_LOCAL_HEADER_BYTES = 30
+_CHUNK = 2**20
+_ENCRYPTED = 0x1
+_UNPACK = "Download it again, or unpack it with a program that you trust and pass the folder."
+
+
+class Archive(zipfile.ZipFile):
+    """A zip file whose entries are plain: stored or deflated, each name once, none sharing bytes with another.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    DataFileError
+        If it is no zip file, or one that is damaged or would unfold to more than it should.
+    """
+
+    _bytes: io.BufferedReader | None = None  # also after opening failed, when Python closes what was never open
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._bytes = _BoundedReads(open_regular(path))
+        try:
+            if not zipfile.is_zipfile(self._bytes):
+                raise DataFileError(
+                    f"path must be a folder or a zip file; got {str(path)!r}, a file of another kind or a broken "
+                    "download. Unpack other archives, and pass the folder of a single file."
+                )
+            with parsing(path, "be a whole zip file", _UNPACK, name="path"):
+                super().__init__(self._bytes)
+                self._check_entries(path)
+        except DataFileError:
+            self._bytes.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        if self._bytes is not None:
+            self._bytes.close()
+
+    def unfold(self, name: str, max_bytes: int) -> tuple[BinaryIO, int]:
+        """Return a file that can seek, of one entry, and its length.
+
+        Raises
+        ------
+        DataFileError
+            If the entry is encrypted, compressed in another way than by deflate, or longer than ``max_bytes``. Reading
+            raises it where data are damaged.
+        """
+        if name not in self.NameToInfo:
+            raise DataFileError("no longer in the zip file")
+        entry = self.getinfo(name)
+        if entry.flag_bits & _ENCRYPTED:
+            raise DataFileError("encrypted: unpack it with its password")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataFileError(f"compressed by method {entry.compress_type}: pack it by deflate, or unpack it")
+        if entry.file_size > max_bytes:
+            raise DataFileError(f"{entry.file_size} bytes unpacked, over the limit max_bytes={max_bytes}: raise it")
+        if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
+            raise DataFileError("damaged in the zip file: two lengths that differ")
+        try:
+            return _Unfolded(self.open(entry), entry.file_size), entry.file_size
+        except Exception as error:  # its local header may be anything
+            raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
+
+    def _check_entries(self, path: str | os.PathLike) -> None:
+        entries = sorted(self.infolist(), key=attrgetter("header_offset"))
+        names = Counter(entry.filename for entry in entries if not entry.is_dir())
+        twice = [name for name, n in names.items() if n > 1]
+        if twice:
+            raise _not_plain(path, "each name once", f"{printable(twice[0])} more than once")
+        end = 0
+        for entry in entries:
+            if entry.header_offset < end:
+                raise _not_plain(path, "entries apart", f"one that overlaps another, {printable(entry.filename)},")
+            end = entry.header_offset + _LOCAL_HEADER_BYTES + len(entry.orig_filename) + entry.compress_size
+        if end > self.start_dir:
+            raise _not_plain(path, "entries before its directory", f"{printable(entries[-1].filename)} beyond")
+
+
+def _not_plain(path: str | os.PathLike, rule: str, got: str) -> DataFileError:
+    return DataFileError(f"path must be a zip file with {rule}; got {got} in {printable(path)}. {_UNPACK}")
+
+
+class _BoundedReads(io.BufferedReader):
+    """A file whose every read is short: the directory of a zip is read at once, and takes fifteen times its length."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _MAX_DIRECTORY_BYTES:
+            raise ValueError(f"a directory of {size} bytes, over the limit of {_MAX_DIRECTORY_BYTES}")
+        return super().read(_MAX_DIRECTORY_BYTES if size is None or size < 0 else size)
+
+
+class _Unfolded(io.RawIOBase):
+    """One entry, unpacked as far as it is read, and kept: going back must not unpack it again."""
+
+    def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
+        self._stream = stream
+        self._n_bytes = n_bytes
+        self._content = bytearray()
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._n_bytes}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative position {start + offset}")
+        self._position = start + offset
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = self._n_bytes if size is None or size < 0 else min(self._position + size, self._n_bytes)
+        try:
+            while len(self._content) < end:
+                # Never without a length: what deflate unfolds to may be longer than it says.
+                chunk = self._stream.read(min(_CHUNK, end - len(self._content)))
+                if not chunk:
+                    raise EOFError("it ends before the length that it states")
+                self._content += chunk
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+            raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
+        chunk = bytes(self._content[self._position : end])
+        self._position += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()

@@ -1,0 +1,261 @@
+"""One image file to an array: which formats are read, of which depth, and within which limits."""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from . import _dicom
+from ._errors import DataFileError
+
+FORMATS = ("PNG", "JPEG", "TIFF")
+MAX_PIXELS = 2**26  # of one image: 8192 × 8192
+
+_CHANNELS = {"grey": 1, "rgb": 3, "labels": 1}
+_OTHER_FORMATS = {
+    b"GIF8": "a GIF image",
+    b"%!PS": "a PostScript file",
+    b"%PDF": "a PDF file",
+    b"BM": "a BMP image",
+    b"RIFF": "a WebP image or another RIFF file",
+    b"\0\0\1\0": "an icon",
+    b"PK\3\4": "a zip file",
+    b"\x1f\x8b": "a gzip file",
+    b"<": "a page of HTML or XML",
+    b"{": "JSON",
+}
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+_SIGNED, _WHITE_IS_ZERO = 2, 0
+_MOST_SCANS, _MOST_SCANNED_PIXELS = 100, 2**30
+_LEVELS = {"L;2": 85, "L;4": 17}  # grey levels of few bits are spread over 0 to 255 by these
+
+
+class ImageHeader(NamedTuple):
+    """What the head of a file tells: size ``(height, width)``, dtype of its values, and whether depth gets lost."""
+
+    size: tuple[int, int]
+    dtype: np.dtype
+    is_cut_to_8_bits: bool = False
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How image files become arrays.
+
+    Parameters
+    ----------
+    mode : {"grey", "rgb", "labels"}
+    size : tuple of int or None
+        ``(height, width)`` to resize to.
+    interpolation : {"bilinear", "nearest"}
+    data_range : tuple of float or None
+        Values that become 0 and 255; None keeps values and dtype.
+    max_pixels : int
+    """
+
+    mode: str
+    size: tuple[int, int] | None
+    interpolation: str
+    data_range: tuple[float, float] | None
+    max_pixels: int
+
+    @property
+    def n_channels(self) -> int:
+        return _CHANNELS[self.mode]
+
+    def look(self, file: BinaryIO) -> ImageHeader:
+        """Read the header of a file.
+
+        Raises
+        ------
+        Exception
+            Of any kind that Pillow and pydicom raise on broken bytes, with a reason for a message.
+        """
+        if _dicom.is_dicom(file):
+            header = ImageHeader(*_dicom.look(file))
+            self._check_size(header.size)
+            self._check_dtype(header.dtype)
+        else:
+            with _open(file) as image:
+                header = self._look(image)
+        return header if self.data_range is None else header._replace(dtype=np.dtype(np.uint8))
+
+    def decode(self, content: bytes, file: BinaryIO) -> np.ndarray:
+        """Decode a file, and resize it.
+
+        Parameters
+        ----------
+        content : bytes
+            All of the file.
+        file : binary file
+            The same, as parsers may read it.
+
+        Returns
+        -------
+        ndarray of shape (height, width, n_channels)
+        """
+        if _dicom.is_dicom(file):
+            size, dtype = _dicom.look(file)
+            self._check_size(size)
+            self._check_dtype(dtype)
+            file.seek(0)
+            return self._arranged(_dicom.read(file, dtype))
+        with _open(file) as image:
+            header = self._look(image)
+            _check_scans(image, content)
+            if self.mode == "labels":
+                return self._arranged(_labels(image, header.dtype))
+            if header.dtype != np.uint8:
+                return self._arranged(_deep_values(image, header.dtype))
+            image = image.convert("L" if self.mode == "grey" else "RGB")
+            if self.size is not None and image.size != self.size[::-1]:
+                image = resize(image, self.size, self.interpolation)
+            return self._scaled(np.asarray(image).reshape(*image.size[::-1], -1))
+
+    def _look(self, image: Any) -> ImageHeader:
+        self._check_size(image.size[::-1])
+        dtype = _dtype(image)
+        self._check_dtype(dtype)
+        if image.format == "TIFF":
+            if image.n_frames > 1:
+                raise ValueError(f"{image.n_frames} pages, where one image is expected: save each page as a file")
+            if image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and dtype != np.uint8:
+                raise ValueError("its zero is white, deeper than 8 bits: save it with black as zero")
+        has_colours = image.mode not in ("1", "L", "P", "PA", "I", "F") and not image.mode.startswith("I;16")
+        if self.mode == "labels" and has_colours:
+            raise ValueError(f"colours ({image.mode}), where labels are expected: save it with a palette or as grey")
+        return ImageHeader(image.size[::-1], dtype, dtype == np.uint8 and ";16" in _raw_mode(image))
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        height, width = size
+        if min(size) < 1:
+            raise ValueError(f"{height}×{width} pixels, which is no image")
+        if height * width > self.max_pixels:
+            raise ValueError(f"{height}×{width} pixels, over the limit max_pixels={self.max_pixels}: raise it")
+
+    def _check_dtype(self, dtype: np.dtype) -> None:
+        if self.mode == "labels" and dtype.kind == "f":
+            raise ValueError("floats, where labels are expected: save it with integers")
+
+    def _arranged(self, values: np.ndarray) -> np.ndarray:
+        """Resize values (h, w), scale them, and give them channels (h, w, c)."""
+        if self.size is not None and values.shape != self.size:
+            values = _resized_values(values, self.size, self.interpolation)
+        return self._scaled(np.repeat(values[..., None], self.n_channels, axis=2))
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        if self.data_range is None:
+            return values
+        if values.dtype in (np.uint8, np.uint16):  # a table of all values takes less time and memory
+            return _scaled_to_bytes(np.arange(np.iinfo(values.dtype).max + 1, dtype=np.float64), self.data_range)[
+                values
+            ]
+        if not np.isfinite(values).all():
+            raise ValueError("NaN or infinity, which data_range cannot place: fill such pixels, or leave it None")
+        # Row by row, as float64 takes eight times the memory of the result.
+        scaled = np.empty(values.shape, dtype=np.uint8)
+        for row, of_row in zip(scaled, values, strict=True):
+            row[:] = _scaled_to_bytes(of_row.astype(np.float64), self.data_range)
+        return scaled
+
+
+def _scaled_to_bytes(values: np.ndarray, data_range: tuple[float, float]) -> np.ndarray:
+    low, high = data_range
+    return np.rint(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8)
+
+
+def pillow(asker: str) -> ModuleType:
+    """Return ``PIL.Image``, or raise an ImportError that tells how to get it."""
+    try:
+        from PIL import Image
+    except ImportError as missing:
+        raise ImportError(
+            f'{asker} needs Pillow, which is not installed. Install it with `pip install "skvq[examples]"`.'
+        ) from missing
+    return Image
+
+
+def resize(image: Any, size: tuple[int, int], interpolation: str) -> Any:
+    """Resize a Pillow image to ``(height, width)``; bilinear antialiases when it shrinks."""
+    Resampling = pillow("size").Resampling
+    return image.resize(size[::-1], Resampling.NEAREST if interpolation == "nearest" else Resampling.BILINEAR)
+
+
+def _resized_values(values: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Resize values (h, w) of any dtype; integers are rounded and kept in range."""
+    PIL_Image = pillow("size")
+    dtype = values.dtype
+    if interpolation == "nearest":
+        # Where the pixels come from, and not the values: no dtype changes on the way.
+        rows, columns = (
+            np.asarray(resize(PIL_Image.fromarray(np.arange(n, dtype=np.int32)[:, None]), (m, 1), "nearest")).ravel()
+            for n, m in zip(values.shape, size, strict=True)
+        )
+        return values[rows[:, None], columns]
+    resized = np.asarray(resize(PIL_Image.fromarray(values.astype(np.float32)), size, interpolation))
+    if dtype.kind == "f":
+        return resized.astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(resized.astype(np.float64)), limits.min, limits.max).astype(dtype)
+
+
+def _open(file: BinaryIO) -> Any:
+    """Open an image of one of our formats: of all that Pillow knows, some start other programs."""
+    PIL_Image = pillow("open_images")
+    head = file.read(8)
+    file.seek(0)
+    try:
+        return PIL_Image.open(file, formats=FORMATS)
+    except PIL_Image.UnidentifiedImageError as error:
+        other = next((name for magic, name in _OTHER_FORMATS.items() if head.startswith(magic)), None)
+        raise DataFileError(f"{other}, not a PNG, JPEG or TIFF one" if other else "not an image, or broken") from error
+
+
+def _dtype(image: Any) -> np.dtype:
+    """Return the dtype of the values in a file, as far as Pillow reads them."""
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    is_signed = _first(tags.get(_SAMPLE_FORMAT)) == _SIGNED
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        return np.dtype(np.uint16)
+    if image.mode == "I":
+        return np.dtype(f"{'i' if is_signed else 'u'}{_first(tags.get(_BITS, 32)) // 8}")
+    if image.mode == "F":
+        return np.dtype(np.float32)
+    return np.dtype(np.int8 if image.mode == "L" and is_signed else np.uint8)
+
+
+def _first(tag: Any) -> Any:
+    return tag[0] if isinstance(tag, tuple) and tag else tag
+
+
+def _raw_mode(image: Any) -> str:
+    """Return Pillow's name of how values lie in the file, ``"RGB;16B"`` for instance."""
+    args = image.tile[0][3] if image.tile else ""
+    return str(_first(args))
+
+
+def _deep_values(image: Any, dtype: np.dtype) -> np.ndarray:
+    values = np.asarray(image)
+    # Pillow keeps the bits of unsigned values of 32, and of signed ones of 8, in types of the other kind.
+    return values.view(dtype) if dtype in (np.uint32, np.int8) else values.astype(dtype)
+
+
+def _labels(image: Any, dtype: np.dtype) -> np.ndarray:
+    """Return the values of a file as they are stored: indices into its palette, or grey levels."""
+    if dtype != np.uint8:
+        return _deep_values(image, dtype)
+    step = _LEVELS.get(_raw_mode(image)[:3], 1)
+    values = np.asarray(image)
+    if values.ndim == 3:  # a palette with transparency beside it
+        values = values[..., 0]
+    return values.astype(np.uint8) // np.uint8(step)
+
+
+def _check_scans(image: Any, content: bytes) -> None:
+    """Refuse JPEG files that draw the whole image hundreds of times, each in a few bytes."""
+    if image.format in ("JPEG", "MPO"):
+        n_scans = content.count(b"\xff\xda")
+        height, width = image.size
+        if n_scans > _MOST_SCANS or (n_scans > 3 and n_scans * height * width > _MOST_SCANNED_PIXELS):
+            raise ValueError(f"{n_scans} scans of {width}×{height} pixels: save it as a plain JPEG or PNG file")
