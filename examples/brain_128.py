@@ -70,7 +70,7 @@ def report_bits(vqvae: VQVAE, X, X_test: np.ndarray) -> None:
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="brain_128_output", quick="few slices, two epochs, a narrow network")
+    parser = new_parser(__doc__, output="brain_128_output", quick="few slices, two epochs, a small network")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices")
     parser.add_argument("--manifest", help="table of the files' hashes, .tsv.gz with the columns path, sha256, bytes")
     parser.add_argument("--epochs", type=int, help=f"default: as many as make {STEPS} steps")
@@ -94,6 +94,7 @@ def main() -> None:
             quantizer="gradient",
             downsampling=4,
             hidden_channels=16 if args.quick else 64,
+            n_residual_blocks=0 if args.quick else 2,
             max_iter=epochs,
             verbose=1,
             random_state=args.seed,

