@@ -8,7 +8,6 @@ About 8 minutes on two cores, and half a minute with ``--quick``. All that is me
 whom no slice was trained on. The codebook learns by the loss, as in the paper, so that every term of it is seen.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from options import new_parser
 from sources import readable
 
 from skvq import VQVAE, datasets, metrics
@@ -70,13 +70,10 @@ def report_bits(vqvae: VQVAE, X, X_test: np.ndarray) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="brain_128_output", quick="few slices, two epochs, a small network")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices")
     parser.add_argument("--manifest", help="table of the files' hashes, .tsv.gz with the columns path, sha256, bytes")
-    parser.add_argument("--output", type=Path, default=Path("brain_128_output"))
     parser.add_argument("--epochs", type=int, help=f"default: as many as make {STEPS} steps")
-    parser.add_argument("--quick", action="store_true", help="few slices, two epochs, a narrow network")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     with find_slices(args.data, quick=args.quick) as path:
@@ -97,6 +94,7 @@ def main() -> None:
             quantizer="gradient",
             downsampling=4,
             hidden_channels=16 if args.quick else 64,
+            n_residual_blocks=0 if args.quick else 2,
             max_iter=epochs,
             verbose=1,
             random_state=args.seed,

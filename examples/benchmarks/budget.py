@@ -82,6 +82,21 @@ class Fitted:
     n_epochs: int
 
 
+def fit_once(fit: Callable, n_rows: int) -> Fitted:
+    """Fit one epoch of a few rows, however long it takes: for quick forms, whose figures mean nothing.
+
+    Parameters
+    ----------
+    fit : callable
+        ``fit(rows, n_epochs) -> estimator``.
+    n_rows : int
+        Rows that there are.
+    """
+    rows = np.arange(min(n_rows, LEAST_ROWS))
+    estimator, seconds = seconds_of(fit, rows, 1)
+    return Fitted(estimator, seconds, len(rows), 1)
+
+
 @dataclass
 class FitCost:
     """What a fit costs: ``overhead`` seconds, and ``per_row`` seconds for each row of each epoch.

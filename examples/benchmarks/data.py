@@ -2,11 +2,16 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from skvq import datasets
+
+# The brain examples, one folder up, draw slices for those who have none.
+sys.path.append(str(Path(__file__).parents[1]))
+from brains import draw_slice
 
 
 def add_data_argument(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +24,17 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_images(source: str | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
-    """Return X_train, y_train, X_test, y_test; the labels are None where there are none."""
+QUICK_ROWS = (300, 100)  # to train on and to test on
+
+
+def load_images(
+    source: str | None, *, quick: bool = False
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """Return X_train, y_train, X_test, y_test, few rows of each if quick; the labels are None where there are none."""
+    if quick:
+        n, n_test = QUICK_ROWS
+        X, y, X_test, y_test = load_images(source)
+        return X[:n], None if y is None else y[:n], X_test[:n_test], None if y_test is None else y_test[:n_test]
     path = find(source)
     if path is None:
         X, y = datasets.load_mnist_sample()
@@ -29,6 +43,13 @@ def load_images(source: str | None) -> tuple[np.ndarray, np.ndarray | None, np.n
         return datasets.load_idx(path)
     with np.load(path) as arrays:
         return tuple(arrays.get(name) for name in ("x_train", "y_train", "x_test", "y_test"))
+
+
+def draw_slices(split: str, n_slices: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Return drawn ellipses in place of brains, uint8 (n, 256, 256), and the made-up patient of each."""
+    patients = {"train": range(1, 5), "test": range(5, 8)}[split]
+    images = [draw_slice(patient, i / n_slices)[0] for patient in patients for i in range(n_slices)]
+    return np.stack(images), np.repeat(patients, n_slices)
 
 
 def find(source: str | None) -> Path | None:

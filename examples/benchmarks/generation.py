@@ -35,7 +35,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from data import add_data_argument, load_images, name_of
 from digit_classifier import DigitClassifier
-from runs import machine, print_table, save_table
+from runs import machine, new_parser, print_table, save_table
 from scipy import linalg
 from sklearn.metrics import pairwise_distances_argmin_min
 
@@ -51,24 +51,20 @@ CHOICES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="generation_output", quick="300 digits, small networks, one epoch")
     add_data_argument(parser)
     parser.add_argument("--models", type=Path, help="folder with vqvae.skvq and a conditional prior.skvq")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--vqvae-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
     parser.add_argument("--classifier-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
-    parser.add_argument("--output", type=Path, default=Path("generation_output"))
-    parser.add_argument("--quick", action="store_true", help="500 digits, narrow networks, one epoch")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     started = time.perf_counter()
-    X, y, X_test, y_test = load_images(args.data)
+    X, y, X_test, y_test = load_images(args.data, quick=args.quick)
     if y is None:
         raise SystemExit(f"--data {args.data}: there are no labels in it, and these digits are drawn by label.")
     args.output.mkdir(parents=True, exist_ok=True)
-    if args.quick:
-        X, y, X_test, y_test = X[:500], y[:500], X_test[:100], y_test[:100]
     epochs = 1 if args.quick else 5 if len(X) > 10_000 else 30
     vqvae, prior = load(args.models) if args.models else fit(X, y, epochs, args)
     start = time.perf_counter()
@@ -110,7 +106,8 @@ def load(folder: Path) -> tuple[VQVAE, PixelCNNPrior]:
 
 def fit(X: np.ndarray, y: np.ndarray, epochs: int, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
     """Fit the autoencoder, then the prior on its codes, and save both."""
-    small = {"hidden_channels": 8} if args.quick else {}
+    small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
+    small_prior = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
     start = time.perf_counter()
     vqvae = VQVAE(
         args.n_embeddings, max_iter=args.vqvae_epochs or epochs, verbose=1, random_state=args.seed, **small
@@ -121,7 +118,7 @@ def fit(X: np.ndarray, y: np.ndarray, epochs: int, args: argparse.Namespace) -> 
         max_iter=args.prior_epochs or epochs,
         verbose=1,
         random_state=args.seed,
-        **small,
+        **small_prior,
     ).fit(vqvae.transform(X), y)
     print(f"fitted in {time.perf_counter() - start:.0f} s", flush=True)
     vqvae.save(args.output / "vqvae.skvq")

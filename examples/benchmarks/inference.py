@@ -40,7 +40,7 @@ from pathlib import Path
 
 import numpy as np
 from data import add_data_argument, load_images, name_of
-from runs import environment, machine, print_table, save_table
+from runs import environment, machine, new_parser, parse, print_table, save_table
 
 SEED = 0
 EXPORTED, REFERENCE = "onnxruntime", "Keras, estimator"
@@ -50,7 +50,9 @@ CALIBRATION_ROWS = 256
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(
+        __doc__, output="inference_output", quick="one epoch of few images, small batches, a short turn"
+    )
     add_data_argument(parser)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument(
@@ -62,12 +64,7 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--turn-seconds", type=float, default=0.4)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="one epoch, three short turns")
-    parser.add_argument("--output", type=Path, default=Path("inference_output"))
-    args = parser.parse_args()
-    if args.quick:
-        args.epochs, args.turns, args.turn_seconds = 1, 3, 0.05
+    args = parse(parser, epochs=1, turns=1, turn_seconds=0.01, batches=[1, 16], n_embeddings=[128])
     # TensorFlow reads these when it is loaded, which the imports below do.
     os.environ.update(environment(args.threads))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -87,7 +84,7 @@ def measure_parts(args: argparse.Namespace) -> list[dict]:
 
     # Each batch size is compiled for itself, on purpose: no warnings of that.
     tf.get_logger().setLevel("ERROR")
-    X, _, X_test, _ = load_images(args.data)
+    X, _, X_test, _ = load_images(args.data, quick=args.quick)
     X_test = np.resize(X_test, (max(*args.batches, 512), *X_test.shape[1:]))
     vqvae = skvq.VQVAE(max_iter=args.epochs, random_state=SEED).fit(X[:4500])
     models = tuple(skvq.to_onnx(vqvae, part) for part in PARTS)

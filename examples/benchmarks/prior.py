@@ -4,6 +4,7 @@
     python examples/benchmarks/prior.py --data FOLDER               codes of the four idx files of (Fashion-)MNIST
     python examples/benchmarks/prior.py --data IMAGES.npz --n-embeddings 512 --downsampling 8
     python examples/benchmarks/prior.py --data FOLDER --keras-epochs 30       the Keras example for its full 30 epochs
+    python examples/benchmarks/prior.py --quick                     to see it run: a minute
 
 A VQVAE is fitted once; its codes are frozen in ``codes.npz`` in the output folder, and every method gets the same.
 
@@ -35,12 +36,25 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from budget import MARKS, FitCost, Stopwatch
+from budget import MARKS, FitCost, Stopwatch, fit_once
 from data import add_data_argument, load_images, name_of
-from runs import environment, machine, print_table, run_interleaved, save_result, save_table, spread
+from runs import (
+    add_run_arguments,
+    environment,
+    machine,
+    new_parser,
+    options_of,
+    parse,
+    print_table,
+    run_interleaved,
+    save_result,
+    save_table,
+    spread,
+)
 
 METHODS = ("skvq", "skvq-conditional", "keras")
 # What the table and the figure call them, and the figure's colours, whichever methods are in it.
@@ -53,24 +67,23 @@ NAMES = {
 COLORS = {"skvq": "C0", "keras": "C1", "skvq-conditional": "C2", "keras-linear": "C3"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = new_parser(
+        __doc__,
+        output="prior_output",
+        quick="one seed, few images, small networks, a second for each",
+    )
     add_data_argument(parser)
     parser.add_argument("--seconds", type=float, default=180.0, help="of training, for each run")
-    parser.add_argument("--seeds", type=int, default=3)
+    add_run_arguments(parser, seeds=3)
     parser.add_argument("--curves", type=int, help="seeds with a curve of skvq (default: all)")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--downsampling", type=int, default=4, help="of the VQVAE")
     parser.add_argument("--vqvae-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "keras-linear"), metavar="METHOD")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keras-epochs", type=int, metavar="EPOCHS", help="run the Keras example alone, for so long")
-    parser.add_argument("--output", type=Path, default=Path("prior_output"))
-    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
-    parser.add_argument("--run", metavar="METHOD", help="do one run, in this process")
-    parser.add_argument("--seed", type=int, default=0, help="of the one run")
-    args = parser.parse_args()
-    names = ("data", "seconds", "n-embeddings", "threads", "downsampling", "curves")
+    args = parse(parser, arguments, seconds=1.0, seeds=1, vqvae_epochs=1)
+    names = ("data", "seconds", "n-embeddings", "threads", "downsampling", "curves", "quick")
     settings = {name: getattr(args, name.replace("-", "_")) for name in names}
     if args.run == "codes":
         make_codes(args)
@@ -91,12 +104,12 @@ def compare(args: argparse.Namespace, settings: dict) -> None:
         return
     codes = load_codes(args)
     methods = [m for m in args.methods if m != "skvq-conditional" or len(codes["y_train"])]
-    results = run_interleaved(__file__, methods, args.seeds, settings, args.output, resume=args.resume)
+    results = run_interleaved(main, __file__, methods, args.seeds, settings, args.output, resume=args.resume)
     report(results, codes, args)
 
 
 def run_alone(task: str, args: argparse.Namespace) -> None:
-    """Do a task of this script in a process of its own, with the same threads as the runs."""
+    """Do a task of this script in a process of its own, with the same threads as the runs; if quick, in this one."""
     options = {
         "data": args.data,
         "n-embeddings": args.n_embeddings,
@@ -105,21 +118,25 @@ def run_alone(task: str, args: argparse.Namespace) -> None:
         "keras-epochs": args.keras_epochs,
         "threads": args.threads,
         "output": args.output,
+        "quick": args.quick,
     }
-    given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    subprocess.run([sys.executable, __file__, "--run", task, *given], env=environment(args.threads), check=True)
+    given = options_of({"run": task, **options})
+    if args.quick:
+        main(given)
+    else:
+        subprocess.run([sys.executable, __file__, *given], env=environment(args.threads), check=True)
 
 
 def make_codes(args: argparse.Namespace) -> None:
     """Fit a VQVAE and freeze its codes, unless codes made with the same settings are there."""
-    made_with = json.dumps([args.data, args.n_embeddings, args.downsampling, args.vqvae_epochs])
+    made_with = json.dumps([args.data, args.n_embeddings, args.downsampling, args.vqvae_epochs, args.quick])
     path = args.output / "codes.npz"
     if path.exists() and str(np.load(path)["made_with"]) == made_with:
         print(f"codes: kept from an earlier run, {path}")
         return
     from skvq import VQVAE, metrics
 
-    X_train, y_train, X_test, y_test = load_images(args.data)
+    X_train, y_train, X_test, y_test = load_images(args.data, quick=args.quick)
     vqvae = VQVAE(
         n_embeddings=args.n_embeddings,
         downsampling=args.downsampling,
@@ -162,6 +179,7 @@ def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
     from skvq import PixelCNNPrior
 
     conditional = args.run == "skvq-conditional"
+    small = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
     n_rows, n_positions = codes["codes_train"].shape
 
     def fit(rows, n_epochs):
@@ -169,16 +187,20 @@ def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
             n_embeddings=args.n_embeddings,
             code_shape=tuple(codes["code_shape"].tolist()),
             conditional=conditional,
+            **small,
             max_iter=n_epochs,
             random_state=args.seed,
         )
         return prior.fit(codes["codes_train"][rows], codes["y_train"][rows] if conditional else None)
 
-    cost = FitCost.measure(fit, n_rows, calibration_rows=max(160, 1280 * 49 // n_positions))
+    cost = None if args.quick else FitCost.measure(fit, n_rows, calibration_rows=max(160, 1280 * 49 // n_positions))
     curve = []
     draws_curve = args.curves is None or args.seed < args.curves
     for mark in (*MARKS, 1.0) if draws_curve else (1.0,):
-        fitted = cost.fit_within(mark * args.seconds, fit, n_rows, repeats=False, seed=args.seed)
+        if cost is None:
+            fitted = fit_once(fit, n_rows)
+        else:
+            fitted = cost.fit_within(mark * args.seconds, fit, n_rows, repeats=False, seed=args.seed)
         if fitted is None:
             continue  # too little time for this point
         bits = fitted.estimator.bits_per_code(codes["codes_test"], codes["y_test"] if conditional else None)

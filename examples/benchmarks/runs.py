@@ -1,5 +1,6 @@
-"""Runs of methods, each in a process of its own with the same number of threads, and the tables made of them."""
+"""What the benchmarks share: their options, runs each in a process of its own, and the tables made of them."""
 
+import argparse
 import csv
 import importlib.metadata
 import importlib.util
@@ -8,9 +9,48 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+
+
+def new_parser(description: str, *, output: str | None, quick: str) -> argparse.ArgumentParser:
+    """Return a parser that knows ``--threads``, ``--output`` and ``--quick``.
+
+    Parameters
+    ----------
+    description : str
+        The docstring of the benchmark.
+    output : str or None
+        Default folder for what the benchmark writes; None if it only prints.
+    quick : str
+        What ``--quick`` makes smaller.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    if output is not None:
+        parser.add_argument("--output", type=Path, default=output, help="folder to write to (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"to see it run: {quick}")
+    return parser
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, *, seeds: int) -> None:
+    """Add the options of a benchmark that runs every method in a process of its own, see :func:`run_interleaved`."""
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--resume", action="store_true", help="keep the runs there that had the same settings")
+    parser.add_argument("--run", metavar="NAME", help="do one run, in this process")
+    parser.add_argument("--seed", type=int, default=0, help="of the one run")
+
+
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None, **quick_defaults
+) -> argparse.Namespace:
+    """Parse the arguments; with ``--quick``, ``quick_defaults`` take the place of the options' defaults."""
+    args = parser.parse_args(arguments)
+    if args.quick:
+        parser.set_defaults(**quick_defaults)
+        args = parser.parse_args(arguments)
+    return args
 
 
 def environment(n_threads: int) -> dict[str, str]:
@@ -41,17 +81,31 @@ def available(methods: Iterable[str], requirements: Mapping[str, Mapping[str, st
     return usable
 
 
+def options_of(settings: Mapping) -> list[str]:
+    """Return settings as arguments: ``--name value``, or ``--name`` for True; None and False are left out."""
+    arguments = []
+    for name, value in settings.items():
+        if value is True:
+            arguments.append(f"--{name}")
+        elif value is not None and value is not False:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+
 def run_interleaved(
-    script: str, methods: Sequence[str], seeds: int, settings: dict, folder: Path, *, resume: bool
+    main: Callable, script: str, methods: Sequence[str], seeds: int, settings: dict, folder: Path, *, resume: bool
 ) -> list[dict]:
     """Run every method with every seed, one at a time, method after method, so that a slow hour hits all alike.
 
     Parameters
     ----------
+    main : callable
+        The script's function, called with the arguments in this process if ``settings["quick"]``: to start a process
+        would take longer than the run. An error then ends the script.
     script : str
         Called as ``script --run METHOD --seed SEED --output FOLDER`` and with each of the settings as an option.
     settings : dict
-        Options by name, ``threads`` among them.
+        Options by name, ``threads`` and ``quick`` among them.
     folder : Path
         Results go to ``runs/METHOD-SEED.json`` in it.
     resume : bool
@@ -62,7 +116,6 @@ def run_interleaved(
     list of dict
         The results of the runs that succeeded; of each other one a line says so.
     """
-    options = [part for name, value in settings.items() if value is not None for part in (f"--{name}", str(value))]
     results = []
     for seed in range(seeds):
         for method in methods:
@@ -74,7 +127,12 @@ def run_interleaved(
                 continue
             print(f"{method}, seed {seed}: running", flush=True)
             path.unlink(missing_ok=True)
-            command = [sys.executable, script, "--run", method, "--seed", str(seed), "--output", str(folder), *options]
+            arguments = options_of({"run": method, "seed": seed, "output": folder, **settings})
+            if settings["quick"]:
+                main(arguments)
+                results.append(json.loads(path.read_text()))
+                continue
+            command = [sys.executable, script, *arguments]
             process = subprocess.run(command, env=environment(settings["threads"]), stderr=subprocess.PIPE, text=True)
             if process.returncode or not path.exists():
                 lines = [line for line in process.stderr.splitlines() if line.strip()]

@@ -1,7 +1,8 @@
 """How much faster is drawing codes one by one than running the whole grid for each? About 10 minutes.
 
     python examples/benchmarks/sampling.py
-    python examples/benchmarks/sampling.py --grids 7 --batches 1 64 --repeats 3      a quick look
+    python examples/benchmarks/sampling.py --grids 7 --batches 1 64 --repeats 3      a first look
+    python examples/benchmarks/sampling.py --quick          to see it run: half a minute
 
 Four ways to draw from the same ``PixelCNNPrior`` with the same uniforms:
 
@@ -35,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from runs import environment, machine, print_table, save_table
+from runs import environment, machine, new_parser, parse, print_table, save_table
 
 SEED = 0
 TEMPERATURE = np.array(1.0, np.float32)
@@ -44,15 +45,13 @@ REFERENCE = "whole grid, onnxruntime"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="sampling_output", quick="one small grid, one turn, a small network")
     parser.add_argument("--grids", type=int, nargs="+", default=[7, 16, 32], help="sides of square grids")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=5, help="turns of every way")
     parser.add_argument("--case-seconds", type=float, default=4.0, help="of whole-grid passes in one turn, at most")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("sampling_output"))
-    args = parser.parse_args()
+    args = parse(parser, grids=[4], batches=[1, 16], repeats=1, case_seconds=0.1)
     # TensorFlow reads these when it is loaded, which the imports below do.
     os.environ.update(environment(args.threads))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -89,8 +88,9 @@ class Samplers:
         self.side = side
         self.n_positions = side * side
         random_codes = np.random.default_rng(SEED).integers(0, args.n_embeddings, (64, self.n_positions))
+        small = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
         self.prior = skvq.PixelCNNPrior(
-            n_embeddings=args.n_embeddings, code_shape=(side, side), max_iter=1, random_state=SEED
+            n_embeddings=args.n_embeddings, code_shape=(side, side), max_iter=1, random_state=SEED, **small
         ).fit(random_codes)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = args.threads

@@ -2,15 +2,16 @@
 
     python examples/benchmarks/scale.py                    up to 2 GB
     python examples/benchmarks/scale.py --rows 4096 131072 up to 8 GB; a sparse file, it needs a sixteenth of that
-    python examples/benchmarks/scale.py --quick            up to 0.5 GB
+    python examples/benchmarks/scale.py --quick            8 MB, to see it run: half a minute
 
 The images are 256 × 256 and lie in a file that NumPy maps into memory. Seconds should grow as the rows do, and memory
 should not: batches are read when their turn comes. A small network is fitted for one epoch, so that what the rows
 themselves cost is seen.
 
-Every size is fitted in a process of its own. ``growth`` is how far the process's resident set, looked at every 10 ms,
-went beyond what it was before ``fit``, and before ``transform``; a small fit before that loads the libraries. It holds
-everything: also the file's own pages as long as they are mapped, and the codes that ``transform`` answers. Linux only.
+Every size is fitted in a process of its own, but with ``--quick``. ``growth`` is how far the process's resident set,
+looked at every 10 ms, went beyond what it was before ``fit``, and before ``transform``; a small fit before that loads
+the libraries. It holds everything: also the file's own pages as long as they are mapped, and the codes that
+``transform`` answers. Linux only.
 
 ``scale_output/`` gets the table (``scale.csv``) and a figure.
 """
@@ -25,7 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from runs import environment, machine, print_table, save_table
+from runs import environment, machine, new_parser, parse, print_table, save_table
 
 SIDE = 256
 WRITTEN = 16  # one row in so many holds a picture, and takes space on disk; the others are black
@@ -33,31 +34,23 @@ LIMIT = 600  # MB that the process may grow
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="scale_output", quick="two small arrays, fitted in this process")
     parser.add_argument("--rows", type=int, nargs="+", default=[2048, 8192, 32768], help="sizes of the array")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("scale_output"))
-    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--run", metavar="FILE", help="fit on one file, in this process")
-    args = parser.parse_args()
+    args = parse(parser, rows=[64, 128])
     if args.run:
         print(json.dumps(measured(np.load(args.run, mmap_mode="r"))))
         return
-    sizes = sorted([1024, 4096, 8192] if args.quick else args.rows)
+    sizes = sorted(args.rows)
     args.output.mkdir(parents=True, exist_ok=True)
     results = []
     with tempfile.TemporaryDirectory(prefix="scale") as folder:
         for n_rows in sizes:
             path = Path(folder, "images.npy")
             write_sparse(path, n_rows)
-            command = [sys.executable, __file__, "--run", str(path)]
-            answer = subprocess.run(command, env=environment(args.threads), capture_output=True, text=True)
+            answer = measured(np.load(path, mmap_mode="r")) if args.quick else measured_alone(path, args.threads)
             path.unlink()
-            if answer.returncode:
-                raise SystemExit(f"{n_rows} rows: {answer.stderr.strip().splitlines()[-1]}")
-            results.append(
-                {"rows": n_rows, "file_mb": n_rows * SIDE**2 / 1e6, **json.loads(answer.stdout.splitlines()[-1])}
-            )
+            results.append({"rows": n_rows, "file_mb": n_rows * SIDE**2 / 1e6, **answer})
             print(f"{n_rows} rows: done", flush=True)
     report(results, args)
 
@@ -70,6 +63,15 @@ def write_sparse(path: Path, n_rows: int) -> None:
     for row in range(0, n_rows, WRITTEN):
         centre_y, centre_x, radius = generator.uniform((60, 60, 20), (196, 196, 60))
         array[row] = np.where((y - centre_y) ** 2 + (x - centre_x) ** 2 < radius**2, generator.integers(100, 256), 0)
+
+
+def measured_alone(path: Path, n_threads: int) -> dict[str, float]:
+    """Return what :func:`measured` does, of a file's images, in a process of its own."""
+    command = [sys.executable, __file__, "--run", str(path)]
+    answer = subprocess.run(command, env=environment(n_threads), capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(f"{path.name}: {answer.stderr.strip().splitlines()[-1]}")
+    return json.loads(answer.stdout.splitlines()[-1])
 
 
 def measured(X: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
     python examples/benchmarks/training_step.py
     python examples/benchmarks/training_step.py --batches 32 128 --images 28 28 1
+    python examples/benchmarks/training_step.py --quick     to see it run: half a minute
 
 For each batch size, the milliseconds of
 
@@ -19,39 +20,50 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import tensorflow as tf
-from runs import machine, print_table
+from runs import environment, machine, new_parser, parse, print_table
 from sklearn.exceptions import ConvergenceWarning
 
-from skvq import VQVAE
-from skvq.networks import keras
-from skvq.networks.architectures import conv
-
-REPEATS = 5
-FEW, MANY = 20, 120  # steps of two fits, whose difference leaves out what comes once
+if TYPE_CHECKING:
+    from skvq.networks import keras
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output=None, quick="one small batch, few steps, a small network")
     parser.add_argument("--images", type=int, nargs=3, default=(28, 28, 1), metavar=("HEIGHT", "WIDTH", "CHANNELS"))
     parser.add_argument("--batches", type=int, nargs="+", default=(8, 32, 128))
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(args.threads)
+    parser.add_argument("--rounds", type=int, default=5, help="of calls, of which the fastest counts")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        nargs=2,
+        default=(20, 120),
+        metavar=("FEW", "MANY"),
+        help="of two fits, whose difference leaves out what comes once",
+    )
+    args = parse(parser, batches=[8], rounds=1, steps=(2, 6))
+    # TensorFlow reads these when it is loaded, which the imports below do.
+    os.environ.update(environment(args.threads))
+    from skvq.networks.architectures import conv
+
     shape = tuple(args.images)
-    encoder, decoder = conv(shape, embedding_dim=16, downsampling=4, hidden_channels=64, n_residual_blocks=2)
+    sizes = (
+        {"hidden_channels": 8, "n_residual_blocks": 0}
+        if args.quick
+        else {"hidden_channels": 64, "n_residual_blocks": 2}
+    )
+    encoder, decoder = conv(shape, embedding_dim=16, downsampling=4, **sizes)
     per_image = products(encoder) + products(decoder)
-    peak = matrix_product_rate()
-    images = np.random.default_rng(0).random((max(args.batches) * MANY, *shape), dtype=np.float32)
+    peak = matrix_product_rate(args.rounds)
+    images = np.random.default_rng(0).random((max(args.batches) * max(args.steps), *shape), dtype=np.float32)
     rows = []
     for batch in args.batches:
-        forward, gradients = network_seconds(encoder, decoder, images[:batch])
-        step = fit_seconds(images, batch)
+        forward, gradients = network_seconds(encoder, decoder, images[:batch], args.rounds)
+        step = fit_seconds(images, batch, sizes, args)
         rate = 3 * per_image * batch / step
         rows.append(
             {
@@ -72,8 +84,10 @@ def main() -> None:
     print(machine())
 
 
-def products(network: keras.Model) -> int:
+def products(network: "keras.Model") -> int:
     """Return the multiply-adds of a network's convolutions for one image."""
+    from skvq.networks import keras
+
     total = 0
     for layer in network.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose)):
@@ -82,15 +96,21 @@ def products(network: keras.Model) -> int:
     return total
 
 
-def matrix_product_rate() -> float:
+def matrix_product_rate(rounds: int) -> float:
     """Return the multiply-adds a second of a product of two matrices of 1024 × 1024."""
+    import tensorflow as tf
+
     matrix = tf.random.normal((1024, 1024), seed=0)
     product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
-    return 1024**3 / fastest(lambda: product().numpy(), calls=20)
+    return 1024**3 / fastest(lambda: product().numpy(), rounds)
 
 
-def network_seconds(encoder: keras.Model, decoder: keras.Model, images: np.ndarray) -> tuple[float, float]:
+def network_seconds(
+    encoder: "keras.Model", decoder: "keras.Model", images: np.ndarray, rounds: int
+) -> tuple[float, float]:
     """Return the seconds of a forward pass, and of one with gradients."""
+    import tensorflow as tf
+
     batch = tf.constant(images)
     weights = encoder.trainable_variables + decoder.trainable_variables
 
@@ -104,15 +124,20 @@ def network_seconds(encoder: keras.Model, decoder: keras.Model, images: np.ndarr
             loss = tf.reduce_mean(tf.square(decoder(encoder(batch)) - batch))
         return tf.add_n([tf.reduce_sum(gradient) for gradient in tape.gradient(loss, [w.value for w in weights])])
 
-    return tuple(fastest(lambda function=function: function().numpy(), calls=20) for function in (forward, gradients))
+    return tuple(fastest(lambda function=function: function().numpy(), rounds) for function in (forward, gradients))
 
 
-def fit_seconds(images: np.ndarray, batch: int) -> float:
-    """Return the seconds of one step of ``fit``."""
+def fit_seconds(images: np.ndarray, batch: int, sizes: dict, args: argparse.Namespace) -> float:
+    """Return the seconds of one step of ``fit``, from fits of few and of many steps."""
+    from skvq import VQVAE
+
+    few, many = args.steps
 
     def seconds(n_steps):
         # Without what comes now and then: the start of the codebook, and restarts.
-        vqvae = VQVAE(batch_size=batch, max_iter=1, codebook_init="random", restart_threshold=0, random_state=0)
+        vqvae = VQVAE(
+            batch_size=batch, max_iter=1, codebook_init="random", restart_threshold=0, random_state=0, **sizes
+        )
         start = time.perf_counter()
         vqvae.fit(images[: n_steps * batch])
         return time.perf_counter() - start
@@ -120,11 +145,11 @@ def fit_seconds(images: np.ndarray, batch: int) -> float:
     with warnings.catch_warnings():
         # So few steps on random images leave codes unused, which costs no time.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        seconds(FEW)
-        return min(seconds(MANY) - seconds(FEW) for _ in range(2)) / (MANY - FEW)
+        seconds(few)
+        return min(seconds(many) - seconds(few) for _ in range(min(args.rounds, 2))) / (many - few)
 
 
-def fastest(function: Callable, calls: int) -> float:
+def fastest(function: Callable, rounds: int, calls: int = 20) -> float:
     """Return the seconds of a call, the least of several rounds."""
     function()
 
@@ -134,7 +159,7 @@ def fastest(function: Callable, calls: int) -> float:
             function()
         return (time.perf_counter() - start) / calls
 
-    return min(one_round() for _ in range(REPEATS))
+    return min(one_round() for _ in range(rounds))
 
 
 if __name__ == "__main__":
