@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skvq._contract.codes import CodeGrid
+from skvq._contract.description import ModelDescription
 from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq._contract.images import Layout
+from skvq._contract.labels import Classes
 
 
 @dataclass
@@ -35,6 +38,9 @@ class StandInVQ:
             "up": draw((4, 4, 1, 5), np.float32) / 4,
         }
         self.codebook_ = draw((self.n_embeddings, 5), np.float32)
+
+    def describe(self):
+        return ModelDescription(CodeGrid(self.code_shape_, self.n_embeddings), self.layout_, self.data_range_)
 
     def get_params(self, deep=True):
         return {"n_embeddings": self.n_embeddings, "seed": self.seed, "dtype": self.dtype, "loss": self.loss}
@@ -102,6 +108,10 @@ class StandInPrior:
         self.classes_ = None if self.classes is None else np.array(self.classes)
         self.past_ = draw((n, k, n, k), np.float32) * np.triu(np.ones((n, n), np.float32), 1)[:, None, :, None]
         self.bias_ = draw((1 if self.classes is None else len(self.classes), n, k), np.float32)
+
+    def describe(self):
+        classes = None if self.classes is None else Classes.of(self.classes)
+        return ModelDescription(prior_grid=CodeGrid(self.code_shape_, self.n_embeddings_), classes=classes)
 
     def get_params(self, deep=True):
         return {"n_embeddings": None, "seed": self.seed}

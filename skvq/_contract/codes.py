@@ -113,6 +113,37 @@ class CodeGrid:
             )
         return codes
 
+    def check_mask(self, mask: Any, n_rows: int, name: str = "mask") -> np.ndarray:
+        """Return a mask of codes as an array of bool (n_rows, n_codes).
+
+        Parameters
+        ----------
+        mask : array-like of bool, of shape (n_codes,), (n_rows, n_codes), shape or (n_rows, *shape)
+            True keeps a code. A mask without rows stands for all rows. A mask of grid positions stands for all codes
+            at each position.
+        n_rows : int
+        name : str
+            The name of the mask in messages.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``mask`` has another dtype or shape.
+        """
+        mask = np.asarray(mask)
+        shapes = dict.fromkeys([(self.n_codes,), (n_rows, self.n_codes), self.shape, (n_rows, *self.shape)])
+        if mask.dtype != bool or mask.shape not in shapes:
+            raise invalid(
+                name,
+                f"be an array of bool of shape {' or '.join(map(str, shapes))}",
+                f"{mask.dtype}, shape {mask.shape}",
+                "True keeps the code at that position.",
+            )
+        if mask.shape in ((self.n_codes,), (n_rows, self.n_codes)):
+            return np.broadcast_to(mask, (n_rows, self.n_codes))
+        positions = np.broadcast_to(mask, (n_rows, *self.shape)).reshape(n_rows, self.n_positions)
+        return np.repeat(positions, self.depth, axis=1)
+
     def to_grid(self, codes: Any) -> np.ndarray:
         """Return rows of codes (n, n_codes) as (n, *shape), or (n, *shape, depth) where depth is above 1."""
         codes = np.asarray(codes)

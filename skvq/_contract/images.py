@@ -8,6 +8,7 @@ back from a decoder can be handed over in the user's own shape, dtype and range.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -137,6 +138,32 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
             "Correct image_shape, or reshape X.",
         )
     return layout
+
+
+def check_rows(X: Any, layout: Layout) -> np.ndarray:
+    """Return X as a numeric array whose rows hold the images of a layout.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+    layout : Layout
+
+    Raises
+    ------
+    InvalidInputError
+        If X is not numeric, or its rows have another shape.
+    """
+    X = np.asarray(X)
+    if X.dtype.kind not in "buif":
+        raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
+    if X.ndim < 2 or not layout.accepts(X.shape[1:]):
+        raise invalid(
+            "X",
+            f"hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}",
+            f"an array of shape {X.shape}",
+            "Resize the images; for a single one pass image[None].",
+        )
+    return X
 
 
 @dataclass(frozen=True)

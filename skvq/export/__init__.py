@@ -11,17 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skvq._contract.errors import ExportError, ModelFileError
 from skvq._contract.graph import GraphFunction
-from skvq.runtime._source import MANIFEST
+from skvq.runtime._description import MANIFEST
+from skvq.runtime._operators import check_model
 
 from ._child import models_from_child
 from ._convert import require_converters
-from ._errors import ExportError
 from ._folder import check_target, write_folder
 from ._manifest import annotate, manifest, sections
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
-from ._parts import check_parts, choose, functions_of, of_kind
+from ._parts import check_parts, choose, described, estimators_of, functions_of
 from ._quantize import QuantizationReport, quantize
 from ._sklearn import register_converters
 
@@ -48,20 +49,21 @@ _FOLDER_PARTS = (
 )
 
 
-def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> Any:
+def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
     """Convert one part of a fitted estimator to ONNX, and check that it answers alike.
 
     Parameters
     ----------
-    estimator : fitted estimator
-        A VQVAE, or a prior.
+    model : fitted estimator
+        A VQGenerator, a VQVAE, or a prior.
     part : str, optional
         Of a VQVAE ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``, and ``"encoder_uint8"`` if it was
         fitted to uint8; of a prior ``"sampler"`` (default), ``"controlled_sampler"`` (with top_k, top_p and known
-        codes), ``"prior"`` or ``"log_likelihood"``; of both ``"generator"`` (default) and ``"controlled_generator"``,
-        which draw codes and decode them in one graph. The model's ``graph.doc_string`` draws what is in it.
+        codes), ``"prior"`` or ``"log_likelihood"``; of both all of these and ``"generator"`` (default) and
+        ``"controlled_generator"``, which draw codes and decode them in one graph. The result's ``graph.doc_string``
+        draws what is in it.
     prior : fitted prior, optional
-        Of the codes that ``estimator`` makes.
+        Of the codes that ``model``, a VQVAE, makes.
 
     Returns
     -------
@@ -71,10 +73,10 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
 
     Raises
     ------
-    ValueError
-        If there is no such part, or the prior's codes are not the estimator's.
+    InvalidInputError
+        If there is no such part, or the prior's codes are not those of ``model``.
     TypeError
-        If ``estimator`` or ``prior`` is none of skvq.
+        If ``model`` or ``prior`` is no estimator of skvq.
     NotFittedError
         If one is not fitted.
     ExportError
@@ -92,32 +94,38 @@ def to_onnx(estimator: Any, part: str | None = None, *, prior: Any = None) -> An
 
     Examples
     --------
-    >>> model = skvq.to_onnx(vqvae, "encoder")  # doctest: +SKIP
-    >>> onnx.save(model, "encoder.onnx")  # doctest: +SKIP
+    >>> encoder = skvq.to_onnx(vqvae, "encoder")  # doctest: +SKIP
+    >>> onnx.save(encoder, "encoder.onnx")  # doctest: +SKIP
     """
-    functions = functions_of(estimator, prior)
+    functions = functions_of(model, prior)
     name = choose(functions, part).name
-    alone = prior is None and bool(of_kind(functions, "sampler"))
-    described = sections(None, estimator) if alone else sections(estimator, prior)
-    model, _ = next(_models(estimator, prior, {name: functions[name]}, described))
-    return model
+    said = sections(described(model, prior), estimators_of(model, prior))
+    converted, _ = next(_models(model, prior, {name: functions[name]}, said))
+    return converted
 
 
 def export_onnx(
-    vqvae: Any, prior: Any = None, path: str | os.PathLike | None = None, *, parts: Sequence[str] | None = None
+    model: Any,
+    path: str | os.PathLike | None = None,
+    *former: Any,
+    prior: Any = None,
+    parts: Sequence[str] | None = None,
 ) -> Path:
     """Write a folder of ONNX files and a manifest, for :func:`skvq.runtime.load` or any ONNX runtime.
 
     Parameters
     ----------
-    vqvae : fitted VQVAE
-        Gives ``encoder.onnx`` and ``decoder.onnx``, and ``encoder_uint8.onnx`` if it was fitted to uint8.
-    prior : fitted prior, optional
-        Gives ``prior.onnx``, ``log_likelihood.onnx``, ``sampler.onnx``, ``controlled_sampler.onnx`` and
-        ``generator.onnx``.
+    model : fitted estimator
+        A VQGenerator, a VQVAE, or a prior. An autoencoder gives ``encoder.onnx`` and ``decoder.onnx``, and
+        ``encoder_uint8.onnx`` if it was fitted to uint8; a prior ``prior.onnx``, ``log_likelihood.onnx``,
+        ``sampler.onnx`` and ``controlled_sampler.onnx``; both together ``generator.onnx`` besides.
     path : path-like
         The folder: new, empty, or an earlier export, which is replaced as a whole; so neither the working directory
-        nor a mount point.
+        nor a mount point. ``~`` stands for the home folder.
+    *former
+        Nothing: it catches calls of a former order of arguments.
+    prior : fitted prior, optional
+        Of the codes that ``model``, a VQVAE, makes.
     parts : sequence of str, optional
         Which of the parts to write, by the names that :func:`to_onnx` takes; None writes all named above. Encoder,
         decoder and generator are all that :mod:`skvq.runtime` needs for codes, images and samples.
@@ -130,52 +138,70 @@ def export_onnx(
 
     Raises
     ------
-    ValueError
-        If ``path`` holds anything else or cannot be written, the prior's codes are not those of ``vqvae``, or there is
+    InvalidInputError
+        If ``path`` holds anything else or cannot be written, the prior's codes are not those of ``model``, or there is
         no such part.
     TypeError
         If ``path`` is missing or no path.
-    TypeError, NotFittedError, ExportError, ImportError
+    ExportError
+        If a part cannot be converted, onnxruntime answers something else than Keras, or the part needs an operator that
+        :mod:`skvq.runtime` does not run.
+    TypeError, NotFittedError, ImportError
         As :func:`to_onnx`. The folder is then as it was before.
 
     Examples
     --------
-    >>> skvq.export_onnx(vqvae, prior, "exports/mnist")  # doctest: +SKIP
+    >>> skvq.export_onnx(generator, "exports/mnist")  # doctest: +SKIP
+    PosixPath('/home/me/exports/mnist')
+    >>> skvq.export_onnx(vqvae, "exports/mnist", prior=prior)  # doctest: +SKIP
     PosixPath('/home/me/exports/mnist')
     """
-    target = check_target(path)
-    functions = functions_of(vqvae, prior)
-    if not (of_kind(functions, "encoder") and of_kind(functions, "decoder")):
-        raise ValueError(
-            f"vqvae must offer an encoder and a decoder; {type(vqvae).__name__} offers {', '.join(functions)}. "
-            "For a prior alone, call skvq.to_onnx(prior)."
+    if former or hasattr(path, "graph_functions"):
+        raise TypeError(
+            "export_onnx takes the model, then the path; got more, or an estimator as path. "
+            'Call export_onnx(vqvae, "exports/mnist", prior=prior).'
         )
+    target = check_target(path)
+    functions = functions_of(model, prior)
     if parts is None:
         chosen = {part: functions[part] for part in _FOLDER_PARTS if part in functions}
     else:
         chosen = {part: choose(functions, part) for part in check_parts(parts)}
-    described = sections(vqvae, prior)
+    said = sections(described(model, prior), estimators_of(model, prior))
     files = {}
-    models = _models(vqvae, prior, chosen, described)
-    for (part, function), (model, report) in zip(chosen.items(), models, strict=True):
-        files[f"{part}.onnx"] = function, serialized(model), report
+    models = _models(model, prior, chosen, said)
+    for (part, function), (converted, report) in zip(chosen.items(), models, strict=True):
+        data = serialized(converted)
+        _check_runs(part, data)
+        files[f"{part}.onnx"] = function, data, report
     content = {name: data for name, (_, data, _) in files.items()}
-    write_folder(target, {**content, MANIFEST: manifest(described, files)})
+    write_folder(target, {**content, MANIFEST: manifest(said, files)})
     return target
 
 
 def _models(
-    estimator: Any, prior: Any, functions: Mapping[str, GraphFunction], described: Mapping
+    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
 ) -> Iterator[tuple[Any, ParityReport]]:
     """Yield each part's finished model with its parity report."""
     import keras
 
     require_converters()
     elsewhere = keras.backend.backend() != "tensorflow"
-    converted = models_from_child(estimator, prior, list(functions)) if elsewhere else {}
-    converter, reference, magnitude = Converter(), Reference(), magnitude_of(estimator)
+    converted = models_from_child(model, prior, list(functions)) if elsewhere else {}
+    converter, reference, magnitude = Converter(), Reference(), magnitude_of(model)
     for part, function in functions.items():
-        model = converted[part] if elsewhere else converter.model(function)
-        annotate(model, function, described)
-        check_valid(model, part)
-        yield model, checked(function, model, reference, magnitude)
+        finished = converted[part] if elsewhere else converter.model(function)
+        annotate(finished, function, said)
+        check_valid(finished, part)
+        yield finished, checked(function, finished, reference, magnitude)
+
+
+def _check_runs(part: str, data: bytes) -> None:
+    """Raise unless the runtime would run a file: a folder that is written can be loaded."""
+    try:
+        check_model(data)
+    except ModelFileError as error:
+        raise ExportError(
+            f"The part {part!r} cannot be run by skvq.runtime: {error}. Nothing was written. Write the function with "
+            "other operations, or use skvq.to_onnx and another runtime."
+        ) from error

@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ._errors import ExportError
+from skvq._contract.errors import ExportError
+
 from ._model import Converter, serialized
 from ._parts import functions_of
 
 _LAST_LINES = 8
 
 
-def models_from_child(estimator: Any, prior: Any, parts: Sequence[str]) -> dict[str, Any]:
+def models_from_child(model: Any, prior: Any, parts: Sequence[str]) -> dict[str, Any]:
     """Return the converted models by part.
 
     Raises
@@ -31,7 +32,7 @@ def models_from_child(estimator: Any, prior: Any, parts: Sequence[str]) -> dict[
     import onnx
 
     try:
-        order = pickle.dumps({"estimator": estimator, "prior": prior, "parts": list(parts)})
+        order = pickle.dumps({"model": model, "prior": prior, "parts": list(parts)})
     except Exception as error:  # pickle passes on whatever the objects raise
         raise ExportError(
             f"Under another Keras backend than TensorFlow, conversion runs in a process of its own, and the "
@@ -68,7 +69,7 @@ def _environment() -> dict[str, str]:
 def main() -> None:
     """Read an order from standard input and write one ONNX file a part into the folder named first."""
     order = pickle.load(sys.stdin.buffer)
-    functions, converter = functions_of(order["estimator"], order["prior"]), Converter()
+    functions, converter = functions_of(order["model"], order["prior"]), Converter()
     for part in order["parts"]:
         Path(sys.argv[1], f"{part}.onnx").write_bytes(serialized(converter.model(functions[part])))
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction
 
-from ._errors import ExportError
 from ._loop_shapes import state_loop_shapes
 from ._scalar_summands import widen_scalar_summands
 

@@ -15,37 +15,45 @@ from typing import Any
 import numpy as np
 
 import skvq
+from skvq._contract.description import ModelDescription
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction, TensorSpec
-from skvq.runtime._source import FORMAT, FORMAT_VERSION
+from skvq._contract.labels import Classes
+from skvq.runtime._description import FORMAT, FORMAT_VERSION
 
 from ._convert import OPSET
-from ._errors import ExportError
 from ._naming import BATCH
 from ._parity import ParityReport
 
+EMPTY_BATCHES_FROM = "1.31"  # older ones end the process where TopK gets no rows
 
-def sections(vqvae: Any = None, prior: Any = None) -> dict:
-    """Describe the estimators: what a runtime must know, then where the weights came from."""
-    described: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    owner = prior if vqvae is None else vqvae
-    described["code_shape"] = jsonable(owner.grid_.shape)
-    if vqvae is not None:
-        layout = vqvae.describe().layout
-        described["n_embeddings"] = len(vqvae.codebook_)
-        described["data_range"] = [float(limit) for limit in vqvae.data_range_]
-        described["layout"] = jsonable(
+
+def sections(described: ModelDescription, estimators: Mapping[str, Any]) -> dict:
+    """Describe a model: what a runtime must know, then where the weights came from.
+
+    Parameters
+    ----------
+    described : ModelDescription
+    estimators : mapping of str to estimator
+        Fitted, by what they are in the model: ``vqvae``, ``prior``.
+    """
+    said: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    if described.grid is not None:
+        layout = described.layout
+        said["grid"] = described.grid.as_json()
+        said["data_range"] = [float(limit) for limit in described.data_range]
+        said["layout"] = jsonable(
             {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
         )
-    if prior is not None:
-        described["prior"] = {"n_embeddings": int(prior.grid_.n_embeddings), "classes": _classes(prior.classes_)}
-    estimators = {"vqvae": vqvae, "prior": prior}
-    described["estimators"] = {
+    if described.prior_grid is not None:
+        said["prior"] = {"grid": described.prior_grid.as_json(), "classes": _classes(described.classes)}
+    said["estimators"] = {
         role: {"class": type(estimator).__name__, "parameters": jsonable(estimator.get_params(deep=False))}
         for role, estimator in estimators.items()
-        if estimator is not None
     }
-    described["versions"] = {"skvq": skvq.__version__, **_versions()}
-    return described
+    said["versions"] = {"skvq": skvq.__version__, **_versions()}
+    said["empty_batches"] = {"onnxruntime": EMPTY_BATCHES_FROM}
+    return said
 
 
 def signature(function: GraphFunction) -> dict:
@@ -57,6 +65,11 @@ def signature(function: GraphFunction) -> dict:
         "inputs": [_tensor(spec) for spec in function.inputs],
         "outputs": [_tensor(spec) for spec in function.outputs],
     }
+
+
+# What parts and tensors are that do not say it of themselves.
+_KINDS = {"encoder_uint8": "encoder", "prior": "logits"}
+_ROLES = {"reconstructions": "images"}
 
 
 def annotate(model: Any, function: GraphFunction, described: Mapping) -> None:
@@ -135,8 +148,8 @@ def _tensor(spec: TensorSpec) -> dict:
     }
 
 
-def _classes(classes: np.ndarray | None) -> list | None:
-    values = None if classes is None else np.asarray(classes).tolist()
+def _classes(classes: Classes | None) -> list | None:
+    values = None if classes is None else classes.values.tolist()
     for value in values or ():
         if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
             raise ExportError(

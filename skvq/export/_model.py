@@ -4,10 +4,10 @@ import inspect
 from typing import Any
 
 import skvq
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction
 
 from ._convert import OPSET, convert
-from ._errors import ExportError
 from ._naming import renamed
 from ._parts import Composition
 from ._passes import PASSES

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import TensorSpec
 
 from ._convert import OPSET
-from ._errors import ExportError
 from ._rewrite import subgraphs
 
 BATCH = "batch"

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction
 
-from ._errors import ExportError
 from ._model import proto_of
 from ._parts import Composition, choose, functions_of
 
@@ -154,9 +154,10 @@ def checked(function: GraphFunction, model: Any, reference: "Reference", magnitu
     return _joined(reports)
 
 
-def magnitude_of(estimator: Any) -> float:
-    """Return the largest absolute value of an estimator's data, which images are judged by."""
-    return float(np.abs(getattr(estimator, "data_range_", (0.0, 1.0))).max()) or 1.0
+def magnitude_of(source: Any) -> float:
+    """Return the largest absolute value of a model's data, which images are judged by."""
+    data_range = None if isinstance(source, GraphFunction) else source.describe().data_range
+    return float(np.abs((0.0, 1.0) if data_range is None else data_range).max()) or 1.0
 
 
 class Reference:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from skvq._contract.description import ModelDescription
+from skvq._contract.errors import invalid
 from skvq._contract.graph import GraphFunction, GraphKind, TensorSpec
 
 _DEFAULTS: tuple[GraphKind, ...] = ("generator", "encoder", "sampler")
@@ -53,31 +55,45 @@ def of_kind(functions: Mapping[str, GraphFunction], kind: GraphKind) -> list[Gra
     return [function for function in functions.values() if function.kind == kind]
 
 
-def offered(estimator: Any, parameter: str = "estimator") -> dict[str, GraphFunction]:
-    """Return what ``estimator`` offers for export.
+def offered(model: Any, parameter: str = "model") -> dict[str, GraphFunction]:
+    """Return what an estimator offers for export.
 
     Raises
     ------
     TypeError
-        If it has no ``graph_functions``.
+        If it offers nothing.
     """
-    if not callable(getattr(estimator, "graph_functions", None)) or isinstance(estimator, type):
+    methods = ("graph_functions", "describe")
+    if isinstance(model, type) or not all(callable(getattr(model, method, None)) for method in methods):
         raise TypeError(
-            f"{parameter} must be a fitted estimator of skvq that offers graph_functions(); got {estimator!r}. "
-            "Of a pipeline, pass the steps: export_onnx(pipeline[0], pipeline[-1], path)."
+            f"{parameter} must be a fitted estimator of skvq, with graph_functions() and describe(); got {model!r}. "
+            "For a pipeline, pass its steps: export_onnx(pipeline[0], path, prior=pipeline[-1])."
         )
-    return estimator.graph_functions()
+    return model.graph_functions()
 
 
-def functions_of(estimator: Any, prior: Any = None) -> dict[str, GraphFunction]:
-    """Return every part that can be made of an estimator, or of an autoencoder with its prior.
+def functions_of(model: Any, prior: Any = None) -> dict[str, GraphFunction]:
+    """Return every part that can be made of a model, or of an autoencoder with its prior.
 
     Raises
     ------
-    ValueError
+    TypeError
+        If one is no estimator of skvq.
+    InvalidInputError
         If the codes of the two do not fit each other.
     """
-    functions = dict(offered(estimator))
+    functions = dict(offered(model))
+    if prior is not None:
+        more = offered(prior, "prior")
+        if not of_kind(functions, "decoder") or not of_kind(more, "sampler"):
+            raise invalid(
+                "model",
+                "have a decoder, and prior a sampler",
+                f"the parts {', '.join(functions)} and {', '.join(more)}",
+                "Pass the VQVAE as model and the prior as prior.",
+            )
+        functions |= more
+    described(model, prior)
     decoders = of_kind(functions, "decoder")
     for whole in of_kind(functions, "autoencoder"):
         encoders = [encoder for encoder in of_kind(functions, "encoder") if encoder.inputs == whole.inputs]
@@ -85,18 +101,39 @@ def functions_of(estimator: Any, prior: Any = None) -> dict[str, GraphFunction]:
             # One graph cannot have two tensors of one name.
             reconstructions = replace(decoders[0].outputs[0], name="reconstructions")
             functions[whole.name] = compose(whole.name, "autoencoder", encoders[0], decoders[0], (reconstructions,))
-    if prior is None:
-        return functions
-    more = offered(prior, "prior")
-    samplers = of_kind(more, "sampler")
-    _check_agreement(estimator, functions, prior, more)
-    composed = [compose(_generator_of(sampler), "generator", sampler, decoders[0]) for sampler in samplers]
-    return {**functions, **more, **{function.name: function for function in composed}}
+    if decoders:
+        for sampler in of_kind(functions, "sampler"):
+            # The generators of sampler and controlled_sampler are generator and controlled_generator.
+            name = sampler.name.replace("sampler", "generator")
+            functions[name] = compose(name, "generator", sampler, decoders[0])
+    return functions
 
 
-def _generator_of(sampler: GraphFunction) -> str:
-    """Return the name of the part that decodes what a sampler draws: ``controlled_generator`` and the like."""
-    return sampler.name.replace("sampler", "generator")
+def described(model: Any, prior: Any = None) -> ModelDescription:
+    """Return what a model says about itself, or an autoencoder with its prior.
+
+    Raises
+    ------
+    InvalidInputError
+        If the codes of the two do not fit each other.
+    """
+    said = model.describe()
+    if prior is not None:
+        more = prior.describe()
+        said = replace(said, prior_grid=more.prior_grid, classes=more.classes)
+    if said.grid is not None and said.prior_grid is not None:
+        said.grid.require(said.prior_grid)
+    return said
+
+
+def estimators_of(model: Any, prior: Any = None) -> dict[str, Any]:
+    """Return the fitted estimators of a model by their place in it: ``vqvae``, ``prior``."""
+    if prior is not None:
+        return {"vqvae": model, "prior": prior}
+    stages = {name: getattr(model, f"{name}_", None) for name in ("vqvae", "prior")}
+    if None not in stages.values():
+        return stages
+    return {"prior" if model.describe().grid is None else "vqvae": model}
 
 
 def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFunction:
@@ -132,27 +169,3 @@ def check_parts(parts: Iterable[str]) -> list[str]:
             'Pass parts=["encoder", "decoder", "generator"], or None for all.'
         )
     return list(dict.fromkeys(names))
-
-
-def _check_agreement(vqvae: Any, functions: Mapping, prior: Any, more: Mapping) -> None:
-    if not of_kind(functions, "decoder") or not of_kind(more, "sampler"):
-        raise ValueError(
-            "a generator needs an estimator with a decoder and a prior with a sampler; got parts "
-            f"{', '.join(functions)} and {', '.join(more)}. Pass the VQVAE first and the PixelCNNPrior second."
-        )
-    if _grid(vqvae.grid_.shape) != _grid(prior.grid_.shape):
-        raise ValueError(
-            f"prior must be fitted to codes of the autoencoder's code_shape_ {tuple(vqvae.grid_.shape)}; its own "
-            f"is {tuple(prior.grid_.shape)}. Fit it to vqvae.transform(X), with code_shape=vqvae.grid_.shape."
-        )
-    n_codes = len(vqvae.codebook_)
-    if prior.grid_.n_embeddings > n_codes:
-        raise ValueError(
-            f"prior must draw codes below the autoencoder's number of codes, {n_codes}; its n_embeddings_ is "
-            f"{prior.grid_.n_embeddings}. Fit it with n_embeddings={n_codes} to codes of this autoencoder."
-        )
-
-
-def _grid(code_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return (height, width); codes of vectors are one row of a grid."""
-    return (1, *code_shape)[-2:]

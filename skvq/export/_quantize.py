@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 
 from skvq import metrics
+from skvq._contract.errors import ExportError
 
-from ._errors import ExportError
 from ._model import check_valid, proto_of, serialized
 from ._search import PRODUCTS, search_of
 
@@ -218,7 +218,8 @@ def _rows(name: str, X: Any, model: Any) -> np.ndarray:
             f"{name} must hold whole numbers that {dtype} has room for, which the part {model.graph.name!r} takes; "
             "got others. Round them, or pass what the encoder answers to a decoder alone."
         )
-    n_codes = _metadata(model, "n_embeddings") if _metadata(model, "kind") == "decoder" else None
+    grid = _metadata(model, "grid") if _metadata(model, "kind") == "decoder" else None
+    n_codes = None if grid is None else grid["n_embeddings"]
     if n_codes is not None and not (rows.min() >= 0 and rows.max() < n_codes):
         raise ValueError(
             f"{name} must hold codes in [0, {n_codes}), which the part {model.graph.name!r} knows; "

@@ -5,7 +5,8 @@ Everything before the search may be approximated at the price of a few codes; th
 
 from typing import Any
 
-from ._errors import ExportError
+from skvq._contract.errors import ExportError
+
 from ._rewrite import subgraphs
 
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})

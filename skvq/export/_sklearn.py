@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from skvq._contract.errors import ExportError
 from skvq._contract.graph import TensorSpec
 from skvq._outputs import check_output
 
 from ._convert import OPSET
-from ._errors import ExportError
 from ._naming import renamed
 from ._search import latents_of
 

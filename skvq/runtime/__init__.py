@@ -5,37 +5,45 @@
 """
 
 import os
+from typing import BinaryIO
 
-from ._checks import Providers
-from ._errors import ModelFileError
+from skvq._contract.counts import check_count
+from skvq._contract.errors import ModelFileError
+
 from ._runtime import Runtime
+from ._sessions import Providers, SessionOptions
 from ._source import MAX_BYTES, open_source
 
 __all__ = ["ModelFileError", "Runtime", "load"]
 
 
 def load(
-    path: str | os.PathLike,
+    path: str | os.PathLike | bytes | BinaryIO,
     providers: Providers = None,
     *,
     threads: int | None = None,
     batch_size: int = 32,
+    timeout: float | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Runtime:
-    """Open an export, checking every file in it.
+    """Open an export, after checking every file in it.
 
-    A file is read again, and checked again, when its part is first used: until then it must stay where it is, as it is.
+    Nothing in the files is run as code and no other file is read: each must be an ONNX model of the operators that skvq
+    writes, with all its values inside. Manifest, metadata and graphs must agree, and every answer is checked before it
+    is handed out. A file that is merely wrong, such as one that draws dull images, is not found out.
 
     Parameters
     ----------
-    path : path-like
-        A folder, or one ONNX file of it, which offers what that part can do.
+    path : path-like, bytes or binary stream
+        A folder, or one ONNX file of it, which offers what that part can do; or such a file's content.
     providers : sequence of str or (str, dict), optional
         Of onnxruntime, in order of preference; None is the CPU.
     threads : int, optional
         Threads within an operator; None leaves it to onnxruntime.
     batch_size : int, default=32
         Rows to a run. Shorter batches are padded: 1 answers a single row soonest, more suits many rows.
+    timeout : float, optional
+        Seconds after which a run is ended; None for never. Set it for files that you do not trust.
     max_bytes : int, default=2**29
         Largest file to be read.
 
@@ -48,14 +56,19 @@ def load(
     FileNotFoundError
         If there is nothing at ``path``, or a file of the export is missing.
     ModelFileError
-        A ValueError: if it is no export of skvq, of an unknown version, incomplete, differs from its manifest's
-        SHA-256, is too large, or uses operators or data from elsewhere.
-    ValueError
-        If a provider is not to be had, or a number is out of its range.
+        A ValueError: if it is no export of skvq, of another format version, incomplete, differs from its manifest's
+        SHA-256, is too large, contradicts itself, or holds operators, types or data that skvq does not write.
+    InvalidInputError
+        A ValueError: if a provider is not to be had, or a number is out of its range.
+    TypeError
+        If ``path`` is none of the above.
 
     Examples
     --------
     >>> runtime = skvq.runtime.load("exports/mnist", threads=1)  # doctest: +SKIP
     >>> codes = runtime.transform(images)  # doctest: +SKIP
     """
-    return Runtime(open_source(path, max_bytes), providers, threads, batch_size)
+    options = SessionOptions.checked(providers, threads, batch_size, timeout)
+    max_bytes = check_count("max_bytes", max_bytes)
+    source, models = open_source(path, max_bytes)
+    return Runtime(source, models, options, max_bytes)

@@ -1,34 +1,40 @@
 """``python -m skvq.runtime FOLDER``: say what an export holds, and draw samples into a PNG."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
+from skvq._contract.errors import invalid, printable
+
 from . import load
+from ._description import shape_text
 from ._png import mosaic, write_png
 from ._runtime import Runtime
 
 
 def describe(runtime: Runtime) -> str:
     """Return what an export holds, as lines of text."""
-    source = runtime.source
-    lines = [str(source.path)]
-    if source.layout is not None:
-        low, high = source.data_range
-        lines.append(f"  rows     {_shape(source.layout.row_shape)} {source.layout.dtype}, values {low:g} to {high:g}")
-    lines.append(f"  codes    {_shape(source.code_shape)}, {source.n_embeddings or source.prior_n_embeddings} kinds")
-    if source.classes is not None:
-        lines.append(f"  classes  {', '.join(map(str, source.classes))}")
+    source, model = runtime.source, runtime.source.description
+    lines = [source.name]
+    if model.layout is not None:
+        low, high = model.data_range
+        rows = f"{shape_text(model.layout.row_shape)} {model.layout.dtype}"
+        lines.append(f"  rows     {rows}, values {low:g} to {high:g}")
+    lines.append(f"  codes    {runtime.grid}")
+    if model.classes is not None:
+        lines.append(f"  classes  {', '.join(map(printable, runtime.classes))}")
     if source.versions:
         lines.append(f"  made by  {', '.join(f'{name} {version}' for name, version in source.versions.items())}")
     for file in source.parts.values():
-        lines.append(f"\n{file.path.name}, {_size(file.n_bytes)}")
+        lines.append(f"\n{os.path.basename(file.name)}, {_size(file.n_bytes)}")
         for direction, tensors in (("in ", file.inputs), ("out", file.outputs)):
             for tensor in tensors:
-                what = f"{tensor['dtype']} {_shape(tensor['shape'])}"
-                lines.append(f"  {direction}  {tensor['name']:<14}  {what:<26}  {tensor.get('description', '')}")
+                name, meaning = printable(tensor["name"]), printable(tensor["description"])
+                what = f"{tensor['dtype']} {shape_text(tensor['shape'])}"
+                lines.append(f"  {direction}  {name:<14}  {what:<26}  {meaning}")
     return "\n".join(lines)
 
 
@@ -60,20 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
-    layout = runtime.source.layout
-    if layout is not None and layout.is_vector:
-        raise ValueError(f"--png needs images; this export makes vectors of {layout.n_features} values.")
+    model = runtime.source.description
+    if model.layout is not None and model.layout.is_vector:
+        vectors = f"vectors of {model.layout.n_features} values"
+        raise invalid("--png", "be left out unless the export makes images", vectors, "Use skvq.runtime.load.")
     label = options.label
     for value in runtime.classes or ():
         if str(value) == label:
             label = value
     choice = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     samples = runtime.sample(options.sample, label, **choice, random_state=options.seed)
-    return mosaic(layout.to_images(samples), *runtime.source.data_range)
-
-
-def _shape(shape: Sequence) -> str:
-    return " × ".join(map(str, shape)) or "scalar"
+    return mosaic(model.layout.to_images(samples), *model.data_range)
 
 
 def _size(n_bytes: int) -> str:

@@ -4,9 +4,11 @@ import math
 import os
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
+
+from skvq._contract.errors import invalid
+from skvq._contract.writing import write_file
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # PNG's colour types
@@ -23,8 +25,10 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If ``pixels`` is anything else.
+    TypeError, InvalidInputError, OSError
+        If ``path`` is nothing that can be written, as :func:`skvq._contract.writing.write_file` says.
 
     References
     ----------
@@ -35,20 +39,19 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
     >>> write_png("grey.png", np.zeros((8, 8), np.uint8))  # doctest: +SKIP
     """
     if pixels.dtype != np.uint8 or 0 in pixels.shape or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
-        raise ValueError(
-            "pixels must be uint8 of shape (height, width) or (height, width, 3); "
-            f"got {pixels.dtype} of shape {pixels.shape}. Scale to [0, 255] and cast with astype(np.uint8)."
-        )
+        rule, received = "be uint8 of shape (height, width) or (height, width, 3)", f"{pixels.dtype} {pixels.shape}"
+        raise invalid("pixels", rule, received, "Scale to [0, 255] and cast with astype(np.uint8).")
     height, width = pixels.shape[:2]
     colour = _GREY if pixels.ndim == 2 else _RGB
     rows = pixels.reshape(height, -1)
     filtered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)  # each row begins with its filter: none
-    Path(path).write_bytes(
+    content = (
         _SIGNATURE
         + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
         + _chunk(b"IDAT", zlib.compress(filtered.tobytes(), 9))
         + _chunk(b"IEND", b"")
     )
+    write_file(path, content)
 
 
 def mosaic(images: np.ndarray, low: float, high: float, gap: int = 1) -> np.ndarray:

@@ -1,26 +1,38 @@
-"""An export folder or a single ONNX file, checked before anything in it is run.
+"""An export folder, a single ONNX file, or its bytes, checked before anything in it is run.
 
-Files are read when an export is opened, to check them, and again when a part is first used. Each time, the bytes that
-are hashed and looked through are the ones that are handed on, so nothing can be put in their place in between.
+Files are read once: the bytes that are hashed and looked through are the ones that are handed on to onnxruntime.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from skvq._contract.images import Layout
+from skvq._contract.description import ModelDescription
+from skvq._contract.errors import ModelFileError, printable
+from skvq._contract.writing import expanded
 
-from ._description import FILE, FILES, PART, check_entries, check_sections, damaged
-from ._errors import ModelFileError
-from ._wire import Outline, outline
+from ._agreement import check_metadata, check_roles
+from ._description import (
+    FILE,
+    FILES,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    PART,
+    check_entries,
+    check_format,
+    damaged,
+    description_of,
+    parse_json,
+)
+from ._operators import ModelText, check_model
+from ._reading import read_file, read_stream
 
-FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 1, "manifest.json"
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 MAX_BYTES = 2**29
+_ATTEMPTS = 5
+_PREFIX = "skvq."
 
 
 @dataclass(frozen=True)
@@ -31,16 +43,19 @@ class PartFile:
     ----------
     part : str
         ``encoder``, ``decoder``, ``prior``, ``sampler``, ``generator``, ….
-    path : Path
+    kind : str
+        What it does; see :data:`skvq.runtime._agreement.KINDS`.
+    name : str
+        Of the file, for people.
     n_bytes : int
     sha256 : str
-        As the manifest says; for a file without one, as it was when it was opened.
     inputs, outputs : tuple of dict
-        Each with ``name``, ``shape``, ``dtype`` and ``description``.
+        Each with ``name``, ``role``, ``shape``, ``dtype`` and ``description``.
     """
 
     part: str
-    path: Path
+    kind: str
+    name: str
     n_bytes: int
     sha256: str
     inputs: tuple[dict, ...]
@@ -49,198 +64,189 @@ class PartFile:
 
 @dataclass(frozen=True)
 class Source:
-    """What was exported, and where its files are.
+    """What was exported.
 
     Parameters
     ----------
-    path : Path
-        Absolute, as the working directory may change.
+    origin : Path or bytes
+        Where it was read from: absolute, as the working directory may change; or the bytes themselves.
+    name : str
+        Of the origin, for messages.
     parts : dict of PartFile
         By part.
-    code_shape : tuple of int
-    n_embeddings : int or None
-        Codes that the decoder knows; None without one.
-    prior_n_embeddings : int or None
-        Codes that the prior knows; None without one.
-    classes : tuple or None
-        Class values, in the order of labels; None for an unconditional prior.
-    layout : Layout or None
-        How the user's images look; None without an autoencoder.
-    data_range : tuple of float or None
-        Smallest and largest value of the training images.
+    description : ModelDescription
+        Grids, layout, units and classes.
     versions : dict of str
         Of the packages that made the files.
-    max_bytes : int
-        Largest file to be read.
     """
 
-    path: Path
+    origin: Path | bytes
+    name: str
     parts: dict[str, PartFile]
-    code_shape: tuple[int, ...]
-    n_embeddings: int | None = None
-    prior_n_embeddings: int | None = None
-    classes: tuple | None = None
-    layout: Layout | None = None
-    data_range: tuple[float, float] | None = None
+    description: ModelDescription
     versions: dict[str, str] = field(default_factory=dict)
-    max_bytes: int = MAX_BYTES
 
-    def read(self, part: str) -> bytes:
-        """Return a part's bytes, unchanged and fit to be run.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the file is gone.
-        ModelFileError
-            If the file has another hash than it should, or holds what the runtime refuses.
-        """
-        file = self.parts[part]
-        data = _read(file.path, self.max_bytes)
-        found = hashlib.sha256(data).hexdigest()
-        if found != file.sha256:
-            by = "it had when it was loaded" if file.path == self.path else f"{MANIFEST} names"
-            raise ModelFileError(
-                f"{file.path} must have the SHA-256 {file.sha256[:12]}… that {by}; it has {found[:12]}…. "
-                "The file was changed or only partly copied: copy it again, or export again, and load that."
-            )
-        _refuse(file.path, data)
-        return data
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each part's file."""
+        return {part: file.sha256 for part, file in self.parts.items()}
 
 
-def open_source(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> Source:
-    """Return what a folder or file says about itself, after checking every file.
+def open_source(
+    origin: str | os.PathLike | bytes | BinaryIO, max_bytes: int = MAX_BYTES
+) -> tuple[Source, dict[str, bytes]]:
+    """Return what an export says about itself, and the bytes of each part's file, after checking all of them.
 
     Raises
     ------
+    TypeError
+        If ``origin`` is no path, bytes or binary stream.
     FileNotFoundError
-        If there is nothing at ``path``, or a file of the export is missing.
+        If there is nothing there, or a file of the export is missing.
     ModelFileError
-        If it is no export of skvq, of an unknown version, changed, or holds what the runtime refuses.
+        If it is no export of skvq, of another format version, changed, or holds what the runtime refuses.
     """
-    path = Path(path).absolute()
-    if not path.exists():
-        raise FileNotFoundError(f"There is no export at {path}. Make one with skvq.export_onnx(vqvae, prior, path).")
-    source = _open_folder(path, max_bytes) if path.is_dir() else _open_file(path, max_bytes)
-    for part in source.parts:
-        source.read(part)
-    return source
-
-
-def _open_folder(folder: Path, max_bytes: int) -> Source:
-    if not (folder / MANIFEST).is_file():
-        raise ModelFileError(
-            f"{folder} is not an export of skvq: it has no {MANIFEST}. "
-            "Make one with skvq.export_onnx(vqvae, prior, path), or give the path of a single .onnx file."
+    if isinstance(origin, (bytes, bytearray, memoryview)):
+        return _open_bytes(bytes(origin), "the given bytes", max_bytes)
+    if callable(getattr(origin, "read", None)):
+        return _open_bytes(read_stream(origin, max_bytes, "the given stream"), "the given stream", max_bytes)
+    path = Path(expanded(origin, example="the path of an export, the bytes of an ONNX file, or a binary stream"))
+    path = path.absolute()
+    if path.is_dir():
+        return _open_folder(path, max_bytes)
+    if not os.path.lexists(path):
+        raise FileNotFoundError(
+            f"There is no export at {printable(path)}. Make one with skvq.export_onnx(model, path)."
         )
-    manifest = folder / MANIFEST
-    described = _parsed(_read(manifest, max_bytes), manifest)
-    check_entries(described, FILES, manifest)
-    parts: dict[str, PartFile] = {}
-    for name, entry in described["files"].items():
-        if name != os.path.basename(name) or name in ("", ".", ".."):
-            raise ModelFileError(f"{manifest} names the file {name!r}, which is not in its own folder.")
-        check_entries(entry, FILE, manifest, f"files/{name}")
-        if entry["part"] in parts:
-            raise damaged(manifest, f"files/{name}/part", "of no other file", entry["part"])
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder / name} is missing, which {MANIFEST} names. Copy the folder again.")
-        parts[entry["part"]] = _part(folder / name, entry, entry["sha256"], entry["bytes"])
-    return _source(folder, parts, described, manifest, max_bytes)
+    return _open_single(read_file(path, max_bytes), path, printable(path))
 
 
-def _open_file(path: Path, max_bytes: int) -> Source:
-    data = _read(path, max_bytes)
-    described = {
-        key.removeprefix("skvq."): _parsed(text, path, is_section=True)
-        for key, text in _outline(path, data).metadata.items()
-        if key.startswith("skvq.")
-    }
-    _check_format(described, path)
-    check_entries(described, PART, path)
-    part = _part(path, described, hashlib.sha256(data).hexdigest(), len(data))
-    return _source(path, {part.part: part}, described, path, max_bytes)
-
-
-def _part(path: Path, entry: Mapping, sha256: str, n_bytes: int) -> PartFile:
-    return PartFile(entry["part"], path, n_bytes, sha256, tuple(entry["inputs"]), tuple(entry["outputs"]))
-
-
-def _source(path: Path, parts: dict[str, PartFile], described: Mapping, read_from: Path, max_bytes: int) -> Source:
-    check_sections(described, parts, read_from)
-    prior = described.get("prior") or {}
-    layout = described.get("layout")
-    if layout is not None:
-        layout = Layout(tuple(layout["row_shape"]), tuple(layout["image_shape"]), layout["dtype"])
-        if not layout.accepts(layout.row_shape):
-            words = f"of images of shape {layout.image_shape}"
-            raise damaged(read_from, "layout/row_shape", words, list(layout.row_shape))
-    classes, data_range = prior.get("classes"), described.get("data_range")
-    return Source(
-        path=path,
-        parts=parts,
-        code_shape=tuple(described["code_shape"]),
-        n_embeddings=described.get("n_embeddings"),
-        prior_n_embeddings=prior.get("n_embeddings"),
-        classes=None if classes is None else tuple(classes),
-        layout=layout,
-        data_range=None if data_range is None else tuple(data_range),
-        versions=dict(described.get("versions") or {}),
-        max_bytes=max_bytes,
-    )
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    with open(path, "rb") as file:
-        data = file.read(max_bytes + 1)
+def _open_bytes(data: bytes, name: str, max_bytes: int) -> tuple[Source, dict[str, bytes]]:
     if len(data) > max_bytes:
+        raise ModelFileError(f"{name} are {len(data)}, more than {max_bytes}. Pass a larger max_bytes to load.")
+    return _open_single(data, data, name)
+
+
+def _open_single(data: bytes, origin: Path | bytes, name: str) -> tuple[Source, dict[str, bytes]]:
+    metadata = _metadata(_checked(data, name), name)
+    check_format(metadata, name)
+    check_entries(metadata, PART, name)
+    model = description_of(metadata, name)
+    check_roles(metadata, model, name)
+    part = _part(metadata, name, hashlib.sha256(data).hexdigest(), len(data))
+    return Source(origin, name, {part.part: part}, model, _versions(metadata)), {part.part: data}
+
+
+def _open_folder(path: Path, max_bytes: int) -> tuple[Source, dict[str, bytes]]:
+    """Read a folder; once more if another export took its place meanwhile."""
+    for attempt in range(_ATTEMPTS):
+        folder = _Folder(path)
+        try:
+            return _read_folder(folder, max_bytes)
+        except (OSError, ModelFileError):
+            if attempt == _ATTEMPTS - 1 or not folder.was_replaced():
+                raise
+        finally:
+            folder.close()
+    raise AssertionError("unreachable")
+
+
+def _read_folder(folder: "_Folder", max_bytes: int) -> tuple[Source, dict[str, bytes]]:
+    manifest_name = printable(folder.path / MANIFEST)
+    try:
+        text = folder.read(MANIFEST, MAX_MANIFEST_BYTES)
+    except FileNotFoundError:
         raise ModelFileError(
-            f"{path} has {path.stat().st_size} bytes; the runtime reads at most max_bytes={max_bytes}. "
-            "If you trust the file, pass a larger max_bytes to load."
+            f"{printable(folder.path)} is not an export of skvq: it has no {MANIFEST}. "
+            "Make one with skvq.export_onnx(model, path), or give the path of a single .onnx file."
+        ) from None
+    manifest = parse_json(text, manifest_name)
+    check_format(manifest, manifest_name)
+    check_entries(manifest, FILES, manifest_name)
+    model = description_of(manifest, manifest_name)
+    parts: dict[str, PartFile] = {}
+    models: dict[str, bytes] = {}
+    for file, entry in manifest["files"].items():
+        if file != os.path.basename(file) or not file.endswith(".onnx") or "\0" in file:
+            raise ModelFileError(
+                f"{manifest_name} names the file {printable(file)!r}, which is no .onnx file beside it."
+            )
+        check_entries(entry, FILE, manifest_name, f"files/{file}")
+        check_roles(entry, model, manifest_name)
+        if entry["part"] in parts:
+            raise damaged(manifest_name, f"files/{file}/part", "of no other file", entry["part"])
+        name = printable(folder.path / file)
+        data = _intact(folder, file, entry, name, max_bytes)
+        check_metadata(manifest, entry, _metadata(_checked(data, name), name), name)
+        parts[entry["part"]] = _part(entry, name, entry["sha256"], len(data))
+        models[entry["part"]] = data
+    return Source(folder.path, printable(folder.path), parts, model, _versions(manifest)), models
+
+
+class _Folder:
+    """A folder that stays the same while its files are read, even if another one takes its place."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        can = os.open in os.supports_dir_fd and os.name == "posix"
+        self.descriptor = os.open(path, os.O_RDONLY) if can else None
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        return read_file(self.path / name, max_bytes, self.descriptor)
+
+    def was_replaced(self) -> bool:
+        try:
+            return self.descriptor is not None and not os.path.samestat(os.fstat(self.descriptor), os.stat(self.path))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+def _intact(folder: _Folder, file: str, entry: Mapping, name: str, max_bytes: int) -> bytes:
+    try:
+        data = folder.read(file, max_bytes)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name} is missing, which {MANIFEST} names. Copy the folder again.") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry["sha256"] or len(data) != entry["bytes"]:
+        raise ModelFileError(
+            f"{name} must have the SHA-256 {entry['sha256'][:12]}… and {entry['bytes']} bytes that {MANIFEST} names; "
+            f"it has {found[:12]}… and {len(data)} bytes. The file was changed or only partly copied: copy it again, "
+            "or export again, and load that."
         )
     return data
 
 
-def _outline(path: Path, data: bytes) -> Outline:
+def _checked(data: bytes, name: str) -> ModelText:
     try:
-        return outline(data)
+        return check_model(data)
     except ModelFileError as error:
-        raise ModelFileError(f"{path} is not an ONNX model ({error}). Export it again with skvq.export_onnx.") from None
-
-
-def _refuse(path: Path, data: bytes) -> None:
-    found = _outline(path, data)
-    strangers = sorted(found.domains - DOMAINS)
-    if strangers:
         raise ModelFileError(
-            f"{path} uses operators of {', '.join(map(repr, strangers))}; the runtime runs ONNX's own only. "
-            "skvq does not export others: do not trust the file, or run it with onnxruntime yourself."
-        )
-    if found.has_external_data:
-        raise ModelFileError(
-            f"{path} keeps tensors in other files, which no hash covers. skvq does not export such files: "
-            "do not trust the file, or save it with its data inside."
-        )
+            f"{name} is not an ONNX model that skvq runs: {error}. Export it again with skvq.export_onnx; "
+            "do not trust the file if it came from elsewhere."
+        ) from None
 
 
-def _parsed(text: str | bytes, path: Path, is_section: bool = False) -> Any:
-    try:
-        described = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not an export of skvq: its description is not JSON ({error}).") from error
-    if not is_section:
-        _check_format(described, path)
+def _metadata(text: ModelText, name: str) -> dict[str, Any]:
+    """Return what a file says about itself under names of skvq's own."""
+    entries = {key: value for key, value in text.metadata.items() if key.startswith(_PREFIX)}
+    if sum(map(len, entries.values())) > MAX_MANIFEST_BYTES:
+        raise ModelFileError(f"{name} describes itself in more than {MAX_MANIFEST_BYTES} characters. Export it again.")
+    described = {key.removeprefix(_PREFIX): parse_json(value, name) for key, value in entries.items()}
+    if described.get("opset", text.opset) != text.opset:
+        raise damaged(name, "opset", f"{text.opset} as in the graph", described["opset"])
     return described
 
 
-def _check_format(described: Any, path: Path) -> None:
-    if not isinstance(described, dict) or described.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} was not written by skvq: it does not name the format {FORMAT!r}. "
-            "Export with skvq.export_onnx; for other ONNX files use onnxruntime itself."
-        )
-    if described.get("format_version") != FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path} has format version {described.get('format_version')!r}; this skvq reads {FORMAT_VERSION}. "
-            "Install the skvq that wrote it, or export again."
-        )
+def _part(entry: Mapping, name: str, sha256: str, n_bytes: int) -> PartFile:
+    inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
+    return PartFile(entry["part"], entry["kind"], name, n_bytes, sha256, inputs, outputs)
+
+
+def _versions(described: Mapping) -> dict[str, str]:
+    versions = described.get("versions")
+    found = versions if isinstance(versions, dict) else {}
+    return {printable(name): printable(version) for name, version in found.items()}

@@ -1,0 +1,65 @@
+"""Read files that may be anything: regular ones alone, up to a limit, without waiting for what never comes."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from skvq._contract.errors import ModelFileError, printable
+
+
+def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
+    """Return the bytes of a file.
+
+    Parameters
+    ----------
+    path : Path
+    max_bytes : int
+    folder : int, optional
+        Descriptor of the folder that the file lies in, whatever ``path`` leads to by now.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it may not be read.
+    ModelFileError
+        If it is not a regular file, or too large.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would block
+    try:
+        descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, printable(path)) from None
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+            raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
+        return read_stream(file, max_bytes, printable(path))
+
+
+def read_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
+    """Return all bytes of a stream.
+
+    Raises
+    ------
+    TypeError
+        If it gives text.
+    ModelFileError
+        If there are more than ``max_bytes``.
+    """
+    chunks: list[Any] = []
+    rest = max_bytes + 1
+    while rest > 0 and (chunk := stream.read(rest)):
+        if not isinstance(chunk, bytes):
+            raise TypeError(
+                f"path must be opened in binary mode; {name} gives {type(chunk).__name__}. Use open(…, 'rb')."
+            )
+        chunks.append(chunk)
+        rest -= len(chunk)
+    if rest <= 0:
+        raise ModelFileError(
+            f"{name} has more than {max_bytes} bytes, and no more are read. "
+            "If you trust a large model, pass a larger max_bytes to load."
+        )
+    return b"".join(chunks)
