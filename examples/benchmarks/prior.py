@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--vqvae-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "keras-linear"), metavar="METHOD")
     parser.add_argument("--keras-epochs", type=int, metavar="EPOCHS", help="run the Keras example alone, for so long")
-    args = parse(parser, arguments, seconds=1.0, seeds=1, vqvae_epochs=1)
+    args = parse(parser, arguments, seconds=1.0, seeds=1, vqvae_epochs=1, curves=0)
     names = ("data", "seconds", "n-embeddings", "threads", "downsampling", "curves", "quick")
     settings = {name: getattr(args, name.replace("-", "_")) for name in names}
     if args.run == "codes":
@@ -137,9 +137,11 @@ def make_codes(args: argparse.Namespace) -> None:
     from skvq import VQVAE, metrics
 
     X_train, y_train, X_test, y_test = load_images(args.data, quick=args.quick)
+    small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
     vqvae = VQVAE(
         n_embeddings=args.n_embeddings,
         downsampling=args.downsampling,
+        **small,
         max_iter=args.vqvae_epochs or (5 if len(X_train) > 10_000 else 30),
         random_state=0,
     )
@@ -223,9 +225,10 @@ def run_keras(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
 
     make = KerasPixelCNNAsPublished if args.run == "keras-linear" else KerasPixelCNN
     train, test, shape = codes["codes_train"], codes["codes_test"], codes["code_shape"].tolist()
-    warm_up = make(args.n_embeddings, shape, args.seed)
-    warm_up.train(train[:1024], Stopwatch(math.inf, marks=(), max_steps=2), lambda: 0.0)
-    warm_up.bits_per_code(test[:500])
+    if not args.quick:
+        warm_up = make(args.n_embeddings, shape, args.seed)
+        warm_up.train(train[:1024], Stopwatch(math.inf, marks=(), max_steps=2), lambda: 0.0)
+        warm_up.bits_per_code(test[:500])
 
     stopwatch = Stopwatch(args.seconds)
     peer = make(args.n_embeddings, shape, args.seed)

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--curves", type=int, help="seeds with a curve of skvq (default: all)")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=(*METHODS, "pythae-4x4"), metavar="METHOD")
-    args = parse(parser, arguments, seconds=1.0, seeds=1)
+    args = parse(parser, arguments, seconds=1.0, seeds=1, curves=0)
     names = ("data", "seconds", "n-embeddings", "threads", "curves", "quick")
     settings = {name: getattr(args, name.replace("-", "_")) for name in names}
     if args.run:
@@ -110,8 +110,10 @@ def one_run(args: argparse.Namespace, settings: dict) -> None:
 def run_skvq(X_train: np.ndarray, X_test: np.ndarray, args: argparse.Namespace) -> tuple:
     """Return the result, the test images' reconstructions and their codes."""
 
+    small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
+
     def fit(rows, n_epochs):
-        vqvae = VQVAE(n_embeddings=args.n_embeddings, max_iter=n_epochs, random_state=args.seed)
+        vqvae = VQVAE(n_embeddings=args.n_embeddings, max_iter=n_epochs, random_state=args.seed, **small)
         return vqvae.fit(X_train[rows])
 
     cost = None if args.quick else FitCost.measure(fit, len(X_train), calibration_rows=20 * 128)
@@ -144,9 +146,10 @@ def run_peer(X_train: np.ndarray, X_test: np.ndarray, args: argparse.Namespace) 
     """Return the result, the test images' reconstructions and their codes."""
     make = peer_class(args.run)
     train, test = as_unit(X_train), as_unit(X_test)
-    warm_up = make(train[:1024], args.n_embeddings, args.seed)
-    warm_up.train(Stopwatch(np.inf, marks=(), max_steps=2), lambda: 0.0)
-    warm_up.reconstruct(test[:512])
+    if not args.quick:
+        warm_up = make(train[:1024], args.n_embeddings, args.seed)
+        warm_up.train(Stopwatch(np.inf, marks=(), max_steps=2), lambda: 0.0)
+        warm_up.reconstruct(test[:512])
     seed = make.living_seed(train, args.n_embeddings, args.seed) if hasattr(make, "living_seed") else args.seed
 
     stopwatch = Stopwatch(args.seconds)
