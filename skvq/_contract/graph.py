@@ -1,8 +1,7 @@
-"""What a fitted estimator offers to an exporter: named functions with typed inputs and outputs.
+"""The interface between estimators and :mod:`skvq.export`: named functions with typed inputs and outputs.
 
-This is the whole contract between the estimators and :mod:`skvq.export`. An estimator returns
-``{part: GraphFunction}`` from ``graph_functions()``; the exporter needs nothing else, and never
-touches a network class or a private attribute.
+An estimator returns ``{part: GraphFunction}`` from ``graph_functions()``. The exporter uses these functions alone, and
+no network class or private attribute.
 """
 
 from collections.abc import Callable
@@ -13,16 +12,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named tensor at the rim of a graph.
+    """A named input or output tensor of a graph.
 
     Parameters
     ----------
     name : str
-        As it will stand in the ONNX file: ``images``, ``codes``, ``uniforms``, …
+        Its name in the ONNX file: ``images``, ``codes``, ``uniforms``, …
     shape : tuple of (int or None)
-        None stands for the one dynamic dimension, ``batch``. ``()`` is a scalar.
+        None is the dynamic dimension ``batch``. ``()`` is a scalar.
     dtype : str
-        NumPy name: ``float32`` or ``int64`` or ``uint8``.
+        NumPy name: ``float32``, ``int64`` or ``uint8``.
     description : str
         Meaning, unit and range, for the manifest.
     """
@@ -35,23 +34,23 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class GraphFunction:
-    """A pure function of Keras tensors that can be traced, converted and checked.
+    """A pure function of Keras tensors that can be traced, converted and verified.
 
     Parameters
     ----------
     name : str
         The part: ``encoder``, ``decoder``, ``prior``, ``sampler``, ….
     function : callable
-        Keras tensors in the order of ``inputs`` -> tuple of Keras tensors in the order of ``outputs``. Its docstring
-        draws the graph, and is written into the exported file.
+        Takes Keras tensors in the order of ``inputs`` and returns a tuple of Keras tensors in the order of
+        ``outputs``. Its docstring describes the graph, and is written into the exported file.
     inputs, outputs : tuple of TensorSpec
     example : callable
-        ``example(n, generator) -> tuple`` of NumPy inputs for ``n`` rows, typical of use.
+        ``example(n, generator) -> tuple`` of typical NumPy inputs for ``n`` rows.
     margin : callable or None
-        For parts whose output is codes: ``margin(inputs, codes) -> ndarray`` like ``codes``, >= 0: how far each
-        code (n, positions) is from flipping, in units of what float32 can blur. A margin above 1 means that no
-        rounding explains a difference there. Given the codes that another runtime answered, position ``j`` is
-        judged under the codes before ``j`` in that answer. None for parts whose outputs are floats.
+        For parts that return codes: ``margin(inputs, codes) -> ndarray`` of the shape of ``codes``, >= 0. It is the
+        distance of each code from the next best code, in multiples of the float32 rounding tolerance. Where it is
+        above 1, rounding cannot explain a different code. ``codes`` may come from another runtime: the margin at
+        position ``j`` is computed given the codes before ``j``. None for parts that return floats.
     """
 
     name: str
