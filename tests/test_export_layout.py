@@ -91,7 +91,7 @@ def n_transposes(graph):
     return sum(node.op_type == "Transpose" for node in graph.node)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 3)), min_size=1, max_size=8))
 def test_chains_between_two_layouts_keep_none(steps):
     chain = Chain()

@@ -648,13 +648,13 @@ class TestWire:
         helper.set_model_props(model, {"a": "ä", "b": ""})
         assert outline(model.SerializeToString()).metadata == {"a": "ä", "b": ""}
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.binary(max_size=60))
     def test_any_bytes_are_read_or_refused(self, data):
         with contextlib.suppress(ModelFileError):
             outline(data)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.integers(0, 3000), st.integers(0, 255))
     def test_any_damage_is_read_or_refused(self, folder, place, value):
         data = bytearray((folder / "encoder.onnx").read_bytes())

@@ -25,9 +25,7 @@ def test_other_values_are_refused(value):
     assert as_count(value) is None
     with pytest.raises(SkvqError, match=r"n_rows must be an integer >= 1; got .*\. Pass 8\."):
         check_count("n_rows", value, "Pass 8.")
-    with pytest.raises(
-        SkvqError, match=r"n_samples must be an integer >= 1; got .*\. It is the number"
-    ):
+    with pytest.raises(SkvqError, match=r"n_samples must be an integer >= 1; got .*\. It is the number"):
         check_n_samples(value)
 
 
