@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from skvq._contract.codes import CodeGrid, check_known
+from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError, invalid
 from skvq._data import check_images
@@ -329,7 +329,7 @@ class VQGenerator(
             Images in the shape, dtype and units of ``fit``'s X.
         """
         codes = self.transform(X)
-        check_known(mask, codes, grid=self.grid_)
+        self.grid_.check_mask(mask, len(codes))
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return self.inverse_transform(self.prior_.complete(codes, mask, y, **options, random_state=random_state))
 

@@ -7,8 +7,13 @@ import sys
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import hypothesis
 import numpy as np
 import pytest
+
+# On a busy machine a test case may take any time: only what it finds counts.
+hypothesis.settings.register_profile("skvq", deadline=None)
+hypothesis.settings.load_profile("skvq")
 
 
 def bars(n: int, side: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

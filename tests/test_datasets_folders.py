@@ -1,7 +1,5 @@
 """Folders and zips of images against the arrays that were written into them."""
 
-import doctest
-import importlib
 import os
 import pickle
 import sys
@@ -354,9 +352,3 @@ def test_images_without_pillow_tell_how_to_get_it(gallery, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r'open_images needs Pillow.*pip install "skvq\[examples\]"'):
         datasets.open_images(gallery[0])
-
-
-def test_examples_in_the_docstrings():
-    pytest.importorskip("PIL")
-    failures, _ = doctest.testmod(importlib.import_module("skvq.datasets._folders"))
-    assert failures == 0

@@ -1,9 +1,7 @@
 """The OASIS layout from every level, and the manifest of its files."""
 
-import doctest
 import gzip
 import hashlib
-import importlib
 import os
 import shutil
 from pathlib import Path
@@ -236,9 +234,3 @@ def test_what_is_no_manifest(oasis, tmp_path, content, message):
 def test_a_manifest_must_exist(oasis, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.tsv\.gz"):
         datasets.check_oasis_manifest(oasis, tmp_path / "nothing.tsv.gz")
-
-
-def test_examples_in_the_docstrings():
-    pytest.importorskip("PIL")
-    failures, _ = doctest.testmod(importlib.import_module("skvq.datasets._oasis"))
-    assert failures == 0

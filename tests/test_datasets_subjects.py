@@ -1,7 +1,5 @@
 """Patients: read from names, kept on one side."""
 
-import doctest
-import importlib
 import inspect
 
 import numpy as np
@@ -152,8 +150,3 @@ def test_kinds_of_one_sort_and_empty_splits_are_let_pass():
 @pytest.mark.parametrize("name", ["subjects_from_names", "split_by_subject", "check_subjects_apart"])
 def test_help_shows_types_by_their_names(name):
     assert len(str(inspect.signature(getattr(datasets, name)))) < 200
-
-
-def test_examples_in_the_docstrings():
-    failures, _ = doctest.testmod(importlib.import_module("skvq.datasets._subjects"))
-    assert failures == 0

@@ -1,6 +1,5 @@
 """Slices of volumes: which way is up, and how intensities are scaled."""
 
-import doctest
 import importlib
 import sys
 
@@ -160,10 +159,3 @@ def test_volumes_without_nibabel_tell_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(ImportError, match=r'slices_from_nifti needs nibabel.*pip install "skvq\[medical\]"'):
         datasets.slices_from_nifti(tmp_path / "scan.nii")
-
-
-def test_examples_in_the_docstrings():
-    pytest.importorskip("nibabel")
-    pytest.importorskip("PIL")
-    failures, _ = doctest.testmod(importlib.import_module("skvq.datasets._volumes"))
-    assert failures == 0

@@ -238,7 +238,7 @@ class TestParity:
         if report.n_codes:
             assert report.code_agreement > 0.99
 
-    @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(
         shape=st.one_of(
             st.tuples(st.integers(1, 13), st.integers(1, 13), st.sampled_from([1, 2, 3])),
@@ -269,7 +269,7 @@ class TestParity:
                 report = compare(vqvae, _annotated(model, part), function.example(n, np.random.default_rng(n)))
                 assert report.ok, report
 
-    @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(
         code_shape=st.tuples(st.integers(1, 3), st.integers(1, 4)),
         n_embeddings=st.integers(2, 9),

@@ -58,7 +58,7 @@ def kinds(model):
     return [node.op_type for node in model.graph.node]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     first=st.sampled_from(KERNELS),
     second=st.sampled_from(KERNELS),

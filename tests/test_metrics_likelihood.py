@@ -1,4 +1,4 @@
-"""Bits of an image given its reconstruction: probabilities that sum to one, and an oracle by integration."""
+"""Bits of an image given its reconstruction: sums of probabilities, and an oracle by integration."""
 
 import math
 
@@ -53,10 +53,10 @@ def test_the_scale_of_the_errors_costs_least():
 @pytest.mark.parametrize(
     ("X", "changes", "message"),
     [
-        ([[0.5]], {}, r"X must be whole numbers in \[0, 255\]; got values from 0\.5 to 0\.5\. .* pass the uint8"),
+        ([[0.5]], {}, r"X must hold whole numbers in \[0, 255\]; got values from 0\.5 to 0\.5\. .* pass the uint8"),
         ([[256]], {}, r"got values from 256 to 256"),
         ([[-1]], {}, r"got values from -1 to -1"),
-        ([[1]], {"scale": 0.0}, r"scale must be finite and > 0, .*least value 0\.0\. .*where that is 0, use a small"),
+        ([[1]], {"scale": 0.0}, r"scale must be finite and > 0, .*minimum 0\.0\. .*where that is 0, use a small"),
         ([[1]], {"scale": [1.0, 2.0]}, r"one for each value of an image, \(1,\); got shape \(2,\)"),
         ([[1]], {"outliers": 0}, r"outliers must lie in \(0, 1\]; got 0\. It is the part of the probability"),
     ],

@@ -264,7 +264,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("shape", "message"),
         [
-            ((2, 3), r"X must have 6 codes to a row, those of a grid of 2 × 3 codes of 12; got 4"),
+            ((2, 3), r"X must have 6 codes to a row, for a grid of 2 × 3 codes of 12; got 4"),
             ((2, 2, 1, 1), r"code_shape must be one to three positive integers"),
             ((0, 4), r"positive integers, such as \(height, width\); got \(0, 4\)"),
         ],

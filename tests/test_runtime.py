@@ -19,6 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
+from skvq.runtime._checks import labels_of
+from skvq.runtime._wire import DOMAIN, NESTED, TENSOR_DATA_LOCATION, TENSOR_EXTERNAL_DATA, outline
 from stand_ins import StandInPrior, StandInVQ
 
 import skvq.runtime
@@ -27,9 +29,7 @@ from skvq.export import export_onnx, to_onnx
 from skvq.export._model import serialized
 from skvq.runtime import ModelFileError, load
 from skvq.runtime.__main__ import describe, main
-from skvq.runtime._checks import labels_of
 from skvq.runtime._png import mosaic, write_png
-from skvq.runtime._wire import DOMAIN, NESTED, TENSOR_DATA_LOCATION, TENSOR_EXTERNAL_DATA, outline
 
 ROOT = Path(skvq.runtime.__file__).parents[2]
 
@@ -648,13 +648,13 @@ class TestWire:
         helper.set_model_props(model, {"a": "ä", "b": ""})
         assert outline(model.SerializeToString()).metadata == {"a": "ä", "b": ""}
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.binary(max_size=60))
     def test_any_bytes_are_read_or_refused(self, data):
         with contextlib.suppress(ModelFileError):
             outline(data)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.integers(0, 3000), st.integers(0, 255))
     def test_any_damage_is_read_or_refused(self, folder, place, value):
         data = bytearray((folder / "encoder.onnx").read_bytes())

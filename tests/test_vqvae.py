@@ -94,7 +94,7 @@ class TestLayouts:
             np.testing.assert_array_equal(fit.transform(images), fits[0].transform(images))
             assert fit.reconstruct(images).shape == shape
 
-    @settings(max_examples=4, deadline=None)
+    @settings(max_examples=4)
     @given(
         height=st.integers(1, 11),
         width=st.integers(1, 11),
@@ -193,7 +193,7 @@ class TestLayouts:
 
 
 class TestIndependence:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(rows=st.lists(st.integers(0, 95), min_size=1, max_size=40))
     def test_codes_of_a_row_do_not_depend_on_its_neighbours(self, vqvae, images, codes, rows):
         np.testing.assert_array_equal(vqvae.transform(images[rows]), codes[rows])

@@ -1,5 +1,5 @@
-"""What the parts of skvq agree on: axes and units of images, grids of codes, labels, sampling, randomness, errors.
+"""Rules that all parts of skvq share: images, grids of codes, labels, sampling options, randomness and errors.
 
-Everything here is NumPy alone and imports nothing else of skvq, so that estimators, networks, exporter, runtime,
-metrics and plots can all share it. Each check stands here once, with one message.
+The modules here need NumPy alone and import nothing else of skvq. So estimators, networks, exporter, runtime, metrics
+and plots can all use them. Each check is written here once, with one message.
 """

@@ -1,16 +1,16 @@
-"""The grid that codes lie on: how many there are, in which order, out of how many embeddings.
+"""The grid of codes: its sides, the order of its codes and the number of embeddings.
 
-Codes travel as rows of integers. A :class:`CodeGrid` says what a row means, and is what autoencoders, priors,
-displays, exports and the runtime hold and compare.
+Codes travel as rows of integers. A :class:`CodeGrid` says what a row means. Autoencoders, priors, displays, exports
+and the runtime hold a grid, and compare their grids before they exchange codes.
 """
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .counts import as_count, check_count
 from .errors import InvalidInputError, invalid
 
 LARGEST_CODE = 2**31 - 2  # networks count codes in int32
@@ -18,7 +18,7 @@ LARGEST_CODE = 2**31 - 2  # networks count codes in int32
 
 @dataclass(frozen=True)
 class CodeGrid:
-    """A grid of codes, one row of integers an image, in row-major order.
+    """A grid of codes. Each image has one row of integers, in row-major order of the grid.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class CodeGrid:
     n_embeddings : int
         Codes lie in [0, n_embeddings).
     depth : int, default=1
-        Codes at each position; those of one position stand side by side in a row.
+        Codes at each position. The codes of one position are neighbours in a row.
 
     Raises
     ------
     InvalidInputError
-        If a side, ``n_embeddings`` or ``depth`` is no positive integer, or there are not one to three sides.
+        If a side, ``n_embeddings`` or ``depth`` is not a positive integer, or there are not one to three sides.
 
     Examples
     --------
@@ -50,12 +50,10 @@ class CodeGrid:
 
     def __post_init__(self):
         object.__setattr__(self, "shape", check_code_shape(self.shape))
-        for name in ("n_embeddings", "depth"):
-            value = _positive(getattr(self, name))
-            if value is None:
-                advice = {"n_embeddings": "It is the size of the codebook.", "depth": "It is the codes at a position."}
-                raise invalid(name, "be an integer >= 1", repr(getattr(self, name)), advice[name])
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "n_embeddings", check_n_embeddings(self.n_embeddings))
+        object.__setattr__(
+            self, "depth", check_count("depth", self.depth, "It is the number of codes at each position.")
+        )
 
     def __str__(self) -> str:
         sides = " × ".join(map(str, self.shape))
@@ -63,22 +61,22 @@ class CodeGrid:
 
     @property
     def n_positions(self) -> int:
-        """Positions of the grid."""
+        """Number of positions in the grid."""
         return math.prod(self.shape)
 
     @property
     def n_codes(self) -> int:
-        """Codes in a row: positions times depth."""
+        """Number of codes in a row: positions times depth."""
         return self.n_positions * self.depth
 
     @property
     def plane(self) -> tuple[int, int]:
-        """The grid as (rows, columns), in which row-major order is kept: what a prior runs over."""
+        """The grid as (rows, columns), in the same row-major order. Priors run over this plane."""
         return math.prod(self.shape[:-1]), self.shape[-1] * self.depth
 
     @property
     def max_bits(self) -> float:
-        """Bits of a row at a fixed length for each code."""
+        """Bits of a row when every code takes log2(n_embeddings) bits."""
         return self.n_codes * math.log2(self.n_embeddings)
 
     def check(self, codes: Any, name: str = "X") -> np.ndarray:
@@ -87,29 +85,29 @@ class CodeGrid:
         Parameters
         ----------
         codes : array-like of shape (n, n_codes)
-            Integers, of any dtype that can hold them.
+            Whole numbers, of an integer or float dtype.
         name : str
-            What messages call them.
+            The name of the codes in messages.
 
         Raises
         ------
         InvalidInputError
-            If codes are fractional, out of [0, n_embeddings), or not ``n_codes`` to a row.
+            If codes are fractional or outside [0, n_embeddings), or a row does not have ``n_codes``.
         """
         codes = check_codes(codes, name)
         if codes.shape[1] != self.n_codes:
             raise invalid(
                 name,
-                f"have {self.n_codes} codes to a row, those of a grid of {self}",
+                f"have {self.n_codes} codes to a row, for a grid of {self}",
                 codes.shape[1],
-                "Use the codes of the VQVAE that this estimator was fitted with.",
+                "Use the codes of the VQVAE that has this grid_.",
             )
         if codes.size and codes.max() >= self.n_embeddings:
             raise invalid(
                 name,
                 f"hold codes in [0, n_embeddings={self.n_embeddings})",
                 codes.max(),
-                "Use the codes of the VQVAE that belongs here, or pass its grid_ to the prior.",
+                "Use the codes of the VQVAE that has this grid_, or pass its grid_ to the prior.",
             )
         return codes
 
@@ -155,24 +153,25 @@ class CodeGrid:
         return codes.reshape(len(codes), self.n_codes)
 
     def accepts(self, other: "CodeGrid") -> bool:
-        """Whether codes of another grid have their place here: the same positions, and no code beyond these.
+        """Return whether codes of another grid are valid codes of this grid.
 
-        Sides of length 1 in front do not count: codes of vectors are one row of a grid. A prior that had to guess the
-        number of codes may know fewer than the autoencoder.
+        Both need the same shape and depth, and the other may not have more embeddings. It may have fewer: a prior
+        that had to guess the number of codes may know fewer than the autoencoder. Leading sides of length 1 are
+        ignored, because the codes of vectors may be written as ``(n,)`` or ``(1, n)``.
         """
         same_shape = _without_leading_ones(self.shape) == _without_leading_ones(other.shape)
         return same_shape and self.depth == other.depth and other.n_embeddings <= self.n_embeddings
 
     def require(self, other: "CodeGrid", name: str = "prior", owner: str = "the VQVAE") -> None:
-        """Raise unless codes of another grid have their place here.
+        """Raise an error unless codes of another grid are valid codes of this grid.
 
         Parameters
         ----------
         other : CodeGrid
         name : str
-            Whose grid ``other`` is.
+            The parameter that ``other`` belongs to.
         owner : str
-            Whose grid this is.
+            The owner of this grid.
 
         Raises
         ------
@@ -187,7 +186,7 @@ class CodeGrid:
             )
 
     def column_names(self, prefix: str = "code") -> list[str]:
-        """Return a name for each code of a row: ``code0``, ``code1``, …"""
+        """Return a name for each code in a row: ``code0``, ``code1``, …"""
         return [f"{prefix}{i}" for i in range(self.n_codes)]
 
     def as_json(self) -> dict:
@@ -196,7 +195,7 @@ class CodeGrid:
 
 
 def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ...]:
-    """Return the sides of a grid as Python's ints.
+    """Return the sides of a grid as Python ints.
 
     Raises
     ------
@@ -204,7 +203,7 @@ def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ..
         If they are not one to three positive integers.
     """
     try:
-        sides = [_positive(side) for side in code_shape]
+        sides = [as_count(side) for side in code_shape]
     except TypeError:
         sides = []
     if len(sides) not in (1, 2, 3) or None in sides:
@@ -217,10 +216,22 @@ def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ..
     return tuple(sides)
 
 
-def guess_grid(n_codes: int, n_embeddings: int) -> tuple[CodeGrid, bool]:
-    """Return the likeliest grid for rows of ``n_codes``, and whether it is certain enough to keep quiet.
+def check_n_embeddings(n_embeddings: Any) -> int:
+    """Return the size of a codebook as a Python int.
 
-    It is a square where the number of codes makes one, else a single row.
+    Raises
+    ------
+    InvalidInputError
+        If it is not an integer above 0.
+    """
+    return check_count("n_embeddings", n_embeddings, "It is the size of the codebook.")
+
+
+def guess_grid(n_codes: int, n_embeddings: int) -> tuple[CodeGrid, bool]:
+    """Return the likeliest grid for rows of ``n_codes``, and whether it is a square.
+
+    The guess is a square if ``n_codes`` is a square number, and a single row otherwise. Only a square is likely
+    enough to be used without a warning.
     """
     side = math.isqrt(n_codes)
     is_square = side * side == n_codes
@@ -233,26 +244,26 @@ def check_codes(codes: Any, name: str = "X") -> np.ndarray:
     Raises
     ------
     InvalidInputError
-        If they are not two-dimensional, or not whole numbers in [0, 2**31 - 1).
+        If the codes are not two-dimensional, or are not whole numbers in [0, 2**31 - 1).
     """
     codes = np.asarray(codes)
     if codes.ndim != 2:
         way_out = (
             f"Flatten maps of codes by {name}.reshape(len({name}), -1)."
             if codes.ndim > 2
-            else f"Of a single row, pass {name}[None]."
+            else f"For a single row, pass {name}[None]."
         )
-        raise invalid(name, "hold one row of codes an image, of shape (n, n_codes)", f"shape {codes.shape}", way_out)
+        raise invalid(name, "hold one row of codes for each image, (n, n_codes)", f"shape {codes.shape}", way_out)
     return check_code_values(codes, name).astype(np.int32)
 
 
 def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None = None) -> np.ndarray:
-    """Return an array of any shape whose values are codes, as int64.
+    """Return codes, in an array of any shape, as int64.
 
     Raises
     ------
     InvalidInputError
-        If one is no whole number, or out of range.
+        If a value is not a whole number, or is outside [0, n_embeddings).
     """
     codes = np.asarray(codes)
     if codes.dtype.kind not in "biuf":
@@ -270,21 +281,21 @@ def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None 
                 name,
                 "hold codes, which are whole numbers",
                 shown,
-                "Codes are what VQVAE.transform returns; images have to pass through it first.",
+                "Codes are what VQVAE.transform returns. Pass images through it first.",
             )
     if not codes.size:
         return codes.astype(np.int64)
     lowest, highest = codes.min(), codes.max()
     if lowest < 0:
-        # scikit-learn's common checks look for the first three words.
+        # scikit-learn's common checks search messages for "Negative values in data".
         raise InvalidInputError(f"Negative values in data: {name} must hold codes >= 0; got {lowest}. Drop those rows.")
     if highest > LARGEST_CODE:
         raise invalid(
             name,
             "hold codes below 2**31 - 1",
             highest,
-            "Codes are what VQVAE.transform returns; number other values from 0, as "
-            f"np.unique({name}, return_inverse=True) does.",
+            "Codes are what VQVAE.transform returns. To turn other values into codes, use "
+            f"np.unique({name}, return_inverse=True).",
         )
     if n_embeddings is not None and highest >= n_embeddings:
         raise invalid(
@@ -296,42 +307,8 @@ def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None 
     return codes.astype(np.int64)
 
 
-def check_known(known: Any, codes: np.ndarray, name: str = "mask", *, grid: CodeGrid | None = None) -> np.ndarray:
-    """Return codes (n, n_codes) with -1 at the positions that are to be drawn.
-
-    Parameters
-    ----------
-    known : array-like of bool, of shape (n_codes,) or (n, n_codes), or of the shape of a grid or of n grids
-        True where the code is kept.
-    codes : ndarray of shape (n, n_codes)
-    grid : CodeGrid or None
-        Of the codes; None takes flat masks alone.
-
-    Raises
-    ------
-    InvalidInputError
-        If ``known`` is anything else.
-    """
-    mask = np.asarray(known)
-    if grid is not None:
-        for maps, rows in (
-            (grid.to_grid(codes[:1]).shape[1:], codes.shape[1:]),
-            (grid.to_grid(codes).shape, codes.shape),
-        ):
-            if mask.shape == maps:
-                mask = mask.reshape(rows)
-    if mask.dtype != bool or mask.shape not in (codes.shape, codes.shape[1:]):
-        raise invalid(
-            name,
-            f"be an array of bool of shape {codes.shape[1:]} or {codes.shape}",
-            f"{mask.dtype}, shape {mask.shape}",
-            "True keeps the code at that position.",
-        )
-    return np.where(mask, codes, -1)
-
-
 def nearest_codes(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """Return the code of the nearest embedding of each vector.
+    """Return the code of the embedding that is nearest to each vector.
 
     Parameters
     ----------
@@ -341,6 +318,7 @@ def nearest_codes(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (...), int64
+        The lowest code where several are equally near.
     """
     table = codebook.astype(np.float64)
     half_norms = 0.5 * np.square(table).sum(axis=1)
@@ -348,21 +326,10 @@ def nearest_codes(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
     codes = np.empty(len(flat), np.int64)
     step = max(1, 2**22 // len(table))  # a block of distances takes 32 MB
     for start in range(0, len(flat), step):
-        # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2): the largest score is the smallest distance.
+        # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the largest score has the smallest distance.
         scores = flat[start : start + step].astype(np.float64) @ table.T - half_norms
         codes[start : start + step] = scores.argmax(axis=1)
     return codes.reshape(vectors.shape[:-1])
-
-
-def _positive(value: Any) -> int | None:
-    """Return a positive integer as Python's int, None for anything else."""
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        number = operator.index(value)
-    except TypeError:
-        return None
-    return number if number > 0 else None
 
 
 def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

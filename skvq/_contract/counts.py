@@ -1,4 +1,4 @@
-"""Counts: whole numbers that users pass, and what is computed from how often codes occur."""
+"""Counts: whole numbers that users pass, and statistics of how often each code occurs."""
 
 from numbers import Integral
 
@@ -7,32 +7,42 @@ import numpy as np
 from .errors import invalid
 
 
-def check_count(name: str, value: object, way_out: str = "Pass 1 or more.", *, minimum: int = 1) -> int:
-    """Return a whole number of at least ``minimum`` as Python's int.
+def as_count(value: object, minimum: int = 1) -> int | None:
+    """Return a whole number of at least ``minimum`` as a Python int, and None for anything else.
+
+    Booleans are not counts, although Python takes them for integers.
+    """
+    is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+    return int(value) if is_integer and value >= minimum else None
+
+
+def check_count(name: str, value: object, way_out: str = "Pass a whole number, such as 8.", *, minimum: int = 1) -> int:
+    """Return a whole number of at least ``minimum`` as a Python int.
 
     Raises
     ------
     InvalidInputError
-        If it is anything else; booleans are no counts.
+        If it is anything else.
     """
-    if isinstance(value, Integral) and not isinstance(value, (bool, np.bool_)) and value >= minimum:
-        return int(value)
-    raise invalid(name, f"be an integer >= {minimum}", repr(value), way_out)
+    count = as_count(value, minimum)
+    if count is None:
+        raise invalid(name, f"be an integer >= {minimum}", repr(value), way_out)
+    return count
 
 
 def check_n_samples(n_samples: object) -> int:
-    """Return the number of rows to draw as Python's int.
+    """Return the number of rows to draw as a Python int.
 
     Raises
     ------
     InvalidInputError
-        If it is no integer above 0.
+        If it is not an integer above 0.
     """
     return check_count("n_samples", n_samples, "It is the number of rows to draw.")
 
 
 def perplexity_of_counts(counts: np.ndarray) -> float:
-    """Return the number of equally frequent codes that would carry as much information.
+    """Return the number of equally frequent codes that would carry the same information.
 
     Parameters
     ----------
@@ -46,10 +56,10 @@ def perplexity_of_counts(counts: np.ndarray) -> float:
     """
     used = counts[counts > 0]
     frequencies = used / used.sum()
-    # The entropy of one code is -1 * log(1), whose rounding must not leave [1, n_embeddings].
+    # Rounding may leave [1, n_embeddings] by the last bit, for example where a single code is used.
     return float(np.clip(np.exp(-np.sum(frequencies * np.log(frequencies))), 1.0, len(counts)))
 
 
 def used_codes(counts: np.ndarray) -> int:
-    """Return how many codes occur at all."""
+    """Return how many different codes occur."""
     return int(np.count_nonzero(counts))

@@ -1,4 +1,4 @@
-"""What a model says about itself to whoever runs it elsewhere: grids, layout, units, classes."""
+"""The facts that a runtime needs about a model: grids, layout, units and classes."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from .labels import Classes
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """The facts about a fitted model that a runtime needs and no graph holds.
+    """The facts about a fitted model that a runtime needs and that its graphs do not contain.
 
     Parameters
     ----------
     grid : CodeGrid or None
-        Codes that the autoencoder makes; None without one.
+        The grid of the autoencoder's codes. None without an autoencoder.
     layout : Layout or None
-        How the user's images look; None without an autoencoder.
+        The layout of the user's images. None without an autoencoder.
     data_range : tuple of float or None
         Smallest and largest value of the training images.
     prior_grid : CodeGrid or None
-        Codes that the prior knows; None without one.
+        The grid of codes that the prior was fitted on. None without a prior.
     classes : Classes or None
-        Of a conditional prior.
+        The classes of a conditional prior. None for other models.
     """
 
     grid: CodeGrid | None = None
@@ -33,5 +33,5 @@ class ModelDescription:
 
     @property
     def codes(self) -> CodeGrid:
-        """The grid of whichever part there is, the autoencoder's first."""
+        """The grid of the autoencoder, or of the prior where there is no autoencoder."""
         return self.grid or self.prior_grid

@@ -1,23 +1,23 @@
-"""The errors that skvq raises, and how their messages are built."""
+"""The errors that skvq raises, and the form of their messages."""
 
 
 class SkvqError(Exception):
-    """Base of every error that skvq defines, so that one ``except`` clause catches them all."""
+    """Base class of all errors that skvq defines. One ``except`` clause catches them all."""
 
 
 class InvalidInputError(SkvqError, ValueError):
-    """A parameter or an input breaks its rule. Nothing has been changed when it is raised."""
+    """A parameter or an input breaks its rule. It is raised before anything is changed."""
 
 
 class ExportError(SkvqError, RuntimeError):
-    """A model could not be converted, or the converted model does not answer as the estimator does.
+    """A model could not be converted, or the converted model and the estimator give different results.
 
-    Nothing has been written when it is raised.
+    It is raised before anything is written.
     """
 
 
 class ModelFileError(SkvqError, ValueError):
-    """A file or folder is no model of skvq, is damaged, or holds something that skvq refuses to load."""
+    """A file or folder is not a model of skvq, is damaged, or holds objects that skvq refuses to load."""
 
 
 class DataFileError(SkvqError, ValueError):
@@ -33,18 +33,18 @@ class DivergenceError(SkvqError, ArithmeticError):
 
 
 def invalid(name: str, rule: str, received: object, way_out: str) -> InvalidInputError:
-    """Return the error for a value that breaks its rule.
+    """Return the error for a value that breaks a rule.
 
     Parameters
     ----------
     name : str
-        The parameter, as the user calls it.
+        The parameter's name, as users write it.
     rule : str
-        After "must": ``"be finite and >= 0"``.
+        The words after "must": ``"be finite and >= 0"``.
     received : object
-        Shown by ``str``; pass ``repr(value)`` where quotes matter.
+        The value, written with ``str``. Pass ``repr(value)`` to show quotes.
     way_out : str
-        What to do: one or two sentences.
+        One or two sentences of advice.
 
     Examples
     --------

@@ -1,9 +1,8 @@
-"""What a fitted estimator offers to an exporter: named functions with typed inputs and outputs.
+"""The interface between estimators and :mod:`skvq.export`: named functions with typed inputs and outputs.
 
-This is the whole contract between the estimators and :mod:`skvq.export`. An estimator returns
-``{part: GraphFunction}`` from ``graph_functions()``; the exporter needs nothing else, and never
-touches a network class or a private attribute. What a function does is said by its ``kind``, and what a tensor means by
-its ``role``; names are for people, and nothing may be decided by them.
+An estimator returns ``{part: GraphFunction}`` from ``graph_functions()``. The exporter uses these functions alone, and
+no network class or private attribute. A function's ``kind`` says what it does, a tensor's ``role`` says what it means.
+Names are for people; no code decides by them.
 """
 
 from collections.abc import Callable
@@ -36,13 +35,13 @@ class TensorSpec:
     Parameters
     ----------
     name : str
-        As it will stand in the ONNX file: ``images``, ``codes``, ``uniforms``, …
+        Its name in the ONNX file: ``images``, ``codes``, ``uniforms``, …
     role : TensorRole
         What the tensor means.
     shape : tuple of (int or None)
-        None stands for the one dynamic dimension, ``batch``. ``()`` is a scalar.
+        None is the dynamic dimension ``batch``. ``()`` is a scalar.
     dtype : str
-        NumPy name: ``float32`` or ``int64`` or ``uint8``.
+        NumPy name: ``float32``, ``int64`` or ``uint8``.
     description : str
         Meaning, unit and range, for the manifest.
 
@@ -64,7 +63,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class GraphFunction:
-    """A pure function of Keras tensors that can be traced, converted and checked.
+    """A pure function of Keras tensors that can be traced, converted and verified.
 
     Parameters
     ----------
@@ -73,16 +72,16 @@ class GraphFunction:
     kind : GraphKind
         What the function does. Several parts may be of one kind.
     function : callable
-        Keras tensors in the order of ``inputs`` -> tuple of Keras tensors in the order of ``outputs``. Its docstring
-        draws the graph, and is written into the exported file.
+        Takes Keras tensors in the order of ``inputs`` and returns a tuple of Keras tensors in the order of
+        ``outputs``. Its docstring describes the graph, and is written into the exported file.
     inputs, outputs : tuple of TensorSpec
     example : callable
-        ``example(n, generator) -> tuple`` of NumPy inputs for ``n`` rows, typical of use.
+        ``example(n, generator) -> tuple`` of typical NumPy inputs for ``n`` rows.
     margin : callable or None
-        For parts whose output is codes: ``margin(inputs, codes) -> ndarray`` like ``codes``, >= 0: how far each
-        code (n, positions) is from flipping, in multiples of the float32 rounding tolerance. A margin above 1 means
-        that rounding does not explain a difference there. Given the codes that another runtime answered, position
-        ``j`` is judged under the codes before ``j`` in that answer. None for parts whose outputs are floats.
+        For parts that return codes: ``margin(inputs, codes) -> ndarray`` of the shape of ``codes``, >= 0. It is the
+        distance of each code from the next best code, in multiples of the float32 rounding tolerance. Where it is
+        above 1, rounding cannot explain a different code. ``codes`` may come from another runtime: the margin at
+        position ``j`` is computed given the codes before ``j``. None for parts that return floats.
 
     Raises
     ------

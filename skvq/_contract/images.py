@@ -1,8 +1,8 @@
-"""Any layout of X <-> float32 images, and the units they are in.
+"""Conversion between users' images and float32 images for networks, and the units of images.
 
-Users hold images flat, without a channel axis or with one, as uint8 or floats in any range. Networks want
-float32 ``(n, height, width, channels)``. :class:`Layout` remembers what the user had, so that whatever comes
-back from a decoder can be handed over in the user's own shape, dtype and range.
+Users have flat images, or images with or without a channel axis, as uint8 or floats in any range. Networks take
+float32 images ``(n, height, width, channels)``. A :class:`Layout` stores the user's shape and dtype, so that the images
+of a decoder can be returned in the same form.
 """
 
 import math
@@ -17,16 +17,16 @@ from .errors import InvalidInputError, invalid
 
 @dataclass(frozen=True)
 class Layout:
-    """How one row of X looks to the user and to the networks.
+    """The shape of one row of X for the user and for the networks.
 
     Parameters
     ----------
     row_shape : tuple of int
-        Shape of a row as given: ``(784,)``, ``(28, 28)`` or ``(28, 28, 1)``.
+        Shape of a row in the user's array: ``(784,)``, ``(28, 28)`` or ``(28, 28, 1)``.
     image_shape : tuple of int
         ``(height, width, channels)``, or ``(n_features,)`` for vectors.
     dtype : str
-        NumPy name of the dtype that answers are given in.
+        NumPy name of the dtype of returned images.
     """
 
     row_shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def is_vector(self) -> bool:
-        """Whether rows are vectors, for a dense network, and not images."""
+        """Whether rows are vectors for a dense network, instead of images."""
         return len(self.image_shape) == 1
 
     @property
@@ -46,20 +46,22 @@ class Layout:
     def to_images(self, X: np.ndarray) -> np.ndarray:
         """Return X as float32 ``(n, *image_shape)``, in X's own units.
 
+        Rows that are read from files are checked here and nowhere else.
+
         Raises
         ------
         InvalidInputError
-            If X holds NaN, infinity, or what float32 cannot hold: rows read from files meet no other check.
+            If X holds NaN, infinity, or a value that is too large for float32.
         """
         X = np.asarray(X)
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is reported as such
+        with np.errstate(over="ignore"):  # a value too large for float32 becomes infinity, found below
             images = X.astype(np.float32, copy=False).reshape(len(X), *self.image_shape)
         if X.dtype.kind not in "bui" and not np.isfinite(images).all():
             raise not_finite()
         return images
 
     def from_images(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 images in the layout and dtype of X; integers are rounded and kept in range."""
+        """Return float32 images in the layout and dtype of X. For integer dtypes, values are rounded and clipped."""
         dtype = np.dtype(self.dtype)
         if np.issubdtype(dtype, np.integer):
             limits = np.iinfo(dtype)
@@ -67,7 +69,7 @@ class Layout:
         return images.astype(dtype).reshape(len(images), *self.row_shape)
 
     def accepts(self, row_shape: tuple[int, ...]) -> bool:
-        """Whether rows of this shape hold the same images in another layout."""
+        """Return whether rows of this shape can hold the same images, in another layout."""
         if len(row_shape) == 1:
             return row_shape == (self.n_features,)
         if len(row_shape) == 2:
@@ -76,7 +78,7 @@ class Layout:
 
 
 def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, int] | None:
-    """Return ``(height, width, channels)`` for a user's ``image_shape``, or None for None.
+    """Return the parameter ``image_shape`` as ``(height, width, channels)``, or None for None.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, in
         "image_shape",
         "be (height, width) or (height, width, channels) of positive integers",
         repr(image_shape),
-        "Use (28, 28) for MNIST; leave it None for vectors, or when X already has an image's shape.",
+        "Use (28, 28) for MNIST. Use None for vectors, or when the rows of X have the shape of images.",
     )
     try:
         shape = tuple(image_shape)
@@ -102,29 +104,29 @@ def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, in
 
 
 def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
-    """Find the layout of X under the parameter ``image_shape``.
+    """Return the layout of X for the parameter ``image_shape``.
 
     Parameters
     ----------
     X : ndarray of shape (n, features), (n, height, width) or (n, height, width, channels)
     image_shape : tuple of int or None
-        As given by the user.
+        The user's parameter.
 
     Raises
     ------
     InvalidInputError
-        If X's rows cannot be images of ``image_shape``, or X has another rank.
+        If the rows of X cannot be images of ``image_shape``, or X does not have two to four axes.
     """
     shape = check_image_shape(image_shape)
     row_shape = X.shape[1:]
-    # Booleans and other integers are data, but no dtype to answer reconstructions in; uint8 and uint16 are images' own.
+    # Reconstructions are returned in the dtype of X if it is usual for images, and in float32 otherwise.
     dtype = X.dtype if X.dtype in (np.uint8, np.uint16, np.float32, np.float64) else np.dtype(np.float32)
     if X.ndim not in (2, 3, 4):
         raise invalid(
             "X",
             "be (n, features), (n, height, width) or (n, height, width, channels), channels last",
             f"shape {X.shape}",
-            "Of a single image, pass X[None]; of flat images, give image_shape.",
+            "For a single image, pass X[None]. For flat images, set image_shape.",
         )
     if X.ndim == 2:
         layout = Layout(row_shape, shape or row_shape, dtype.name)
@@ -168,7 +170,10 @@ def check_rows(X: Any, layout: Layout) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Location and spread of all values of X, taken as one set so that squared errors keep their meaning."""
+    """Mean, scale and limits of all values of X together.
+
+    All pixels and channels share them, so a squared error has the same meaning everywhere in an image.
+    """
 
     mean: float
     scale: float
@@ -177,17 +182,17 @@ class ValueRange:
 
 
 def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
-    """Measure X in chunks, so that a memory-mapped array is never held whole.
+    """Return the range of X, read in chunks. A memory-mapped array is never in memory as a whole.
 
     Returns
     -------
     ValueRange
-        ``scale`` is the standard deviation, or 1 where X is constant.
+        ``scale`` is the standard deviation, or 1 if X is constant.
 
     Raises
     ------
     InvalidInputError
-        If X holds NaN, infinity, or what float32 cannot hold.
+        If X holds NaN, infinity, or a value that is too large for float32.
     """
     total, total_squares = 0.0, 0.0
     lowest, highest = math.inf, -math.inf
@@ -195,7 +200,7 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
     limit = float(np.finfo(np.float32).max)
     for chunk in chunks(X, chunk_bytes):
         darkest, brightest = float(chunk.min()), float(chunk.max())
-        if not -limit <= darkest <= brightest <= limit:  # nor is NaN
+        if not -limit <= darkest <= brightest <= limit:  # true for NaN too
             raise not_finite()
         lowest, highest = min(lowest, darkest), max(highest, brightest)
         centred = chunk.astype(np.float64) - pivot
@@ -204,21 +209,21 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
     n_values = math.prod(X.shape)
     mean = total / n_values
     variance = max(total_squares / n_values - mean * mean, 0.0)
-    # Below float32's resolution of the values themselves, what looks like spread is rounding.
+    # A spread below the float32 resolution of the values is only rounding.
     resolution = float(np.finfo(np.float32).eps) * max(abs(lowest), abs(highest))
     scale = math.sqrt(variance)
     return ValueRange(mean + pivot, scale if scale > resolution else 1.0, lowest, highest)
 
 
 def not_finite() -> InvalidInputError:
-    """Return the error for values that networks cannot work with."""
+    """Return the error for NaN, infinity and values that are too large for float32."""
     return invalid(
         "X", "be finite in float32", "NaN or infinity", "Drop such rows, or fill them with np.nan_to_num(X)."
     )
 
 
 def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:
-    """Yield slices of X of about ``chunk_bytes`` when they are held as float64."""
+    """Yield consecutive slices of X, each of at most about ``chunk_bytes`` as float64."""
     rows = max(1, chunk_bytes // max(1, 8 * math.prod(X.shape[1:])))
     for start in range(0, len(X), rows):
         yield X[start : start + rows]

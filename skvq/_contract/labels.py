@@ -1,7 +1,7 @@
-"""Class labels: values <-> indices, once for estimators, runtime and displays.
+"""Class labels and their indices, for estimators, runtime and displays.
 
-NumPy compares and sorts across types in ways that surprise: a list of numbers and text becomes text, and ``"10"`` is
-found among integers. So labels are of one kind, and are looked up among classes of the same kind alone.
+NumPy converts between types without a warning: a list of numbers and text becomes text, and ``"10"`` is found among
+integers. So all labels must have one kind, and are looked up only among classes of the same kind.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ class Classes:
     Parameters
     ----------
     values : ndarray of shape (n_classes,)
-        Sorted, unique, of one kind.
+        Sorted and unique values of one kind.
     """
 
     values: np.ndarray
 
     @classmethod
     def of(cls, values: Any, name: str = "classes") -> "Classes":
-        """Return the classes among some values, which may repeat.
+        """Return the classes that occur among values. Values may repeat.
 
         Raises
         ------
         InvalidInputError
-            If values are missing, or of several kinds.
+            If values are missing or have several kinds.
         """
         values = without_string_dtype(values)
         kind_of_labels(name, values)
@@ -52,7 +52,7 @@ class Classes:
         Parameters
         ----------
         y : array-like of shape (n_rows,), or one label
-            One label stands for all rows.
+            A single label is used for all rows.
         n_rows : int
 
         Returns
@@ -62,10 +62,10 @@ class Classes:
         Raises
         ------
         InvalidInputError
-            If y is None or has another length, or a label is none of the classes.
+            If y is None or has another length, or if a label is not one of the classes.
         """
         y = check_labels(y, n_rows)
-        # Text is never looked up among numbers, nor numbers among text: NumPy would cast one to the other.
+        # NumPy would convert numbers to text. So text is never looked up among numbers, or numbers among text.
         kinds = {kind_of_labels("y", y), kind_of_labels("classes", self.values)}
         comparable = len(kinds) == 1 or not kinds & {"text", "bytes"}
         unknown = ~np.isin(y, self.values) if comparable else np.ones(len(y), bool)
@@ -74,23 +74,23 @@ class Classes:
                 "y",
                 f"hold classes that the prior was fitted with, [{self.listed()}]",
                 repr(y[unknown][0]),
-                "Ask for one of these, or fit with examples of it.",
+                "Use one of these, or fit the prior with rows of this class.",
             )
         return np.searchsorted(self.values, y).astype(np.int32)
 
     def listed(self, most: int = 20) -> str:
-        """Return the classes for a message, the first few of many."""
+        """Return the classes as text for a message: at most the first ``most``."""
         shown = ", ".join(map(repr, self.values[:most].tolist()))
         return f"{shown}, … ({len(self)} in all)" if len(self) > most else shown
 
 
 def indices_of_labels(classes: Classes | None, y: Any, n_rows: int) -> np.ndarray | None:
-    """Return indices (n_rows,) of labels for a conditional prior, and None for another.
+    """Return the indices (n_rows,) of labels for a conditional prior, and None for an unconditional one.
 
     Raises
     ------
     InvalidInputError
-        If y is missing for a conditional prior, given for another, or does not fit.
+        If y is missing for a conditional prior, is given for an unconditional one, or has unknown classes.
     """
     if classes is not None:
         return classes.indices(y, n_rows)
@@ -101,22 +101,22 @@ def indices_of_labels(classes: Classes | None, y: Any, n_rows: int) -> np.ndarra
     return None
 
 
-def check_labels(y: Any, n_rows: int) -> np.ndarray:
-    """Return y as an array of ``n_rows`` labels; one label stands for all rows.
+def check_labels(y: Any, n_rows: int, name: str = "y") -> np.ndarray:
+    """Return labels as an array of shape (n_rows,). A single label is used for all rows.
 
     Raises
     ------
     InvalidInputError
-        If y is None or has another length or rank, or holds missing values or several kinds.
+        If y is None or has another shape, or if labels are missing or have several kinds.
     """
     if y is None:
-        # scikit-learn's common checks look for the words of its own message.
+        # scikit-learn's common checks search for its own message.
         raise InvalidInputError(
             "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
             "Pass y, or use conditional=False."
         )
     y = without_string_dtype(y)
-    kind_of_labels("y", y)
+    kind_of_labels(name, y)
     labels = np.asarray(y)
     if labels.ndim == 0:
         labels = np.repeat(labels, n_rows)
@@ -124,28 +124,33 @@ def check_labels(y: Any, n_rows: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise invalid(
-            "y",
-            f"be one class for each of the {n_rows} rows, of shape ({n_rows},)",
+            name,
+            f"have one class for each of the {n_rows} rows, shape ({n_rows},)",
             f"shape {labels.shape}",
-            "Of one-hot rows, pass y.argmax(axis=1).",
+            f"For one-hot rows, pass {name}.argmax(axis=1).",
         )
     if len(labels) != n_rows:
-        raise invalid("y", f"have one class for each of the {n_rows} rows", len(labels), "Repeat or cut it.")
+        raise invalid(
+            name,
+            f"have one class for each of the {n_rows} rows",
+            len(labels),
+            "Pass one class for each row, or a single class for all rows.",
+        )
     return labels
 
 
 def without_string_dtype(values: Any) -> Any:
-    """Return values of NumPy's StringDType as objects: str are not cast to it, and what is missing equals itself."""
+    """Return values of NumPy's StringDType as objects, in which missing values are found like in other arrays."""
     return values.astype(object) if isinstance(values, np.ndarray) and values.dtype.kind == "T" else values
 
 
 def kind_of_labels(name: str, values: Any) -> str:
-    """Return what all values are: ``"text"``, ``"bytes"``, ``"number"`` or the name of another type.
+    """Return the kind of all values: ``"text"``, ``"bytes"``, ``"number"`` or the name of another type.
 
     Raises
     ------
     InvalidInputError
-        If values are missing, or of several kinds: NumPy would turn the numbers of a list with text into text.
+        If values are missing or have several kinds.
     """
     array = np.ravel(np.asarray(values, None if hasattr(values, "dtype") else object))
     if array.dtype != object:
@@ -159,20 +164,20 @@ def kind_of_labels(name: str, values: Any) -> str:
         got = str(missing[0]) if len(missing) else " and ".join(map(repr, reversed(first_of_kind.values())))
         raise invalid(
             name,
-            "hold no missing or mixed values, but numbers alone or strings alone",
+            "hold no missing or mixed values: use only numbers or only strings",
             got,
-            f"Drop what is missing, or turn all into strings: [str(label) for label in {name}].",
+            f"Drop missing labels, or convert all to strings: [str(label) for label in {name}].",
         )
     return next(iter(first_of_kind), "nothing")
 
 
 def kind_of_label(value: object) -> str:
-    """Return the kind of one value that is no array's."""
+    """Return the kind of one Python object."""
     if isinstance(value, str):
         return "text"
     return "number" if isinstance(value, Real) else type(value).__name__
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a label is None, NaN, or pandas' NA or NaT."""
+    """Return whether a label is None, NaN, or pandas' NA or NaT."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(np.any(value != value))

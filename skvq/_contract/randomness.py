@@ -1,8 +1,7 @@
-"""One ``random_state`` becomes named, independent streams.
+"""Named, independent streams of random numbers from one ``random_state``.
 
-Each consumer of randomness (weights, batches, restarts, samples, …) asks for its stream by name,
-so that adding a consumer never shifts the numbers that another one sees, and no global random
-state is read or written.
+Each consumer of random numbers (weights, batches, restarts, samples, …) has a stream of its own, found by name. A new
+consumer therefore never changes the numbers of another one. Global random states are neither read nor changed.
 """
 
 import zlib
@@ -15,13 +14,13 @@ RandomStateLike = int | np.integer | np.random.RandomState | np.random.Generator
 
 
 def seed_from(random_state: RandomStateLike) -> int:
-    """Reduce a scikit-learn style ``random_state`` to one integer seed.
+    """Return one integer seed for a ``random_state`` in scikit-learn's sense.
 
     Parameters
     ----------
     random_state : int, RandomState, Generator or None
-        An int is the seed itself; an instance gives up one number, so that two calls with the same
-        instance differ (as in scikit-learn); None takes entropy from the operating system.
+        An int is the seed itself. An instance draws one number, so two calls with the same instance give different
+        seeds, as in scikit-learn. None takes entropy from the operating system.
 
     Returns
     -------
@@ -51,14 +50,14 @@ def seed_from(random_state: RandomStateLike) -> int:
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """Return the generator that belongs to ``name`` under ``seed``."""
+    """Return the generator of the stream ``name`` for ``seed``."""
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))
 
 
 def uniforms(random_state: RandomStateLike, n_samples: int, n_positions: int) -> np.ndarray:
-    """Draw the uniforms that a sampler turns into codes.
+    """Draw the uniform numbers that a sampler turns into codes.
 
-    The sequence is filled row by row, so the first rows do not depend on ``n_samples``:
+    Rows are drawn one after the other, so the first rows do not depend on ``n_samples``:
     ``sample(5, random_state=0)[:3]`` equals ``sample(3, random_state=0)``.
 
     Returns

@@ -1,10 +1,10 @@
-"""How good images, codes and priors are, as plain NumPy functions.
+"""Metrics of reconstructions, codes and priors, as NumPy functions.
 
-- images: :func:`mse`, :func:`psnr`, :func:`ssim`
-- use of the codebook: :func:`code_counts`, :func:`codes_in_use`, :func:`perplexity`
+- reconstructions: :func:`mse`, :func:`psnr`, :func:`ssim`
+- codebook usage: :func:`code_counts`, :func:`codes_in_use`, :func:`perplexity`
 - log-likelihoods in bits: :func:`bits_per_code`, :func:`bits_per_image`, :func:`bits_per_dim`,
   :func:`residual_bits`
-- bits that a prior has to beat: :func:`uniform_bits`, :func:`marginal_bits`, :func:`per_position_bits`,
+- baselines for a prior, in bits: :func:`uniform_bits`, :func:`marginal_bits`, :func:`per_position_bits`,
   :func:`context_bits`
 - scorers for a search: :func:`neg_mse_scorer`, :func:`psnr_scorer`, :func:`ssim_scorer`,
   :func:`perplexity_scorer`

@@ -1,6 +1,6 @@
-"""What codes cost under simple count tables: the bits that a learned prior has to beat.
+"""Bits of codes under simple tables of counts. A learned prior should need fewer bits.
 
-Every baseline but the uniform one is a chain of tables with back-off, from a broad context to a narrow one;
+Every baseline except the uniform one is a chain of tables with back-off, from a broad context to a narrow one.
 :mod:`skvq._context_tables` counts them and has the formula.
 """
 
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._context_tables import fit_tables, neighbours, probabilities
-from ._codes import check_codes, check_n_embeddings
+from .._contract.codes import CodeGrid, check_code_shape, check_codes, check_n_embeddings
+from .._contract.errors import invalid
+from ._codes import check_some_codes
 
 
 def uniform_bits(n_embeddings: int) -> float:
-    """Bits a code when all are equally likely: log2 of the size of the codebook.
+    """Bits of one code if all codes are equally likely: log2 of the codebook size.
 
     Parameters
     ----------
@@ -42,14 +44,14 @@ def uniform_bits(n_embeddings: int) -> float:
 
 
 def marginal_bits(train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: int) -> float:
-    """Cross entropy of test codes under the frequencies of codes, wherever they stand, in bits a code.
+    """Cross entropy of test codes under the frequencies of codes at all positions together, in bits per code.
 
-    Smoothed towards equal frequencies: ``p(k) = (count(k) + a / n_embeddings) / (count + a)``, with the
-    weight ``a`` chosen on a held-out tenth of the training rows from 2**-5, …, 2**12.
+    The frequencies are smoothed towards equal ones: ``p(k) = (count(k) + a / n_embeddings) / (count + a)``. The
+    weight ``a`` is chosen from 2**-5, …, 2**12 on a held-out tenth of the training rows.
 
     Parameters
     ----------
-    train_codes, test_codes : array_like of shape (n, positions), integers in [0, n_embeddings)
+    train_codes, test_codes : array_like of shape (n, n_codes), integers in [0, n_embeddings)
     n_embeddings : int
         Size of the codebook, >= 1.
 
@@ -75,16 +77,16 @@ def marginal_bits(train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: i
 
 
 def per_position_bits(train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: int) -> float:
-    """Cross entropy of test codes under the frequencies of codes at each position, in bits a code.
+    """Cross entropy of test codes under the frequencies of codes at each position, in bits per code.
 
-    Smoothed towards the frequencies wherever they stand, and those towards equal ones:
-    ``p(k | j) = (count(j, k) + a p(k)) / (count(j) + a)``, each table's weight ``a`` chosen on a held-out
-    tenth of the training rows from 2**-5, …, 2**12. These are also the bits that sampling each position from
-    its own frequencies, without a prior, would have to pay.
+    The frequencies at a position are smoothed towards those at all positions, and these towards equal ones:
+    ``p(k | j) = (count(j, k) + a p(k)) / (count(j) + a)``. The weight ``a`` of each table is chosen from
+    2**-5, …, 2**12 on a held-out tenth of the training rows. ``VQVAE.sample`` without a prior draws from such
+    frequencies, so this is its cost.
 
     Parameters
     ----------
-    train_codes, test_codes : array_like of shape (n, positions), integers in [0, n_embeddings)
+    train_codes, test_codes : array_like of shape (n, n_codes), integers in [0, n_embeddings)
     n_embeddings : int
         Size of the codebook, >= 1.
 
@@ -114,26 +116,27 @@ def context_bits(
     train_codes: ArrayLike,
     test_codes: ArrayLike,
     n_embeddings: int,
-    code_shape: tuple[int, int],
+    code_shape: tuple[int, ...],
     context: str = "left+up",
 ) -> float:
-    """Cross entropy of test codes given their neighbours, in bits a code.
+    """Cross entropy of test codes given their left and upper neighbours, in bits per code.
 
-    One table for all positions. Beyond the border stands a symbol of its own, so that edges are contexts
-    too. Smoothed down the chain (left and up) → left → wherever → equal, each by
-    ``p(k | c) = (count(c, k) + a p_broader(k)) / (count(c) + a)`` with the weight ``a`` chosen on a held-out
-    tenth of the training rows from 2**-5, …, 2**12.
+    All positions share one table. A neighbour beyond the border has a symbol of its own, so edges are contexts
+    too. Each table is smoothed towards a broader one, in the order (left, up) → left → all positions → equal:
+    ``p(k | c) = (count(c, k) + a p_broader(k)) / (count(c) + a)``. The weight ``a`` of each table is chosen from
+    2**-5, …, 2**12 on a held-out tenth of the training rows.
 
     Parameters
     ----------
-    train_codes, test_codes : array_like of shape (n, positions), integers in [0, n_embeddings)
-        Row-major over ``code_shape``.
+    train_codes, test_codes : array_like of shape (n, n_codes), integers in [0, n_embeddings)
+        In row-major order of ``code_shape``.
     n_embeddings : int
         Size of the codebook, >= 1.
     code_shape : tuple of int
-        ``(height, width)``, whose product is ``positions``.
+        One to three sides, such as ``(height, width)``, whose product is ``n_codes``. With three sides, the upper
+        neighbour of a slice's first row is the last row of the slice before.
     context : {"left+up", "left"}, default="left+up"
-        Which of the neighbours, both known in raster order, are given.
+        The neighbours that are given. Both come earlier in raster order.
 
     Returns
     -------
@@ -142,27 +145,25 @@ def context_bits(
     Raises
     ------
     ValueError
-        If codes are not rows of whole numbers in [0, n_embeddings), or do not fill ``code_shape``, or
-        ``context`` is another word.
+        If codes are not rows of whole numbers in [0, n_embeddings), if ``code_shape`` does not have ``n_codes``
+        positions, or if ``context`` is neither word.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skvq.metrics import context_bits, marginal_bits
     >>> first = np.random.default_rng(0).integers(4, size=(1000, 1))
-    >>> codes = (first + np.arange(9)) % 4  # each code is its left neighbour's successor
+    >>> codes = (first + np.arange(9)) % 4  # each code is its left neighbour plus 1
     >>> round(marginal_bits(codes[:800], codes[800:], n_embeddings=4), 2)
     2.0
     >>> round(context_bits(codes[:800], codes[800:], 4, code_shape=(1, 9), context="left"), 2)
     0.22
     """
-    train, test, n_embeddings = _check_pair(train_codes, test_codes, n_embeddings)
     if context not in ("left", "left+up"):
-        raise ValueError(
-            f"context must be 'left' or 'left+up'; got {context!r}. "
-            "For no neighbours use marginal_bits or per_position_bits."
-        )
-    height, width = _check_code_shape(code_shape, train.shape[1])
+        way_out = "Without neighbours, use marginal_bits or per_position_bits."
+        raise invalid("context", "be 'left' or 'left+up'", repr(context), way_out)
+    train, test, n_embeddings = _check_pair(train_codes, test_codes, n_embeddings, check_code_shape(code_shape))
+    height, width = CodeGrid(code_shape, n_embeddings).plane
 
     def chain(codes: np.ndarray) -> list[np.ndarray]:
         left, up = neighbours(codes, (height, width), n_embeddings)
@@ -192,32 +193,14 @@ def _cross_entropy(
     return float(-np.log2(probabilities(tables, test_contexts, test)).mean())
 
 
-def _check_pair(train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _check_pair(
+    train_codes: ArrayLike, test_codes: ArrayLike, n_embeddings: int, code_shape: tuple[int, ...] | None = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return rows of codes of one grid as int64. Without ``code_shape``, the grid is one row of codes."""
     n_embeddings = check_n_embeddings(n_embeddings)
-    pair = []
-    for name, codes in (("train_codes", train_codes), ("test_codes", test_codes)):
-        codes = check_codes(codes, n_embeddings, name)
-        if codes.ndim != 2:
-            raise ValueError(
-                f"{name} must be (n, positions), one image a row; got shape {codes.shape}. Pass transform(X)."
-            )
-        pair.append(codes)
-    if pair[0].shape[1] != pair[1].shape[1]:
-        raise ValueError(
-            f"test_codes must have as many positions as train_codes, {pair[0].shape[1]}; "
-            f"got {pair[1].shape[1]}. Make both with one fitted estimator."
-        )
-    return *pair, n_embeddings
-
-
-def _check_code_shape(code_shape: tuple[int, int], n_positions: int) -> tuple[int, int]:
-    try:
-        height, width = (int(side) for side in code_shape)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1 or height * width != n_positions:
-        raise ValueError(
-            f"code_shape must be (height, width) of {n_positions} positions in all, as codes have; "
-            f"got {code_shape!r}. Pass the estimator's code_shape_, or (1, {n_positions}) for a sequence."
-        )
-    return height, width
+    named = {"train_codes": train_codes, "test_codes": test_codes}
+    train, test = (check_some_codes(check_codes(codes, name), n_embeddings, name) for name, codes in named.items())
+    grid = CodeGrid(code_shape or train.shape[1:], n_embeddings)
+    grid.check(train, "train_codes")
+    grid.check(test, "test_codes")
+    return train, test, n_embeddings

@@ -1,4 +1,4 @@
-"""How much of the codebook is used, and log-likelihoods of codes in bits."""
+"""Codebook usage, and log-likelihoods of codes in bits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._contract.codes import check_code_values, check_n_embeddings
+from .._contract.counts import check_count, perplexity_of_counts, used_codes
+from .._contract.errors import invalid
+
 
 def code_counts(codes: ArrayLike, n_embeddings: int) -> np.ndarray:
-    """How often each code occurs.
+    """Count how often each code occurs.
 
     Parameters
     ----------
@@ -33,11 +37,12 @@ def code_counts(codes: ArrayLike, n_embeddings: int) -> np.ndarray:
     [1, 0, 3, 0]
     """
     n_embeddings = check_n_embeddings(n_embeddings)
-    return np.bincount(check_codes(codes, n_embeddings).ravel(), minlength=n_embeddings).astype(np.int64)
+    codes = check_some_codes(codes, n_embeddings)
+    return np.bincount(codes.ravel(), minlength=n_embeddings).astype(np.int64)
 
 
 def codes_in_use(codes: ArrayLike, n_embeddings: int) -> int:
-    """How many different codes occur, in [1, n_embeddings].
+    """Count the different codes that occur.
 
     Parameters
     ----------
@@ -48,6 +53,7 @@ def codes_in_use(codes: ArrayLike, n_embeddings: int) -> int:
     Returns
     -------
     int
+        In [1, n_embeddings].
 
     Raises
     ------
@@ -60,14 +66,14 @@ def codes_in_use(codes: ArrayLike, n_embeddings: int) -> int:
     >>> codes_in_use([[0, 2], [2, 2]], n_embeddings=4)
     2
     """
-    return int(np.count_nonzero(code_counts(codes, n_embeddings)))
+    return used_codes(code_counts(codes, n_embeddings))
 
 
 def perplexity(codes: ArrayLike, n_embeddings: int) -> float:
-    """Number of equally frequent codes that would carry as much: the exponential of the entropy in nats.
+    """Exponential of the entropy of the codes: the number of equally frequent codes with the same information.
 
-    It is ``n_embeddings`` when all codes are equally frequent and 1 when one code does all the work. With few
-    codes it is low by chance: ``n`` codes cannot show a perplexity above ``n``.
+    It is ``n_embeddings`` if all codes are equally frequent, and 1 if only one code is used. A small sample
+    underestimates it: the perplexity of ``n`` codes is at most ``n``.
 
     Parameters
     ----------
@@ -91,10 +97,7 @@ def perplexity(codes: ArrayLike, n_embeddings: int) -> float:
     >>> round(perplexity([[0, 1], [2, 3]], n_embeddings=8), 6)
     4.0
     """
-    counts = code_counts(codes, n_embeddings)
-    frequencies = counts[counts > 0] / counts.sum()
-    # The entropy of one code is -1·log 1, whose sign of zero and last bits must not leave [1, n_embeddings].
-    return float(np.clip(np.exp(-np.sum(frequencies * np.log(frequencies))), 1.0, n_embeddings))
+    return perplexity_of_counts(code_counts(codes, n_embeddings))
 
 
 def bits_per_code(log_likelihood: ArrayLike, n_positions: int) -> float:
@@ -103,20 +106,19 @@ def bits_per_code(log_likelihood: ArrayLike, n_positions: int) -> float:
     Parameters
     ----------
     log_likelihood : array_like of shape (n,), or float
-        Log probability of each row in nats, <= 0, as ``score_samples`` of a prior gives it; or its mean.
+        Log probability of each row in nats, <= 0, from ``score_samples`` of a prior; or its mean.
     n_positions : int
-        Codes in a row, >= 1: ``height * width`` of ``code_shape_``.
+        Number of codes in a row, >= 1: ``grid_.n_codes`` of the estimator.
 
     Returns
     -------
     float
-        In bits, >= 0. :func:`uniform_bits` is what knowing nothing costs.
+        In bits, >= 0. :func:`uniform_bits` is the cost without a model.
 
     Raises
     ------
     ValueError
-        If there is no row, or one is NaN, or the mean is above 0 as no log probability is, or
-        ``n_positions`` is not an integer >= 1.
+        If there are no rows, one is NaN, the mean is above 0, or ``n_positions`` is not an integer >= 1.
 
     Examples
     --------
@@ -125,16 +127,17 @@ def bits_per_code(log_likelihood: ArrayLike, n_positions: int) -> float:
     >>> round(bits_per_code([49 * np.log(1 / 8)], n_positions=49), 6)
     3.0
     """
-    return bits_per_image(log_likelihood) / _check_count(n_positions, "n_positions", "the codes in a row")
+    way_out = "It is the number of codes in a row."
+    return bits_per_image(log_likelihood) / check_count("n_positions", n_positions, way_out)
 
 
 def bits_per_image(log_likelihood: ArrayLike) -> float:
-    """Mean cost of one row of codes in bits: what the codes of one image take under a prior.
+    """Mean cost in bits of the codes of one image.
 
     Parameters
     ----------
     log_likelihood : array_like of shape (n,), or float
-        Log probability of each row in nats, <= 0, as ``score_samples`` of a prior gives it; or its mean.
+        Log probability of each row of codes in nats, <= 0, from ``score_samples`` of a prior; or its mean.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def bits_per_image(log_likelihood: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there is no row, or one is NaN, or the mean is above 0 as no log probability is.
+        If there are no rows, one is NaN, or the mean is above 0.
 
     Examples
     --------
@@ -154,34 +157,36 @@ def bits_per_image(log_likelihood: ArrayLike) -> float:
     2.0
     """
     bits = _mean_bits(log_likelihood)
-    if bits < -1e-6:  # sums of float32 logarithms near zero may miss it by their rounding
-        raise ValueError(
-            "log_likelihood must be log probabilities of codes, <= 0; got a mean of "
-            f"{-bits * math.log(2):.4g} nats. Pass score_samples(codes) itself and not its negative."
+    if bits < -1e-6:  # float32 sums near 0 may be slightly above it
+        raise invalid(
+            "log_likelihood",
+            "hold log probabilities of codes, <= 0",
+            f"a mean of {-bits * math.log(2):.4g} nats",
+            "Pass score_samples(codes), not its negative.",
         )
     return max(bits, 0.0)
 
 
 def bits_per_dim(log_likelihood: ArrayLike, n_values: int) -> float:
-    """Mean cost of one value of an image in bits, the unit in which models of pixels are compared.
+    """Mean cost of one value of an image in bits, the usual unit for models of pixels.
 
     Parameters
     ----------
     log_likelihood : array_like of shape (n,), or float
-        Log-likelihood of each image in nats, or its mean. That of the codes alone leaves out what the
-        reconstruction lost, and is comparable only with other lossy rates.
+        Log-likelihood of each image in nats, or its mean. The log-likelihood of the codes alone does not include
+        the error of the reconstruction: compare it only with the rates of other lossy models.
     n_values : int
         Values in an image, >= 1: ``height * width * channels``.
 
     Returns
     -------
     float
-        In bits. Negative only if the log-likelihood is that of a density.
+        In bits. It can be negative only if ``log_likelihood`` is a log density.
 
     Raises
     ------
     ValueError
-        If there is no row, or one is NaN, or ``n_values`` is not an integer >= 1.
+        If there are no rows, one is NaN, or ``n_values`` is not an integer >= 1.
 
     Examples
     --------
@@ -190,47 +195,26 @@ def bits_per_dim(log_likelihood: ArrayLike, n_values: int) -> float:
     >>> round(bits_per_dim([784 * np.log(1 / 256)], n_values=784), 6)
     8.0
     """
-    return _mean_bits(log_likelihood) / _check_count(n_values, "n_values", "height * width * channels")
+    return _mean_bits(log_likelihood) / check_count("n_values", n_values, "It is height * width * channels.")
 
 
-def check_n_embeddings(n_embeddings: int) -> int:
-    """Return ``n_embeddings`` as an int >= 1, or raise ValueError."""
-    return _check_count(n_embeddings, "n_embeddings", "the size of the codebook")
+def check_some_codes(codes: ArrayLike, n_embeddings: int, name: str = "codes") -> np.ndarray:
+    """Return codes of any shape as int64, if there is at least one.
 
-
-def check_codes(codes: ArrayLike, n_embeddings: int, name: str = "codes") -> np.ndarray:
-    """Return codes as int64, or raise a ValueError that calls them ``name``."""
+    Raises
+    ------
+    InvalidInputError
+        If there are no codes, or one is not a whole number in [0, n_embeddings).
+    """
     codes = np.asarray(codes)
-    if codes.size == 0:
-        raise ValueError(f"{name} must hold at least one code; got shape {codes.shape}. Pass transform(X).")
-    whole = codes.dtype.kind in "iu" or (codes.dtype.kind == "f" and bool(np.all(codes == np.rint(codes))))
-    if not whole:
-        raise ValueError(
-            f"{name} must be whole numbers in [0, {n_embeddings}); got dtype {codes.dtype}"
-            f"{' with fractions or NaN' if codes.dtype.kind == 'f' else ''}. "
-            "Pass transform(X), and not images."
-        )
-    low, high = codes.min(), codes.max()
-    if low < 0 or high >= n_embeddings:
-        raise ValueError(
-            f"{name} must lie in [0, n_embeddings) = [0, {n_embeddings}); got values from {low} to {high}. "
-            "Pass the n_embeddings of the estimator that made the codes."
-        )
-    return codes.astype(np.int64)
-
-
-def _check_count(number: int, name: str, meaning: str) -> int:
-    integer = isinstance(number, (int, np.integer)) and not isinstance(number, (bool, np.bool_))
-    if not integer or number < 1:
-        raise ValueError(f"{name} must be an integer >= 1; got {number!r}. It is {meaning}.")
-    return int(number)
+    if codes.size == 0:  # before the dtype: NumPy makes floats of an empty list
+        raise invalid(name, "hold at least one code", f"shape {codes.shape}", "Pass transform(X).")
+    return check_code_values(codes, name, n_embeddings)
 
 
 def _mean_bits(log_likelihood: ArrayLike) -> float:
     nats = np.asarray(log_likelihood, dtype=np.float64)
     if nats.size == 0 or nats.ndim > 1 or np.isnan(nats).any():
         got = "NaN" if np.isnan(nats).any() else f"shape {nats.shape}"
-        raise ValueError(
-            f"log_likelihood must be one number a row, (n,), none of them NaN; got {got}. Pass score_samples(codes)."
-        )
+        raise invalid("log_likelihood", "have one number for each row, none NaN", got, "Pass score_samples(codes).")
     return -float(nats.mean()) / math.log(2)

@@ -1,8 +1,7 @@
-"""Ready scorers: ``scorer(estimator, X, y=None) -> float``, greater is better.
+"""Scorers for searches: ``scorer(estimator, X, y=None) -> float``, where greater is better.
 
-They ask of the estimator ``reconstruct(X)`` or ``transform(X)``, and its attributes ``image_shape_``,
-``data_range_`` = (darkest, brightest) value of the training data in X's units, and ``n_embeddings``. Being
-functions of a module they can be pickled, so a parallel search can take them.
+A scorer takes a fitted VQVAE, or a fitted VQGenerator, of which it scores the autoencoder. Scorers are functions of a
+module, so they can be pickled and used in parallel searches.
 """
 
 from __future__ import annotations
@@ -13,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._contract.errors import invalid
 from ._codes import perplexity
 from ._reconstruction import mse, psnr, ssim
 
 
 def neg_mse_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
-    """Minus the mean squared error of reconstructions, in squared units of X, <= 0.
+    """Negative mean squared error of reconstructions, in squared units of X, <= 0.
 
     Parameters
     ----------
-    estimator : fitted VQVAE, or whatever offers ``reconstruct`` and ``image_shape_``
+    estimator : fitted VQVAE or VQGenerator
     X : array_like of shape (n, features), (n, height, width) or (n, height, width, channels)
     y : ignored
 
@@ -32,7 +32,7 @@ def neg_mse_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
 
     Examples
     --------
-    Any of the scorers, or several, steer a search::
+    A search may use one or several scorers::
 
         GridSearchCV(
             VQVAE(image_shape=(28, 28)),
@@ -49,7 +49,7 @@ def psnr_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
 
     Parameters
     ----------
-    estimator : fitted VQVAE, or whatever offers ``reconstruct``, ``image_shape_`` and ``data_range_``
+    estimator : fitted VQVAE or VQGenerator
     X : array_like of shape (n, features), (n, height, width) or (n, height, width, channels)
     y : ignored
 
@@ -60,7 +60,7 @@ def psnr_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     Raises
     ------
     ValueError
-        If the training data were constant, so that there is no range to compare errors with.
+        If the training data were constant, and so have no range.
     """
     return psnr(*_images(estimator, X), data_range=_data_range(estimator))
 
@@ -70,7 +70,7 @@ def ssim_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
 
     Parameters
     ----------
-    estimator : fitted VQVAE, or whatever offers ``reconstruct``, ``image_shape_`` and ``data_range_``
+    estimator : fitted VQVAE or VQGenerator
     X : array_like of shape (n, features), (n, height, width) or (n, height, width, channels)
     y : ignored
 
@@ -91,11 +91,11 @@ def ssim_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
 def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     """Perplexity of the codes of X, in [1, n_embeddings]; see :func:`perplexity`.
 
-    It says how much of the codebook is used and nothing about reconstructions: watch it beside another score.
+    It measures only how much of the codebook is used. Use it together with a score of the reconstructions.
 
     Parameters
     ----------
-    estimator : fitted VQVAE, or whatever offers ``transform`` and ``n_embeddings``
+    estimator : fitted VQVAE or VQGenerator
     X : array_like of shape (n, features), (n, height, width) or (n, height, width, channels)
     y : ignored
 
@@ -103,28 +103,37 @@ def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     -------
     float
     """
-    return perplexity(codes_of(estimator, X), estimator.n_embeddings)
+    return perplexity(codes_of(estimator, X), autoencoder_of(estimator).grid_.n_embeddings)
 
 
-def codes_of(estimator: Any, X: ArrayLike) -> np.ndarray:
-    """Codes of X, whatever the estimator's ``encode`` has ``transform`` answer."""
-    if getattr(estimator, "encode", "codes") != "codes":
-        estimator = copy(estimator).set_params(encode="codes")
-    return np.asarray(estimator.transform(X))
+def autoencoder_of(model: Any) -> Any:
+    """Return the autoencoder of a fitted VQGenerator. Any other model is returned as it is."""
+    return getattr(model, "vqvae_", model)
+
+
+def codes_of(model: Any, X: ArrayLike) -> np.ndarray:
+    """Return the codes of X (n, n_codes), for any ``output`` of the autoencoder."""
+    autoencoder = autoencoder_of(model)
+    if getattr(autoencoder, "output", "codes") != "codes":
+        autoencoder = copy(autoencoder).set_params(output="codes")
+    return np.asarray(autoencoder.transform(X))
 
 
 def _images(estimator: Any, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """X and its reconstruction, both ``(n, *image_shape_)`` whatever layout either came in."""
+    """Return X and its reconstruction, both ``(n, *image_shape_)``, for any layout of either."""
     X_hat = np.asarray(estimator.reconstruct(X))
     X = np.asarray(X)
-    return tuple(rows.reshape(len(rows), *estimator.image_shape_) for rows in (X, X_hat))
+    image_shape = autoencoder_of(estimator).image_shape_
+    return tuple(rows.reshape(len(rows), *image_shape) for rows in (X, X_hat))
 
 
 def _data_range(estimator: Any) -> float:
-    darkest, brightest = (float(limit) for limit in estimator.data_range_)
-    if not brightest > darkest:
-        raise ValueError(
-            f"estimator.data_range_ must be (darkest, brightest) with darkest < brightest; got "
-            f"({darkest:g}, {brightest:g}). Fit on images that are not all of one value."
+    minimum, maximum = (float(limit) for limit in autoencoder_of(estimator).data_range_)
+    if not maximum > minimum:
+        raise invalid(
+            "estimator.data_range_",
+            "be (minimum, maximum) with minimum < maximum",
+            f"({minimum:g}, {maximum:g})",
+            "Fit on images that are not constant.",
         )
-    return brightest - darkest
+    return maximum - minimum

@@ -1,9 +1,12 @@
-"""Displays in scikit-learn's manner: figures of what an autoencoder and a prior have learnt.
+"""Displays in the style of scikit-learn: figures of a fitted autoencoder and its prior.
 
-``XDisplay.from_estimator(...)`` computes and draws; ``XDisplay(arrays).plot()`` draws what you computed. Each
-display draws in one Axes, so that ``plt.subplots`` or ``subplot_mosaic`` makes one figure of several; without
-``ax`` it opens a figure of its own. ``plot`` may be called again, on another Axes or in another style, without
-computing anew. matplotlib (``pip install "skvq[examples]"``) is needed to draw and not to import.
+``XDisplay.from_estimator(model, X, ...)`` computes and draws, and ``XDisplay(arrays).plot()`` draws your own arrays.
+``model`` is a fitted VQGenerator, or a fitted VQVAE. Displays that need a prior take it from the VQGenerator, or from
+``prior=`` for a VQVAE.
+
+Each display draws in one Axes, so several displays can share a figure from ``plt.subplots`` or ``subplot_mosaic``.
+Without ``ax`` it opens a new figure. ``plot`` can be called again with another Axes or style, without computing again.
+Drawing needs matplotlib (``pip install "skvq[examples]"``); importing does not.
 
 Examples
 --------

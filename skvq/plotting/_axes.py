@@ -1,7 +1,6 @@
-"""The one door to matplotlib: opens an Axes when none is given, and draws a mosaic in one.
+"""The only module that imports matplotlib: it opens an Axes, and draws a mosaic in it.
 
-matplotlib is imported when something is drawn, never with the package; pyplot only when a display has to open
-a figure of its own.
+matplotlib is imported when a display is drawn, and not with the package. pyplot is imported only to open a new figure.
 """
 
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.errors import invalid
 from skvq.plotting._mosaic import Mosaic
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TILE_INCHES = 0.8
 _WIDEST_INCHES = 12.0
-# Where values spread over more than this factor, a linear axis hides the small ones.
+# On a linear axis, small values are hidden if the largest is more than this many times the smallest.
 _LOG_FROM = 8.0
 
 
@@ -27,44 +27,42 @@ def matplotlib_module(name: str = "matplotlib") -> Any:
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message names the extra that brings it.
+        If matplotlib is not installed. The message says how to install it.
     """
     from importlib import import_module
 
     try:
         return import_module(name)
     except ImportError as error:
-        raise ImportError('skvq.plotting draws with matplotlib; run: pip install "skvq[examples]"') from error
+        raise ImportError('skvq.plotting needs matplotlib. Run `pip install "skvq[examples]"`.') from error
 
 
 def open_axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
-    """Return ``ax``, or the Axes of a new pyplot figure of ``size`` inches when ``ax`` is None.
+    """Return ``ax``, or the Axes of a new pyplot figure of ``size`` inches if ``ax`` is None.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
-    TypeError
-        If ``ax`` is not an Axes, such as the array that ``plt.subplots(2, 2)`` returns.
+    InvalidInputError
+        If ``ax`` is not an Axes, but for example the array that ``plt.subplots(2, 2)`` returns.
     """
     axes_type = matplotlib_module("matplotlib.axes").Axes
     if ax is None:
         figure, ax = matplotlib_module("matplotlib.pyplot").subplots(figsize=size, layout="constrained")
-        # A little more than its default, which lets titles touch the edge.
+        # With the default padding, titles touch the edge of the figure.
         figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
         return ax
     if not isinstance(ax, axes_type):
-        raise TypeError(
-            f"ax must be one matplotlib Axes, or None for a new figure; got {type(ax).__name__}. "
-            "A display draws all its rows in a single Axes: pass one element of an array of Axes."
-        )
+        way_out = "Each display draws in a single Axes: pass one element of an array of Axes."
+        raise invalid("ax", "be one matplotlib Axes, or None for a new figure", type(ax).__name__, way_out)
     return ax
 
 
 def mosaic_inches(mosaic: Mosaic, row_labels: Sequence[str] = (), *, lines_below: int = 0) -> tuple[float, float]:
-    """Return a figure size, in inches, at which the mosaic's tiles are easily seen.
+    """Return the size, in inches, of a figure in which the mosaic's tiles are easy to see.
 
-    It leaves room for a title above, for row labels at the left and for lines of text below.
+    It includes room for a title above, row labels at the left and lines of text below.
     """
     height, width = mosaic.canvas.shape[:2]
     wide = min(_TILE_INCHES * len(mosaic.column_centers), _WIDEST_INCHES)
@@ -74,7 +72,7 @@ def mosaic_inches(mosaic: Mosaic, row_labels: Sequence[str] = (), *, lines_below
 
 
 def suited_scale(values: np.ndarray) -> str:
-    """Return ``"log"`` where no value is negative and the positive ones spread widely, else ``"linear"``."""
+    """Return ``"log"`` if no value is negative and the positive ones have a wide range, else ``"linear"``."""
     positive = values[np.isfinite(values) & (values > 0)]
     wide = positive.size > 0 and positive.max() > _LOG_FROM * positive.min()
     return "log" if wide and not (values < 0).any() else "linear"
@@ -90,16 +88,16 @@ def show_mosaic(
     row_ticks: np.ndarray | None = None,
     **imshow_kwargs: Any,
 ) -> "AxesImage":
-    """Draw a mosaic with its labels and nothing else: no frame, no tick marks.
+    """Draw a mosaic with its labels, without frame and tick marks.
 
     Parameters
     ----------
     row_labels, column_labels : sequence of str
-        Written left of the rows and below the columns; one for each tick, or none.
+        Texts at the left of the rows and below the columns: one for each tick, or none.
     row_ticks : ndarray or None
-        Where row labels stand, in pixels of the canvas; None takes the middle of each row.
+        Positions of the row labels, in pixels of the canvas. None uses the middle of each row.
     **imshow_kwargs
-        Passed on to ``Axes.imshow``, before the defaults: grey, from 0 to 1.
+        Arguments of ``Axes.imshow``. They replace the defaults, which draw grey values from 0 to 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A colour for every code, so that codes whose vectors lie close look alike."""
+"""A colour for each code. Codes with similar embeddings have similar colours."""
 
 import numpy as np
 
@@ -20,20 +20,20 @@ _LMS_TO_RGB = np.array(
 
 
 def principal_axes(codebook: np.ndarray, n_axes: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Project code vectors on their leading principal axes.
+    """Project embeddings on their leading principal axes.
 
     Parameters
     ----------
-    codebook : ndarray of shape (n_codes, code_dim)
+    codebook : ndarray of shape (n_embeddings, embedding_dim)
     n_axes : int
-        Axes beyond those in which codes differ come out as 0.
-    weights : ndarray of shape (n_codes,) or None
-        How much each code says about the axes, such as its use; None weighs all alike.
+        Axes along which embeddings do not differ have the value 0.
+    weights : ndarray of shape (n_embeddings,) or None
+        Weight of each embedding for the axes, such as its usage. None gives all the same weight.
 
     Returns
     -------
-    ndarray of shape (n_codes, n_axes), float64
-        The largest loading of each axis is positive, so that no run shows a mirror image of another.
+    ndarray of shape (n_embeddings, n_axes), float64
+        The largest loading of each axis is positive, so the signs of the axes are the same in every run.
     """
     codebook = np.asarray(codebook, dtype=np.float64)
     weights = np.ones(len(codebook)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -42,7 +42,7 @@ def principal_axes(codebook: np.ndarray, n_axes: int, weights: np.ndarray | None
     weights = weights / weights.sum()
     centred = codebook - weights @ codebook
     _, spreads, axes = np.linalg.svd(np.sqrt(weights)[:, None] * centred, full_matrices=False)
-    # Along an axis without spread, places would be rounding errors.
+    # Along an axis without variance, positions would only be rounding errors.
     axes = axes[:n_axes][spreads[:n_axes] > 1e-9 * spreads[0]]
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1.0, 1.0)[:, None]
@@ -52,33 +52,33 @@ def principal_axes(codebook: np.ndarray, n_axes: int, weights: np.ndarray | None
 
 
 def code_colors(codebook: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-    """Colour codes by the place of their vectors in the codebook.
+    """Return a colour for each code, from the position of its embedding among the others.
 
-    The first principal axis of the codebook becomes lightness, the next two become hue and saturation (the
-    axes green to red and blue to yellow of the perceptual space Oklab). Far vectors are drawn in, so that one
-    of them does not leave all others in one colour.
+    The first principal axis of the codebook is the lightness. The next two are hue and saturation: the axes from green
+    to red and from blue to yellow of the perceptual colour space Oklab. Positions are compressed by tanh, so that a
+    few distant embeddings do not give all others the same colour.
 
     Parameters
     ----------
-    codebook : ndarray of shape (n_codes, code_dim)
-    counts : ndarray of shape (n_codes,) or None
-        How often each code is used: codes in use then decide the axes.
+    codebook : ndarray of shape (n_embeddings, embedding_dim)
+    counts : ndarray of shape (n_embeddings,) or None
+        How often each code is used. Unused codes then do not influence the axes.
 
     Returns
     -------
-    ndarray of shape (n_codes, 3), float32, sRGB in [0, 1]
+    ndarray of shape (n_embeddings, 3), float32, sRGB in [0, 1]
     """
     axes = principal_axes(codebook, 3, counts)
     typical = axes if counts is None or not np.any(counts) else axes[np.asarray(counts) > 0]
-    light, red, yellow = (_drawn_in(*pair) for pair in zip(axes.T, typical.T, strict=True))
+    light, red, yellow = (_compressed(*pair) for pair in zip(axes.T, typical.T, strict=True))
     oklab = np.stack([0.66 + 0.24 * light, 0.15 * red, 0.15 * yellow], axis=1)
     linear = np.clip((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.clip(encoded, 0, 1).astype(np.float32)
 
 
-def _drawn_in(places: np.ndarray, typical: np.ndarray) -> np.ndarray:
-    """Bring places on an axis into (-1, 1), in their order; four fifths of the typical ones lie well inside."""
+def _compressed(places: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Map positions on an axis to (-1, 1) by tanh, such that 80 % of the typical ones are within (-0.84, 0.84)."""
     center = np.median(typical)
     distances = np.abs(typical - center)
     reach = np.quantile(distances, 0.8) or distances.max() or 1.0

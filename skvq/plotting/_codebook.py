@@ -1,13 +1,15 @@
-"""What each code looks like, how often it is used, and where its vector lies."""
+"""The appearance, the usage and the embedding of each code."""
 
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.counts import check_count, perplexity_of_counts, used_codes
+from skvq._contract.errors import invalid
 from skvq.plotting._axes import matplotlib_module, open_axes, show_mosaic
 from skvq.plotting._code_colors import code_colors, principal_axes
-from skvq.plotting._fitted import check_count, decoded, fitted, image_shape_of
+from skvq.plotting._model import decoded, fitted_autoencoder
 from skvq.plotting._mosaic import Mosaic, check_data_range, fill_grid, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
@@ -15,42 +17,43 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _KINDS = ("both", "patches", "map")
-# Constant maps decoded at a time: bounds memory for large images and codebooks.
+# Images decoded at a time. This limits memory for large images and codebooks.
 _DECODED_AT_ONCE = 64
-# Least side of a patch in the mosaic.
+# Smallest side of a patch in the mosaic.
 _PATCH_PIXELS = 12
 
 
 class CodebookDisplay:
-    """The codes of a codebook: what each decodes to, its use, and its place among the others.
+    """All codes of a codebook: the image that each decodes to, its usage, and a map of the embeddings.
 
     Parameters
     ----------
-    patches : array-like of shape (n_codes, height, width) or (n_codes, height, width, channels)
-        What each code looks like, in any units.
-    codebook : array-like of shape (n_codes, code_dim)
-    counts : array-like of shape (n_codes,)
+    patches : array-like of shape (n_embeddings, height, width) or (n_embeddings, height, width, channels)
+        A small image for each code, in any units.
+    codebook : array-like of shape (n_embeddings, embedding_dim)
+    counts : array-like of shape (n_embeddings,)
         How often each code is used, >= 0.
     data_range : tuple of float or None, default=None
-        Values of ``patches`` drawn black and white. None takes their own.
+        Values of ``patches`` that are drawn black and white. None uses their range.
 
     Attributes
     ----------
-    order : ndarray of shape (n_codes,), int
-        Codes from the most used to the least.
-    use : ndarray of shape (n_codes,)
-        Square root of each code's use as a share of the most used code's, from 0 to 1.
+    order : ndarray of shape (n_embeddings,), int
+        Codes in order of usage, the most used first.
+    use : ndarray of shape (n_embeddings,)
+        Square root of ``counts / counts.max()``, from 0 to 1.
     perplexity : float
-        Exponential of the entropy of use: how many codes, evenly used, would carry as much. 0 without use.
+        Exponential of the entropy of the usage: the number of equally frequent codes with the same information. 0 if
+        no code is used.
     ax_, figure_ : Axes, Figure
-        What was drawn on. Made by :meth:`plot`.
+        The Axes and its figure. Set by :meth:`plot`.
     patches_ax_, map_ax_ : Axes or None
-        Where the patches and the map are; None for what was not drawn.
+        The Axes of the patches and of the map. None if not drawn.
 
     Raises
     ------
     ValueError
-        If the three arrays do not hold one row for each code, or a count is negative.
+        If the three arrays do not have one row for each code, or a count is negative.
 
     Examples
     --------
@@ -62,7 +65,7 @@ class CodebookDisplay:
     >>> display.order.tolist(), round(display.perplexity, 2)
     ([2, 0, 3, 1], 2.38)
     >>> display.plot(ax=Figure().subplots(), kind="patches").ax_.get_title()
-    'Codebook: 3 of 4 codes in use, perplexity 2.38'
+    'Codebook: 3 of 4 codes used, perplexity 2.38'
     """
 
     ax_: "Axes"
@@ -83,35 +86,34 @@ class CodebookDisplay:
         self.counts = np.asarray(counts, dtype=np.float64)
         n_codes = len(self.patches)
         if self.codebook.ndim != 2 or len(self.codebook) != n_codes or self.counts.shape != (n_codes,):
-            raise ValueError(
-                f"codebook must be ({n_codes}, code_dim) and counts ({n_codes},), one row for each patch; "
-                f"got shapes {self.codebook.shape} and {self.counts.shape}. "
-                "Pass all three from one estimator."
+            raise invalid(
+                "codebook",
+                f"have shape ({n_codes}, embedding_dim), and counts shape ({n_codes},), one row for each patch",
+                f"shapes {self.codebook.shape} and {self.counts.shape}",
+                "Take all three from one estimator.",
             )
         if not (self.counts >= 0).all():
-            raise ValueError(
-                f"counts must be >= 0; got {self.counts.min()} at the least. Pass how often each code occurs."
-            )
+            raise invalid("counts", "be >= 0", f"a minimum of {self.counts.min()}", "Pass how often each code occurs.")
         self.data_range = check_data_range(data_range, self.patches)
         self.order = np.argsort(-self.counts, kind="stable")
         self.use = np.sqrt(self.counts / (self.counts.max() or 1.0))
-        used = self.counts[self.counts > 0] / max(self.counts.sum(), 1e-300)
-        self.perplexity = float(np.exp(-(used * np.log(used)).sum())) if used.size else 0.0
+        self.perplexity = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
 
     @classmethod
-    def from_estimator(cls, vqvae: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "CodebookDisplay":
-        """Decode every code by itself and draw the codebook.
+    def from_estimator(cls, model: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "CodebookDisplay":
+        """Decode each code alone and draw the codebook.
 
-        A code is decoded in a map that holds nothing else, and the cell in the middle of the image is shown:
-        what the code means among its own kind. Beside other codes a decoder may draw it differently.
+        For each code, a grid that contains only this code is decoded, and the cell in the middle of the image is
+        shown. Next to other codes, a decoder may draw the code differently. With several codes at each position
+        (``grid_.depth`` > 1), all of them are this code.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
+        model : fitted VQVAE or VQGenerator
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -119,22 +121,23 @@ class CodebookDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` is not fitted.
         ValueError
-            If ``vqvae`` was fitted on vectors.
+            If ``model`` was fitted on vectors.
         """
-        codebook = fitted(vqvae, "codebook_", "vqvae")
-        (height, width, _), (h, w) = image_shape_of(vqvae), vqvae.code_shape_
+        vqvae = fitted_autoencoder(model)
+        codebook, grid = vqvae.codebook_, vqvae.grid_
+        (height, width, _), (h, w) = vqvae.image_shape_, grid.shape
         rows = np.arange(height) * h // height == h // 2
         columns = np.arange(width) * w // width == w // 2
         patches = []
         for start in range(0, len(codebook), _DECODED_AT_ONCE):
             codes = np.arange(start, min(start + _DECODED_AT_ONCE, len(codebook)))
-            images = decoded(vqvae, np.repeat(codes[:, None], h * w, axis=1))
+            images = decoded(vqvae, np.repeat(codes[:, None], grid.n_codes, axis=1))
             patches.append(images[:, rows][:, :, columns])
-        counts, data_range = fitted(vqvae, "code_counts_", "vqvae"), fitted(vqvae, "data_range_", "vqvae")
-        return cls(np.concatenate(patches), codebook, counts, data_range=data_range).plot(ax, **plot_kwargs)
+        display = cls(np.concatenate(patches), codebook, vqvae.code_counts_, data_range=vqvae.data_range_)
+        return display.plot(ax, **plot_kwargs)
 
     def plot(
         self,
@@ -148,39 +151,42 @@ class CodebookDisplay:
     ) -> "CodebookDisplay":
         """Draw the patches, the map, or both.
 
-        The patches stand in order of use. The bar below a patch is its use on a square-root scale, full for
-        the most used code; use is often so uneven that few bars could be seen on another. A code never used
-        is struck out. The map shows the code vectors on their first two principal axes, larger where used
-        more, in the colours of :class:`CodeMapDisplay`; crosses are codes never used.
+        The patches are in order of usage. The bar below a patch is its usage on a square-root scale, relative to the
+        most used code. On a linear scale few bars would be visible, because usage is often very uneven. Unused codes
+        are crossed out.
+
+        The map shows the embeddings on their first two principal axes, in the colours of :class:`CodeMapDisplay`.
+        Codes with more usage have larger points. Crosses are unused codes.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure. ``kind="both"`` divides it in two.
+            Where to draw. None opens a new figure. ``kind="both"`` divides the Axes in two.
         kind : {"both", "patches", "map"}, default="both"
         n_codes : int, default=256
-            At most this many patches, the most used.
+            At most this many patches are drawn, the most used ones.
         n_columns : int or None, default=None
-            Patches in a row; None fills the Axes as it stands when drawn.
+            Patches in each row. None fills the Axes in its present size.
         title : str or None, default=None
-            None tells how many codes are in use; ``""`` for none.
+            None writes how many codes are used. Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow`` of the patches.
+            Arguments of ``Axes.imshow`` for the patches.
 
         Returns
         -------
         CodebookDisplay
-            Itself, now with ``ax_``, ``patches_ax_``, ``map_ax_`` and ``figure_``.
+            This display, now with ``ax_``, ``patches_ax_``, ``map_ax_`` and ``figure_``.
 
         Raises
         ------
         ValueError
-            If ``kind`` is none of these, or ``n_codes`` or ``n_columns`` is not an integer >= 1.
+            If ``kind`` is another word, or ``n_codes`` or ``n_columns`` is not an integer >= 1.
         """
         if kind not in _KINDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}; got {kind!r}.")
-        n_codes = min(check_count(n_codes, "n_codes"), len(self.order))
-        n_columns = n_columns if n_columns is None else check_count(n_columns, "n_columns")
+            way_out = "The default is 'both'."
+            raise invalid("kind", f"be one of {', '.join(map(repr, _KINDS))}", repr(kind), way_out)
+        n_codes = min(check_count("n_codes", n_codes), len(self.order))
+        n_columns = n_columns if n_columns is None else check_count("n_columns", n_columns)
         self.ax_ = open_axes(ax, (9.6, 3.9) if kind == "both" else (5.6, 4.0))
         self.figure_ = self.ax_.figure
         self.patches_ax_ = self.ax_ if kind == "patches" else None
@@ -194,8 +200,8 @@ class CodebookDisplay:
         if self.map_ax_ is not None:
             self._draw_map(self.map_ax_)
         if title is None:
-            in_use = np.count_nonzero(self.counts)
-            title = f"Codebook: {in_use} of {len(self.counts)} codes in use, perplexity {self.perplexity:.3g}"
+            used, n_embeddings = used_codes(self.counts), len(self.counts)
+            title = f"Codebook: {used} of {n_embeddings} codes used, perplexity {self.perplexity:.3g}"
         if title:
             self.ax_.set_title(title)
         return self
@@ -205,7 +211,7 @@ class CodebookDisplay:
     ) -> None:
         patches = unit_images(self.patches, self.data_range, "patches")[shown]
         height, width = patches.shape[1:3]
-        # Pixels of a patch are few: enlarged, so that a gap can be a fraction of one.
+        # Patches have few pixels. They are enlarged, so that gaps can be narrower than one of their pixels.
         factor = ceil(_PATCH_PIXELS / max(height, width))
         patches = spread_over_pixels(patches, (factor * height, factor * width))
         if n_columns is None:
@@ -214,8 +220,8 @@ class CodebookDisplay:
         picture = mosaic(fill_grid(patches, min(n_columns, len(shown))), gap=ceil(factor * height / 3))
         show_mosaic(ax, picture, **imshow_kwargs)
         self._draw_use(ax, picture, self.use[shown])
-        ax.set_xlabel("bar: use (square-root scale)", fontsize="small")
-        # Room below the last row, whose bars lie outside the picture.
+        ax.set_xlabel("bar: usage (square-root scale)", fontsize="small")
+        # The bars of the last row are below the picture.
         ax.set_ylim(picture.canvas.shape[0] - 0.5 + picture.gap, -0.5)
 
     def _draw_use(self, ax: "Axes", picture: Mosaic, use: np.ndarray) -> None:
@@ -233,7 +239,7 @@ class CodebookDisplay:
             bars.append(rectangle(corner, width * share, thickness))
             if share == 0:
                 strikes.append([(left, bottom), (left + width, bottom - height)])
-        # Framed, or white patches would be lost on white paper.
+        # Frames make white patches visible on a white background.
         ax.add_collection(collections.PatchCollection(frames, facecolor="none", edgecolor="0.7", linewidth=0.5))
         ax.add_collection(collections.PatchCollection(tracks, facecolor="0.5", alpha=0.25, linewidth=0))
         ax.add_collection(collections.PatchCollection(bars, facecolor="C0", linewidth=0))
@@ -244,7 +250,7 @@ class CodebookDisplay:
         colors = code_colors(self.codebook, self.counts)
         used = self.counts > 0
         areas = 10 + 250 * self.use
-        # Large ones first, so that none hides a smaller one.
+        # Large points first, so that they do not hide smaller ones.
         drawn = self.order[used[self.order]]
         ax.scatter(*places[drawn].T, s=areas[drawn], c=colors[drawn], edgecolors="0.25", linewidths=0.5, alpha=0.9)
         ax.scatter(*places[~used].T, s=16, c="C3", marker="x", linewidths=0.8)
@@ -258,9 +264,9 @@ class CodebookDisplay:
 
 
 def _columns(n_codes: int, aspect: float) -> int:
-    """Return in how many columns ``n_codes`` square tiles fill a box ``aspect`` times as wide as high.
+    """Return the number of columns with which ``n_codes`` square tiles fill a box of this aspect (width / height).
 
-    A number near it is preferred that leaves no tile of the last row empty.
+    A similar number is preferred if it makes the last row full.
     """
     wanted = max(1.0, np.sqrt(aspect * n_codes))
     full = [c for c in range(1, n_codes + 1) if n_codes % c == 0 and 0.8 < c / wanted < 1.25]

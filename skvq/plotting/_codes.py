@@ -1,13 +1,15 @@
-"""Originals over their maps of codes, in colours that carry meaning."""
+"""Images above their maps of codes, in colours that show which codes are similar."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.codes import check_code_values
+from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._code_colors import code_colors
-from skvq.plotting._fitted import code_maps, first_rows, fitted, images_of
+from skvq.plotting._model import code_maps, first_rows, fitted_autoencoder, images_of
 from skvq.plotting._mosaic import as_rgb, check_data_range, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
@@ -17,35 +19,35 @@ if TYPE_CHECKING:
 
 
 class CodeMapDisplay:
-    """Images in one row, the codes that stand for them in the next.
+    """Images in one row, and their codes as colours in the next row.
 
-    Codes whose vectors lie close in the codebook have colours that look alike, so that the map of an image
-    shows where the autoencoder sees the same thing.
+    Codes with similar embeddings have similar colours, so equal colours in a map are regions that the autoencoder
+    describes in a similar way.
 
     Parameters
     ----------
     originals : array-like of shape (n, height, width) or (n, height, width, channels)
         Any units.
     codes : array-like of shape (n, h, w), int
-        Each in [0, n_codes).
-    codebook : array-like of shape (n_codes, code_dim)
-        Decides the colours.
-    counts : array-like of shape (n_codes,) or None, default=None
-        How often each code is used; codes in use then decide the colours.
+        In [0, n_embeddings).
+    codebook : array-like of shape (n_embeddings, embedding_dim)
+        Determines the colours.
+    counts : array-like of shape (n_embeddings,) or None, default=None
+        How often each code is used. Unused codes then do not influence the colours of the others.
     data_range : tuple of float or None, default=None
-        Values of ``originals`` drawn black and white. None takes their own.
+        Values of ``originals`` that are drawn black and white. None uses their range.
 
     Attributes
     ----------
-    colors : ndarray of shape (n_codes, 3)
-        sRGB in [0, 1], the colour of each code.
+    colors : ndarray of shape (n_embeddings, 3)
+        The colour of each code, sRGB in [0, 1].
     ax_, figure_, image_ : Axes, Figure, AxesImage
-        What was drawn on, and the mosaic drawn. Made by :meth:`plot`.
+        The Axes, its figure and the drawn image. Set by :meth:`plot`.
 
     Raises
     ------
     ValueError
-        If ``codes`` are not maps of codes in range, one for each image.
+        If ``codes`` does not have one map for each image, or a code is not in [0, n_embeddings).
 
     Examples
     --------
@@ -73,40 +75,36 @@ class CodeMapDisplay:
         data_range: tuple[float, float] | None = None,
     ) -> None:
         self.originals = np.asarray(originals)
-        self.codes = np.asarray(codes)
         self.colors = code_colors(codebook, counts)
+        self.codes = check_code_values(codes, "codes", len(self.colors))
         self.data_range = check_data_range(data_range, self.originals)
         if self.codes.ndim != 3 or len(self.codes) != len(self.originals):
-            raise ValueError(
-                f"codes must be one map (h, w) for each of the {len(self.originals)} images; "
-                f"got shape {self.codes.shape}. Reshape what transform returned to (n, *code_shape_)."
-            )
-        if not np.issubdtype(self.codes.dtype, np.integer) or not (
-            self.codes.min() >= 0 and self.codes.max() < len(self.colors)
-        ):
-            raise ValueError(
-                f"codes must be integers in [0, {len(self.colors)}), rows of the codebook; "
-                f"got {self.codes.dtype} from {self.codes.min()} to {self.codes.max()}. "
-                "Pass the codebook that the codes were made with."
+            raise invalid(
+                "codes",
+                f"have one map (h, w) for each of the {len(self.originals)} images",
+                f"shape {self.codes.shape}",
+                "Make maps with vqvae.grid_.to_grid(vqvae.transform(X)).",
             )
 
     @classmethod
     def from_estimator(
-        cls, vqvae: Any, X: Any, *, n_images: int = 10, ax: "Axes | None" = None, **plot_kwargs: Any
+        cls, model: Any, X: Any, *, n_images: int = 10, ax: "Axes | None" = None, **plot_kwargs: Any
     ) -> "CodeMapDisplay":
-        """Encode the first rows of X and draw their codes under them.
+        """Encode the first rows of X and draw their codes below them.
+
+        With several codes at each position (``grid_.depth`` > 1), the first one is drawn.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
+        model : fitted VQVAE or VQGenerator
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            Images in a layout that ``vqvae`` accepts.
+            Images in any layout that ``model`` accepts.
         n_images : int, default=10
-            Draw at most this many, the first of X.
+            At most this many images are drawn, the first of X.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -114,20 +112,16 @@ class CodeMapDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` is not fitted.
         ValueError
-            If X does not hold images of the fitted shape, or ``n_images`` is not an integer >= 1.
+            If the rows of X are not images of the fitted shape, or ``n_images`` is not an integer >= 1.
         """
-        X = first_rows(X, n_images)
-        display = cls(
-            images_of(vqvae, X),
-            code_maps(vqvae, codes_of(vqvae, X)),
-            fitted(vqvae, "codebook_", "vqvae"),
-            counts=fitted(vqvae, "code_counts_", "vqvae"),
-            data_range=fitted(vqvae, "data_range_", "vqvae"),
-        )
-        return display.plot(ax, **plot_kwargs)
+        vqvae, X = fitted_autoencoder(model), first_rows(X, n_images)
+        originals = images_of(vqvae, X)
+        codes = code_maps(vqvae.grid_, codes_of(vqvae, X))[..., 0]
+        options = {"counts": vqvae.code_counts_, "data_range": vqvae.data_range_}
+        return cls(originals, codes, vqvae.codebook_, **options).plot(ax, **plot_kwargs)
 
     def plot(self, ax: "Axes | None" = None, *, title: str | None = None, **imshow_kwargs: Any) -> "CodeMapDisplay":
         """Draw the two rows.
@@ -135,16 +129,16 @@ class CodeMapDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         title : str or None, default=None
-            None says how large a map is; ``""`` for none.
+            None writes the size of the maps. Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow``.
+            Arguments of ``Axes.imshow``.
 
         Returns
         -------
         CodeMapDisplay
-            Itself, now with ``ax_``, ``figure_`` and ``image_``.
+            This display, now with ``ax_``, ``figure_`` and ``image_``.
         """
         originals = as_rgb(unit_images(self.originals, self.data_range, "originals"))
         maps = spread_over_pixels(self.colors[self.codes], originals.shape[1:3])

@@ -1,12 +1,14 @@
-"""Images of which a part is hidden, and what a prior makes of the rest."""
+"""Images with a hidden part, and completions of this part by a prior."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.counts import check_count
+from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
-from skvq.plotting._fitted import check_count, code_maps, decoded, first_rows, fitted, images_of, labels_for
+from skvq.plotting._model import code_maps, decoded, first_labels, first_rows, fitted_parts, images_of
 from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
@@ -16,33 +18,33 @@ if TYPE_CHECKING:
 
     from skvq._contract.randomness import RandomStateLike
 
-# Neither black nor white, so that what is hidden is not taken for a part of the image.
+# A grey value, so that hidden cells do not look like a black or white part of the image.
 _HIDDEN = 0.45
 
 
 class CompletionDisplay:
-    """Images in the first row, their known part in the second, completions below.
+    """Images in the first row, their known part in the second row, and completions below.
 
     Parameters
     ----------
     originals : array-like of shape (n, height, width) or (n, height, width, channels)
         Any units.
-    known : array-like of shape (n, h, w), bool
-        Which cells of each image are known; a cell covers ``height / h`` by ``width / w`` pixels.
+    mask : array-like of shape (n, h, w), bool
+        True for the known cells of each image. A cell has ``height / h`` by ``width / w`` pixels.
     completions : array-like of shape (n_completions, n, height, width) or (..., channels)
         In the units of ``originals``.
     data_range : tuple of float or None, default=None
-        Values drawn black and white. None takes those of ``originals``.
+        Values that are drawn black and white. None uses the range of ``originals``.
 
     Attributes
     ----------
     ax_, figure_, image_ : Axes, Figure, AxesImage
-        What was drawn on, and the mosaic drawn. Made by :meth:`plot`.
+        The Axes, its figure and the drawn image. Set by :meth:`plot`.
 
     Raises
     ------
     ValueError
-        If ``known`` or ``completions`` does not fit ``originals``.
+        If ``mask`` or ``completions`` does not have the shape that ``originals`` needs.
 
     Examples
     --------
@@ -50,8 +52,8 @@ class CompletionDisplay:
     >>> from matplotlib.figure import Figure
     >>> from skvq.plotting import CompletionDisplay
     >>> images = np.linspace(0, 1, 2 * 64).reshape(2, 8, 8)
-    >>> known = np.repeat([[[True], [False]]], 2, axis=0)
-    >>> display = CompletionDisplay(images, known, [images, images[::-1]]).plot(ax=Figure().subplots())
+    >>> mask = np.repeat([[[True], [False]]], 2, axis=0)
+    >>> display = CompletionDisplay(images, mask, [images, images[::-1]]).plot(ax=Figure().subplots())
     >>> [label.get_text() for label in display.ax_.get_yticklabels()]
     ['original', 'known', 'completions']
     """
@@ -63,34 +65,38 @@ class CompletionDisplay:
     def __init__(
         self,
         originals: np.ndarray,
-        known: np.ndarray,
+        mask: np.ndarray,
         completions: np.ndarray,
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
         self.originals = np.asarray(originals)
-        self.known = np.asarray(known)
+        self.mask = np.asarray(mask)
         self.completions = np.asarray(completions)
-        if self.known.ndim != 3 or len(self.known) != len(self.originals) or self.known.dtype != bool:
-            raise ValueError(
-                f"known must be one boolean map (h, w) for each of the {len(self.originals)} images; "
-                f"got {self.known.dtype} of shape {self.known.shape}. True is what the prior was given."
+        if self.mask.ndim != 3 or len(self.mask) != len(self.originals) or self.mask.dtype != bool:
+            raise invalid(
+                "mask",
+                f"have one map (h, w) of bool for each of the {len(self.originals)} images",
+                f"{self.mask.dtype}, shape {self.mask.shape}",
+                "True keeps the code at that position.",
             )
         if self.completions.shape[1:] != self.originals.shape:
-            raise ValueError(
-                f"completions must be (n_completions, *originals.shape), here (…, {self.originals.shape}); "
-                f"got shape {self.completions.shape}. Stack one array of images for each completion."
+            raise invalid(
+                "completions",
+                f"have the shape (n_completions, *originals.shape), with originals.shape {self.originals.shape}",
+                f"shape {self.completions.shape}",
+                "Stack one array of images for each completion.",
             )
         self.data_range = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(
         cls,
-        vqvae: Any,
-        prior: Any,
+        model: Any,
         X: Any,
         *,
-        known: np.ndarray | None = None,
+        prior: Any = None,
+        mask: np.ndarray | None = None,
         y: Any = None,
         n_completions: int = 4,
         n_images: int = 10,
@@ -98,29 +104,30 @@ class CompletionDisplay:
         ax: "Axes | None" = None,
         **plot_kwargs: Any,
     ) -> "CompletionDisplay":
-        """Hide a part of each image's codes, let the prior fill it in, and draw the outcome.
+        """Hide a part of the codes of each image, draw new codes from the prior, and show the decoded images.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
-        prior : fitted PixelCNNPrior
+        model : fitted VQGenerator, or fitted VQVAE together with ``prior``
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            Images in a layout that ``vqvae`` accepts.
-        known : array-like of bool or None, default=None
-            Codes to keep: of shape ``vqvae.code_shape_`` or ``(positions,)`` for all images alike, or with a
-            row for each image drawn. None keeps the upper half of the rows of codes, rounded down.
-        y : array-like of shape (n,) or None, default=None
-            Classes, for a conditional prior.
+            Images in any layout that ``model`` accepts.
+        prior : fitted PixelCNNPrior or other prior, or None, default=None
+            For a VQVAE. A VQGenerator has its own.
+        mask : array-like of bool or None, default=None
+            True keeps a code. The shape is ``grid_.shape`` or ``(n_codes,)`` for all images, or has one such mask for
+            each image that is drawn. None keeps the upper half of the rows of codes, rounded down.
+        y : array-like of shape (n,), one label, or None, default=None
+            The class of each row of X, or one class for all rows, for a conditional prior.
         n_completions : int, default=4
             Different completions of each image.
         n_images : int, default=10
-            Draw at most this many, the first of X.
+            At most this many images are drawn, the first of X.
         random_state : int, RandomState, Generator or None, default=0
-            An int draws the same completions at every call.
+            An int gives the same completions at every call.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -128,27 +135,31 @@ class CompletionDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` or ``prior`` is not fitted.
         ValueError
-            If X, ``known`` or ``y`` does not fit the estimators, or a number is not an integer >= 1.
+            If the prior has another grid, if X, ``mask`` or ``y`` is invalid for the model, or if a number is not an
+            integer >= 1.
         """
-        n_completions = check_count(n_completions, "n_completions")
-        X = first_rows(X, n_images)
-        originals = images_of(vqvae, X)
-        codes = codes_of(vqvae, X)
-        known = _known_positions(known, tuple(fitted(vqvae, "code_shape_", "vqvae")), len(codes))
-        labels = labels_for(y, len(codes))
-        # All completions in one call: they are then different draws under one random_state.
-        filled = prior.complete(
-            np.tile(codes, (n_completions, 1)),
-            np.tile(known, (n_completions, 1)),
+        vqvae, prior = fitted_parts(model, prior)
+        grid, n_completions = vqvae.grid_, check_count("n_completions", n_completions)
+        shown = first_rows(X, n_images)
+        originals = images_of(vqvae, shown)
+        if mask is None:
+            rows = np.arange(grid.shape[0]) < grid.shape[0] // 2
+            mask = np.broadcast_to(rows[:, None], grid.shape)
+        mask = grid.check_mask(mask, len(originals))
+        labels = first_labels(y, X, len(originals))
+        # One call for all completions: with one random_state, they are different draws.
+        codes = prior.complete(
+            np.tile(codes_of(vqvae, shown), (n_completions, 1)),
+            np.tile(mask, (n_completions, 1)),
             y=None if labels is None else np.tile(labels, n_completions),
             random_state=random_state,
         )
-        completions = decoded(vqvae, filled).reshape(n_completions, *originals.shape)
-        data_range = fitted(vqvae, "data_range_", "vqvae")
-        return cls(originals, code_maps(vqvae, known), completions, data_range=data_range).plot(ax, **plot_kwargs)
+        completions = decoded(vqvae, codes).reshape(n_completions, *originals.shape)
+        known_cells = code_maps(grid, mask).all(axis=-1)
+        return cls(originals, known_cells, completions, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(
         self, ax: "Axes | None" = None, *, title: str = "Completions", **imshow_kwargs: Any
@@ -158,44 +169,27 @@ class CompletionDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         title : str, default="Completions"
-            ``""`` for none.
+            Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow``, for example ``cmap="viridis"``.
+            Arguments of ``Axes.imshow``, for example ``cmap="viridis"``.
 
         Returns
         -------
         CompletionDisplay
-            Itself, now with ``ax_``, ``figure_`` and ``image_``.
+            This display, now with ``ax_``, ``figure_`` and ``image_``.
         """
         originals = unit_images(self.originals, self.data_range, "originals")
         completions = [unit_images(images, self.data_range, "completions") for images in self.completions]
-        seen = spread_over_pixels(self.known, originals.shape[1:3])
-        seen = seen if originals.ndim == 3 else seen[..., None]
-        rows = in_same_mode(originals, np.where(seen, originals, np.float32(_HIDDEN)), *completions)
+        known = spread_over_pixels(self.mask, originals.shape[1:3])
+        known = known if originals.ndim == 3 else known[..., None]
+        rows = in_same_mode(originals, np.where(known, originals, np.float32(_HIDDEN)), *completions)
         picture = mosaic(np.stack(rows))
-        # One label for all completions, in their middle.
+        # All completions share one label, in the middle of their rows.
         ticks = np.array([*picture.row_centers[:2], picture.row_centers[2:].mean()])
         labels = ["original", "known", "completion" if len(completions) == 1 else "completions"]
         self.ax_ = open_axes(ax, mosaic_inches(picture, labels))
         self.figure_ = self.ax_.figure
         self.image_ = show_mosaic(self.ax_, picture, title=title, row_labels=labels, row_ticks=ticks, **imshow_kwargs)
         return self
-
-
-def _known_positions(known: Any, code_shape: tuple[int, int], n: int) -> np.ndarray:
-    """Return ``known`` as booleans ``(n, positions)``; None is the upper half of the rows of codes."""
-    h, w = code_shape
-    if known is None:
-        known = np.repeat(np.arange(h) < h // 2, w)
-    known = np.asarray(known)
-    shapes = {(h * w,), (h, w), (n, h * w), (n, h, w)}
-    if known.dtype != bool or known.shape not in shapes:
-        raise ValueError(
-            f"known must be booleans of shape {(h, w)} or {(h * w,)} for all images alike, or {(n, h, w)} or "
-            f"{(n, h * w)} for each; got {known.dtype} of shape {known.shape}. True is what the prior keeps."
-        )
-    if known.shape in {(h * w,), (h, w)}:
-        known = np.broadcast_to(known.reshape(1, -1), (n, h * w))
-    return known.reshape(n, h * w)

@@ -1,4 +1,4 @@
-"""How every term of a loss moved while an estimator was fitted."""
+"""Curves of the loss and its terms during a fit."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -6,39 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.errors import invalid
+from skvq.metrics._scorers import autoencoder_of
 from skvq.plotting._axes import matplotlib_module, open_axes, suited_scale
-from skvq.plotting._fitted import fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Counted in codes, not in units of loss: these have an axis of their own.
+# Terms in numbers of codes. They have an axis of their own.
 _COUNTED_IN_CODES = ("perplexity", "codes_in_use")
-# A schedule, chosen and not learnt; drawn when asked for by name.
+# Terms that are drawn only if ``terms`` names them.
 _NOT_SHOWN = ("learning_rate",)
 _VALIDATION = "val_"
 
 
 class LossCurveDisplay:
-    """Every term of a fit's history over its epochs.
+    """The terms of a training history over the epochs.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        One value an epoch, by the name of the term. A name with the prefix ``"val_"`` is the same term on
-        held-out rows: it has the colour of its term, dashed.
+        For each term, one value for each epoch. The prefix ``"val_"`` marks the same term on validation rows, which is
+        drawn dashed in the same colour.
 
     Attributes
     ----------
     history : dict of str to ndarray
-        As given.
+        The parameter ``history``.
     lines_ : dict of str to Line2D
-        The line of each term drawn. Made by :meth:`plot`.
+        The line of each drawn term. Set by :meth:`plot`.
     ax_, figure_ : Axes, Figure
-        What was drawn on. Made by :meth:`plot`.
+        The Axes and its figure. Set by :meth:`plot`.
     codes_ax_ : Axes or None
-        The right-hand axis of ``perplexity`` and ``codes_in_use``; None when neither is drawn.
+        The axis of ``perplexity`` and ``codes_in_use`` at the right. None if neither is drawn.
 
     Raises
     ------
@@ -65,22 +66,25 @@ class LossCurveDisplay:
         self.history = {name: np.asarray(values, dtype=np.float64) for name, values in history.items()}
         wrong = [name for name, values in self.history.items() if values.ndim != 1 or not len(values)]
         if wrong or not self.history:
-            raise ValueError(
-                "history must map names of terms to one number an epoch, at least one; "
-                f"got {', '.join(map(repr, wrong)) or 'no term'}. Pass the history_ of a fitted estimator."
+            raise invalid(
+                "history",
+                "have at least one term, and for each term one number for each epoch",
+                ", ".join(map(repr, wrong)) or "no term",
+                "Pass the history_ of a fitted estimator.",
             )
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "LossCurveDisplay":
-        """Draw the ``history_`` of a fitted VQVAE or PixelCNNPrior.
+    def from_estimator(cls, model: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "LossCurveDisplay":
+        """Draw the ``history_`` of a fitted estimator.
 
         Parameters
         ----------
-        estimator : fitted VQVAE or PixelCNNPrior
+        model : fitted VQVAE, prior or VQGenerator
+            The curves of a VQGenerator are those of its autoencoder. For its prior, pass ``model.prior_``.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -88,10 +92,14 @@ class LossCurveDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``estimator`` is not fitted.
+        NotFittedError
+            If ``model`` is not fitted.
         """
-        return cls(fitted(estimator, "history_", "estimator")).plot(ax, **plot_kwargs)
+        from skvq._fitted import check_fitted  # loads scikit-learn, which displays of arrays do not need
+
+        estimator = autoencoder_of(model)
+        check_fitted(estimator, "history_", "model")
+        return cls(estimator.history_).plot(ax, **plot_kwargs)
 
     def plot(
         self,
@@ -107,22 +115,22 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure. Terms counted in codes get a twin of it.
+            Where to draw. None opens a new figure. Terms in numbers of codes are drawn in a twin of it.
         terms : sequence of str or None, default=None
-            Names without ``"val_"``; None draws all but the learning rate and what is 0 throughout, such as the
-            codebook's loss where moving averages take its place.
+            Names without ``"val_"``. None draws all terms except the learning rate and terms that are always 0, such
+            as the codebook loss with moving averages.
         yscale : str or None, default=None
-            Scale of the left axis, such as ``"linear"``; None takes ``"log"`` where no value is negative and the
-            positive ones spread over more than a factor of 8. A curve is broken where it is 0.
+            Scale of the left axis, such as ``"linear"``. None uses ``"log"`` if no value is negative and the largest
+            is more than 8 times the smallest positive one. On it, a curve has gaps where it is 0.
         title : str, default="Training"
-            ``""`` for none.
+            Use ``""`` for no title.
         **line_kwargs
-            Passed on to ``Axes.plot``.
+            Arguments of ``Axes.plot``.
 
         Returns
         -------
         LossCurveDisplay
-            Itself, now with ``ax_``, ``codes_ax_``, ``figure_`` and ``lines_``.
+            This display, now with ``ax_``, ``codes_ax_``, ``figure_`` and ``lines_``.
 
         Raises
         ------
@@ -147,15 +155,13 @@ class LossCurveDisplay:
         known = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in self.history))
         if terms is None:
             shown = [term for term in known if term not in _NOT_SHOWN and self._is_ever_nonzero(term)]
-            # The sum of the others comes first, whatever order they were reckoned in.
+            # The loss is the sum of the others, and comes first.
             return sorted(shown, key=lambda term: term != "loss")
         terms = [terms] if isinstance(terms, str) else list(terms)
         unknown = [term for term in terms if term not in known]
         if unknown or not terms:
-            raise ValueError(
-                f"terms must be names from the history without 'val_'; got {unknown or terms}. "
-                f"It holds {', '.join(known)}."
-            )
+            way_out = f"The history has {', '.join(known)}."
+            raise invalid("terms", "be names from the history, without 'val_'", unknown or terms, way_out)
         return terms
 
     def _is_ever_nonzero(self, term: str) -> bool:
@@ -166,7 +172,7 @@ class LossCurveDisplay:
             if name not in self.history:
                 continue
             values = self.history[name]
-            # A single epoch makes no line; a dot is seen.
+            # A single epoch is drawn as a point, because a line would not be visible.
             options = {
                 "linestyle": style,
                 "marker": "o" if len(values) == 1 else None,
@@ -177,11 +183,11 @@ class LossCurveDisplay:
     def _dress(self, losses: list[str], counted: list[str], yscale: str | None, title: str) -> None:
         left = [values for name, values in self.history.items() if name.removeprefix(_VALIDATION) in losses]
         yscale = yscale or suited_scale(np.concatenate(left or [[]]))
-        # Masked and not clipped: a term that starts at 0 would fall off the bottom of the picture.
+        # Zeros are masked: clipped, they would draw lines to the bottom of the picture.
         self.ax_.set_yscale(yscale, **({"nonpositive": "mask"} if yscale == "log" else {}))
         self.ax_.set_xlabel("epoch")
         self.ax_.set_ylabel(_readable(losses[0]) if len(losses) == 1 else "loss terms" if losses else "")
-        # A given Axes may have another scale or ticks of its own, whose locators know nothing of integers.
+        # The user's Axes may have another scale or fixed ticks, whose locators have no option for integers.
         locator = self.ax_.xaxis.get_major_locator()
         if isinstance(locator, matplotlib_module("matplotlib.ticker").MaxNLocator):
             locator.set_params(integer=True)
@@ -202,7 +208,7 @@ class LossCurveDisplay:
         if any(name.startswith(_VALIDATION) for name in self.lines_):
             line_type = matplotlib_module("matplotlib.lines").Line2D
             handles.append(line_type([], [], color="0.5", linestyle="--", label="validation"))
-        # Below the axes, where no curve runs, at the same distance in inches whatever the height of the axes.
+        # Below the axes, where it hides no curve, at a fixed distance in inches.
         shift = matplotlib_module("matplotlib.transforms").ScaledTranslation(0, -0.42, self.figure_.dpi_scale_trans)
         self.ax_.legend(
             handles=handles,
@@ -215,7 +221,7 @@ class LossCurveDisplay:
         )
 
     def _term_is_new(self, name: str) -> bool:
-        """Whether ``name`` is a term's own curve, or its held-out curve where that is all there is."""
+        """Return whether ``name`` needs a label of its own: validation curves share the label of their term."""
         return not name.startswith(_VALIDATION) or name.removeprefix(_VALIDATION) not in self.lines_
 
 

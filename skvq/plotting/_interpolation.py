@@ -1,12 +1,15 @@
-"""A walk through latent space from one image to another."""
+"""Images between two images, in straight steps through latent space."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.codes import nearest_codes
+from skvq._contract.counts import check_count
+from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
-from skvq.plotting._fitted import check_count, decoded, first_rows, fitted, images_of
+from skvq.plotting._model import decoded, first_rows, fitted_autoencoder, images_of
 from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, unit_images
 
 if TYPE_CHECKING:
@@ -16,26 +19,26 @@ if TYPE_CHECKING:
 
 
 class InterpolationDisplay:
-    """One row for each pair of images: the first, the steps between their codes, the second.
+    """One row for each pair of images: the first image, the steps between their codes, and the second image.
 
     Parameters
     ----------
     starts, ends : array-like of shape (n, height, width) or (n, height, width, channels)
-        Any units, the same for all.
+        Any units, the same for all images.
     steps : array-like of shape (n_steps, n, height, width) or (..., channels)
-        From the reconstructions of ``starts`` to those of ``ends``.
+        The first step is the reconstruction of ``starts``, and the last is the reconstruction of ``ends``.
     data_range : tuple of float or None, default=None
-        Values drawn black and white. None takes those of ``starts``.
+        Values that are drawn black and white. None uses the range of ``starts``.
 
     Attributes
     ----------
     ax_, figure_, image_ : Axes, Figure, AxesImage
-        What was drawn on, and the mosaic drawn. Made by :meth:`plot`.
+        The Axes, its figure and the drawn image. Set by :meth:`plot`.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit each other.
+        If the shapes of the three arrays are inconsistent.
 
     Examples
     --------
@@ -63,16 +66,18 @@ class InterpolationDisplay:
     ) -> None:
         self.starts, self.ends, self.steps = np.asarray(starts), np.asarray(ends), np.asarray(steps)
         if self.starts.shape != self.ends.shape or self.steps.shape[1:] != self.starts.shape:
-            raise ValueError(
-                "ends must have the shape of starts, and steps (n_steps, *starts.shape); "
-                f"got starts {self.starts.shape}, ends {self.ends.shape}, steps {self.steps.shape}."
+            raise invalid(
+                "ends",
+                f"have the shape of starts, {self.starts.shape}, and steps the shape (n_steps, *starts.shape)",
+                f"ends {self.ends.shape} and steps {self.steps.shape}",
+                "Stack one array of images for each step.",
             )
         self.data_range = check_data_range(data_range, self.starts)
 
     @classmethod
     def from_estimator(
         cls,
-        vqvae: Any,
+        model: Any,
         X_start: Any,
         X_end: Any,
         *,
@@ -81,22 +86,21 @@ class InterpolationDisplay:
         ax: "Axes | None" = None,
         **plot_kwargs: Any,
     ) -> "InterpolationDisplay":
-        """Walk in a straight line between the quantised latents of two images, quantising again at each step.
+        """Interpolate linearly between the embeddings of two images, and decode the nearest codes of each step.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
+        model : fitted VQVAE or VQGenerator
         X_start, X_end : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            Images in a layout that ``vqvae`` accepts, as many of both; for one pair pass ``X[:1]`` and
-            ``X[1:2]``.
+            Equal numbers of images, in any layout that ``model`` accepts. For one pair, pass ``X[:1]`` and ``X[1:2]``.
         n_steps : int, default=8
-            Steps, with both reconstructions; at least 2.
+            Number of steps, >= 2. It includes both reconstructions.
         n_images : int, default=10
-            Draw at most this many pairs, the first.
+            At most this many pairs are drawn, the first ones.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -104,45 +108,42 @@ class InterpolationDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` is not fitted.
         ValueError
-            If the images do not have the fitted shape or are not as many, or a number is too small.
+            If the rows are not images of the fitted shape, the numbers of images differ, or a number is too small.
         """
-        n_steps = check_count(n_steps, "n_steps", minimum=2)
+        vqvae, n_steps = fitted_autoencoder(model), check_count("n_steps", n_steps, minimum=2)
         X_start, X_end = first_rows(X_start, n_images), first_rows(X_end, n_images)
         starts, ends = images_of(vqvae, X_start, "X_start"), images_of(vqvae, X_end, "X_end")
         if len(starts) != len(ends):
-            raise ValueError(
-                f"X_start and X_end must hold equally many images; got {len(starts)} and {len(ends)}. "
-                "Each row of X_start is paired with the same row of X_end."
-            )
-        codebook = np.asarray(fitted(vqvae, "codebook_", "vqvae"), dtype=np.float64)
-        first, last = (codebook[codes_of(vqvae, X)] for X in (X_start, X_end))
+            way_out = "Each row of X_start is paired with the same row of X_end."
+            raise invalid("X_end", f"have as many images as X_start, {len(starts)}", len(ends), way_out)
+        codebook = np.asarray(vqvae.codebook_, dtype=np.float64)
+        first, last = (codebook[codes_of(vqvae, X)] for X in (X_start, X_end))  # (n, n_codes, embedding_dim)
         steps = [
             decoded(vqvae, nearest_codes((1 - t) * first + t * last, codebook)) for t in np.linspace(0, 1, n_steps)
         ]
-        display = cls(starts, ends, np.stack(steps), data_range=fitted(vqvae, "data_range_", "vqvae"))
-        return display.plot(ax, **plot_kwargs)
+        return cls(starts, ends, np.stack(steps), data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(
         self, ax: "Axes | None" = None, *, title: str = "Interpolation between codes", **imshow_kwargs: Any
     ) -> "InterpolationDisplay":
-        """Draw the rows; a step's label is its share of the way.
+        """Draw the rows. The label of a step is its position between the images, from 0 to 1.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         title : str, default="Interpolation between codes"
-            ``""`` for none.
+            Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow``, for example ``cmap="viridis"``.
+            Arguments of ``Axes.imshow``, for example ``cmap="viridis"``.
 
         Returns
         -------
         InterpolationDisplay
-            Itself, now with ``ax_``, ``figure_`` and ``image_``.
+            This display, now with ``ax_``, ``figure_`` and ``image_``.
         """
         columns = in_same_mode(
             *(unit_images(images, self.data_range) for images in (self.starts, *self.steps, self.ends))
@@ -153,21 +154,3 @@ class InterpolationDisplay:
         self.figure_ = self.ax_.figure
         self.image_ = show_mosaic(self.ax_, picture, title=title, column_labels=labels, **imshow_kwargs)
         return self
-
-
-def nearest_codes(latents: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """Return the code nearest to each latent.
-
-    Parameters
-    ----------
-    latents : ndarray of shape (..., code_dim)
-    codebook : ndarray of shape (n_codes, code_dim)
-
-    Returns
-    -------
-    ndarray of shape (...), int64
-        The lower code where two are equally near.
-    """
-    # ‖z − c‖² without ‖z‖², which is the same for all codes.
-    distances = np.square(codebook).sum(axis=1) - 2 * latents @ codebook.T
-    return distances.argmin(axis=-1).astype(np.int64)

@@ -1,22 +1,24 @@
-"""Images -> one picture of many tiles, in NumPy alone.
+"""One picture of many images, in NumPy alone.
 
-A display draws all of its images with a single ``imshow``, so that it fits in one Axes. Gaps between tiles,
-and tiles that are missing, are NaN; they are drawn transparent, whatever the figure's background.
+A display draws all its images with one ``imshow``, so it needs a single Axes. Gaps between tiles and missing tiles are
+NaN, and are drawn transparent.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from skvq._contract.errors import invalid
+
 
 @dataclass(frozen=True)
 class Mosaic:
-    """A picture made of equal tiles, and where its rows and columns are.
+    """A picture of tiles of equal size, and the positions of its rows and columns.
 
     Parameters
     ----------
     canvas : ndarray of shape (height, width) or (height, width, 4)
-        Grey values in [0, 1] with NaN in the gaps; or RGBA in [0, 1] with alpha 0 in the gaps.
+        Grey values in [0, 1] with NaN in the gaps, or RGBA values in [0, 1] with alpha 0 in the gaps.
     row_centers, column_centers : ndarray
         Middle of each row and column of tiles, in pixels of the canvas.
     tile_shape : tuple of int
@@ -33,16 +35,16 @@ class Mosaic:
 
 
 def unit_images(images: np.ndarray, data_range: tuple[float, float] | None, name: str = "images") -> np.ndarray:
-    """Bring images to [0, 1], and to one channel (grey) or three (RGB).
+    """Scale images to [0, 1], with one channel (grey) or three (RGB).
 
     Parameters
     ----------
     images : array-like of shape (n, height, width) or (n, height, width, channels)
-        In any units. One channel is grey, three are RGB; of any other number the mean is taken.
+        In any units. One channel is grey and three are RGB. Other numbers of channels are averaged.
     data_range : tuple of float or None
-        Values that become 0 and 1; what lies outside is clipped. None takes the finite minimum and maximum.
+        Values that become 0 and 1. Values outside are clipped. None uses the finite minimum and maximum.
     name : str
-        What to call ``images`` in messages.
+        The name of ``images`` in messages.
 
     Returns
     -------
@@ -51,14 +53,16 @@ def unit_images(images: np.ndarray, data_range: tuple[float, float] | None, name
 
     Raises
     ------
-    ValueError
-        If ``images`` has another rank or is empty, or ``data_range`` is no range.
+    InvalidInputError
+        If ``images`` has another number of axes or is empty, or ``data_range`` is not a range.
     """
     images = np.asarray(images, dtype=np.float32)
     if images.ndim not in (3, 4) or images.size == 0:
-        raise ValueError(
-            f"{name} must be one or more images, (n, height, width) or (n, height, width, channels); "
-            f"got shape {images.shape}. Reshape flat rows, or use from_estimator, which does it."
+        raise invalid(
+            name,
+            "hold one or more images, (n, height, width) or (n, height, width, channels)",
+            f"shape {images.shape}",
+            "Reshape flat rows, or use from_estimator, which reshapes them.",
         )
     low, high = check_data_range(data_range, images)
     if images.ndim == 4 and images.shape[3] != 3:
@@ -67,25 +71,29 @@ def unit_images(images: np.ndarray, data_range: tuple[float, float] | None, name
 
 
 def check_data_range(data_range: tuple[float, float] | None, images: np.ndarray) -> tuple[float, float]:
-    """Return ``data_range`` as two floats; for None, the least and greatest finite value of ``images``."""
+    """Return ``data_range`` as two different floats. For None, use the finite minimum and maximum of ``images``.
+
+    The range of constant images is extended upwards by 1, so they are drawn black.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``data_range`` is not two finite numbers in ascending order.
+    """
     if data_range is None:
         finite = images[np.isfinite(images)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        return _not_empty(low, high)
+        data_range = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     try:
         low, high = (float(value) for value in data_range)
     except (TypeError, ValueError):
         low, high = np.nan, np.nan
     if not low <= high or not np.isfinite(high - low):
-        raise ValueError(
-            "data_range must be two finite numbers, (minimum, maximum), in the images' units; "
-            f"got {data_range!r}. Use (0, 255) for uint8, or None for the images' own range."
+        raise invalid(
+            "data_range",
+            "be two finite numbers, (minimum, maximum), in the units of the images",
+            repr(data_range),
+            "Use (0, 255) for uint8, or None for the range of the images.",
         )
-    return _not_empty(low, high)
-
-
-def _not_empty(low: float, high: float) -> tuple[float, float]:
-    """Widen the range of images that are constant, which are then drawn black."""
     return (low, high) if high > low else (low, low + 1.0)
 
 
@@ -95,9 +103,9 @@ def mosaic(tiles: np.ndarray, gap: int | None = None) -> Mosaic:
     Parameters
     ----------
     tiles : ndarray of shape (rows, columns, height, width) or (rows, columns, height, width, 3)
-        Values in [0, 1]; NaN is left transparent.
+        Values in [0, 1]. NaN is drawn transparent.
     gap : int or None
-        Pixels between tiles; None takes about a twelfth of a tile's longer side.
+        Pixels between tiles. None uses about a twelfth of a tile's longer side.
 
     Returns
     -------
@@ -119,16 +127,16 @@ def mosaic(tiles: np.ndarray, gap: int | None = None) -> Mosaic:
 
 
 def fill_grid(images: np.ndarray, n_columns: int) -> np.ndarray:
-    """Return images as a grid ``(rows, n_columns, ...)``, row by row; what is left of the last row is NaN."""
+    """Return images as a grid ``(rows, n_columns, ...)``, row by row. The rest of the last row is NaN."""
     n_missing = -len(images) % n_columns
     blanks = np.full((n_missing, *images.shape[1:]), np.nan, dtype=images.dtype)
     return np.concatenate([images, blanks]).reshape(-1, n_columns, *images.shape[1:])
 
 
 def spread_over_pixels(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Enlarge maps ``(n, h, w, ...)`` to ``(n, height, width, ...)``: every pixel takes the cell it lies in.
+    """Enlarge maps ``(n, h, w, ...)`` to ``(n, height, width, ...)``. Each pixel has the value of the cell it is in.
 
-    Sizes need not divide: 7 cells over 30 pixels give cells of 4 or 5 pixels.
+    The sizes need not be multiples: 7 cells on 30 pixels have 4 or 5 pixels each.
     """
     rows = np.arange(image_size[0]) * maps.shape[1] // image_size[0]
     columns = np.arange(image_size[1]) * maps.shape[2] // image_size[1]
@@ -136,16 +144,16 @@ def spread_over_pixels(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndar
 
 
 def as_rgb(images: np.ndarray) -> np.ndarray:
-    """Return grey ``(n, height, width)`` as RGB ``(n, height, width, 3)``; RGB as it is."""
+    """Return grey images ``(n, height, width)`` as RGB ``(n, height, width, 3)``. RGB images are not changed."""
     return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)
 
 
 def in_same_mode(*stacks: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return stacks of images all grey, or, when one of them is RGB, all RGB."""
+    """Return stacks of images as RGB if one of them is RGB, and all as grey otherwise."""
     return tuple(as_rgb(s) for s in stacks) if any(s.ndim == 4 for s in stacks) else stacks
 
 
 def _with_alpha(canvas: np.ndarray) -> np.ndarray:
-    seen = np.isfinite(canvas).all(axis=-1, keepdims=True)
-    # White under the transparent gaps: resampling blends colours across edges, and black would leave seams.
-    return np.concatenate([np.where(seen, canvas, np.float32(1)), seen.astype(np.float32)], axis=-1)
+    opaque = np.isfinite(canvas).all(axis=-1, keepdims=True)
+    # The transparent gaps are white: resampling mixes colours at edges, and black would leave dark lines.
+    return np.concatenate([np.where(opaque, canvas, np.float32(1)), opaque.astype(np.float32)], axis=-1)

@@ -1,10 +1,11 @@
-"""Models as points of rate against distortion, and the front of those that no other beats."""
+"""Models as points of rate and distortion, and the Pareto front of the best ones."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.errors import invalid
 from skvq.plotting._axes import open_axes, suited_scale
 
 if TYPE_CHECKING:
@@ -15,25 +16,25 @@ _MARKERS = "osD^vPX*"
 
 
 class RateDistortionDisplay:
-    """Bits an image against the error they leave, one point a model.
+    """Bits per image and the error of the reconstructions, one point for each model.
 
     Parameters
     ----------
     rates : array-like of shape (n,)
-        Bits an image, > 0.
+        Bits per image, > 0.
     distortions : array-like of shape (n,)
-        Error of the reconstructions, such as their MSE, > 0; less is better.
+        Error of the reconstructions, such as the MSE, > 0. Lower is better.
     labels : sequence of str or None, default=None
-        Written beside the points.
+        Texts next to the points.
     groups : sequence of str or None, default=None
-        Family of each point: one colour and marker a family, named in a legend.
+        The group of each point. Each group has one colour, one marker and an entry in the legend.
 
     Attributes
     ----------
     on_front : ndarray of shape (n,), bool
-        Points that no other point equals or beats in both, and beats in one.
+        Points on the Pareto front: no other point is better in one value and at least equal in the other.
     ax_, figure_ : Axes, Figure
-        What was drawn on. Made by :meth:`plot`.
+        The Axes and its figure. Set by :meth:`plot`.
 
     Raises
     ------
@@ -67,17 +68,13 @@ class RateDistortionDisplay:
         self.groups = None if groups is None else [str(group) for group in groups]
         for name, values in (("rates", self.rates), ("distortions", self.distortions)):
             if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
-                raise ValueError(
-                    f"{name} must be positive finite numbers, one a model; got {values!r}. "
-                    "Leave out models that have no measurement."
-                )
+                way_out = "Leave out models without a measurement."
+                raise invalid(name, "have one finite number > 0 for each model", repr(values), way_out)
         given_too = {"distortions": self.distortions, "labels": self.labels, "groups": self.groups}
         for name, given in given_too.items():
             if given is not None and len(given) != len(self.rates):
-                raise ValueError(
-                    f"{name} must have one entry for each of {len(self.rates)} rates; got {len(given)}. "
-                    "Pass sequences of one length, a model a place."
-                )
+                way_out = "Pass sequences of equal length, with one entry for each model."
+                raise invalid(name, f"have one entry for each of the {len(self.rates)} rates", len(given), way_out)
         self.on_front = pareto_front(self.rates, self.distortions)
 
     def plot(
@@ -95,21 +92,21 @@ class RateDistortionDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         xscale, yscale : str or None, default=None
-            Scales of the axes, such as ``"linear"``; None takes ``"log"`` where values spread over more than
-            a factor of 8.
+            Scales of the axes, such as ``"linear"``. None uses ``"log"`` if the largest value is more than 8 times
+            the smallest.
         distortion_name : str, default="distortion (MSE)"
             Label of the y axis.
         title : str, default="Rate and distortion"
-            ``""`` for none.
+            Use ``""`` for no title.
         **scatter_kwargs
-            Passed on to ``Axes.scatter``.
+            Arguments of ``Axes.scatter``.
 
         Returns
         -------
         RateDistortionDisplay
-            Itself, now with ``ax_`` and ``figure_``.
+            This display, now with ``ax_`` and ``figure_``.
         """
         self.ax_ = open_axes(ax, (6.0, 4.2))
         self.figure_ = self.ax_.figure
@@ -129,9 +126,9 @@ class RateDistortionDisplay:
     def _draw_front(self) -> None:
         front = np.flatnonzero(self.on_front)
         front = front[np.argsort(self.rates[front])]
-        # Through a single point no line is seen that a legend could name.
+        # A front of a single point is not visible, and needs no entry in the legend.
         label = "Pareto front" if self.rates[front[0]] < self.rates[front[-1]] else None
-        # Steps and not slopes: between two models there is none that was measured.
+        # Steps, because no models between two points were measured.
         options = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": label}
         self.ax_.plot(self.rates[front], self.distortions[front], drawstyle="steps-post", **options)
 
@@ -139,8 +136,7 @@ class RateDistortionDisplay:
         for label, rate, distortion, best in zip(
             self.labels or [], self.rates, self.distortions, self.on_front, strict=False
         ):
-            # Below and left of the front there is nothing, so its labels meet no line; the others go the
-            # other way.
+            # Labels of the front are below and left of it, where nothing is drawn. Other labels are above and right.
             offset, sides = ((-5, -5), ("right", "top")) if best else ((5, 5), ("left", "bottom"))
             self.ax_.annotate(
                 label,
@@ -156,7 +152,7 @@ class RateDistortionDisplay:
     def _dress(self, distortion_name: str, title: str) -> None:
         self.ax_.set_xlabel("rate (bits per image)")
         self.ax_.set_ylabel(distortion_name)
-        # Labels stand left of the first point and below the last.
+        # Room for the labels at the left of the first point and below the last.
         self.ax_.margins(0.18)
         self.ax_.grid(alpha=0.2)
         for side in ("top", "right"):
@@ -168,17 +164,17 @@ class RateDistortionDisplay:
 
 
 def pareto_front(rates: np.ndarray, distortions: np.ndarray) -> np.ndarray:
-    """Return which points no other point dominates.
+    """Return which points are not dominated by another point.
 
     Parameters
     ----------
     rates, distortions : ndarray of shape (n,)
-        Less is better for both.
+        Lower is better for both.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        Of equal points, all are on the front or none.
+        Equal points are either all on the front or all off it.
     """
     no_worse = (rates[:, None] <= rates) & (distortions[:, None] <= distortions)
     better = (rates[:, None] < rates) | (distortions[:, None] < distortions)

@@ -1,11 +1,12 @@
-"""Originals over what the autoencoder makes of them."""
+"""Images above their reconstructions."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.errors import invalid
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
-from skvq.plotting._fitted import first_rows, fitted, images_of
+from skvq.plotting._model import first_rows, fitted_autoencoder, images_of
 from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, unit_images
 
 if TYPE_CHECKING:
@@ -15,28 +16,28 @@ if TYPE_CHECKING:
 
 
 class ReconstructionDisplay:
-    """Images in one row, their reconstructions in the next.
+    """Images in one row, and their reconstructions in the next row.
 
     Parameters
     ----------
     originals, reconstructions : array-like of shape (n, height, width) or (n, height, width, channels)
         Any units, the same for both.
     data_range : tuple of float or None, default=None
-        Values drawn black and white, (minimum, maximum) in the images' units. None takes those of
+        Values that are drawn black and white, (minimum, maximum) in the units of the images. None uses the range of
         ``originals``.
 
     Attributes
     ----------
     psnr : ndarray of shape (n,)
-        Peak signal-to-noise ratio of each image in decibels, its peak the width of ``data_range``; inf where
-        nothing is lost.
+        Peak signal-to-noise ratio of each image in decibels. The peak is the width of ``data_range``. It is inf for a
+        reconstruction without error.
     ax_, figure_, image_ : Axes, Figure, AxesImage
-        What was drawn on, and the mosaic drawn. Made by :meth:`plot`.
+        The Axes, its figure and the drawn image. Set by :meth:`plot`.
 
     Raises
     ------
     ValueError
-        If the two stacks of images differ in shape, or ``data_range`` is no range.
+        If the two arrays differ in shape, or ``data_range`` is not a range.
 
     Examples
     --------
@@ -65,10 +66,11 @@ class ReconstructionDisplay:
         self.originals = np.asarray(originals)
         self.reconstructions = np.asarray(reconstructions)
         if self.originals.shape != self.reconstructions.shape:
-            raise ValueError(
-                "originals and reconstructions must have the same shape; "
-                f"got {self.originals.shape} and {self.reconstructions.shape}. "
-                "Reshape both to (n, height, width)."
+            raise invalid(
+                "reconstructions",
+                f"have the shape of originals, {self.originals.shape}",
+                self.reconstructions.shape,
+                "Reshape both to (n, height, width).",
             )
         self.data_range = check_data_range(data_range, self.originals)
         error = self.originals.astype(np.float64) - self.reconstructions
@@ -78,21 +80,21 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, vqvae: Any, X: Any, *, n_images: int = 10, ax: "Axes | None" = None, **plot_kwargs: Any
+        cls, model: Any, X: Any, *, n_images: int = 10, ax: "Axes | None" = None, **plot_kwargs: Any
     ) -> "ReconstructionDisplay":
-        """Reconstruct the first rows of X and draw them under the originals.
+        """Reconstruct the first rows of X and draw them below the originals.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
+        model : fitted VQVAE or VQGenerator
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            Images in a layout that ``vqvae`` accepts.
+            Images in any layout that ``model`` accepts.
         n_images : int, default=10
-            Draw at most this many, the first of X.
+            At most this many images are drawn, the first of X.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -100,16 +102,15 @@ class ReconstructionDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` is not fitted.
         ValueError
-            If X does not hold images of the fitted shape, or ``n_images`` is not an integer >= 1.
+            If the rows of X are not images of the fitted shape, or ``n_images`` is not an integer >= 1.
         """
-        X = first_rows(X, n_images)
+        vqvae, X = fitted_autoencoder(model), first_rows(X, n_images)
         originals = images_of(vqvae, X)
         reconstructions = np.asarray(vqvae.reconstruct(X), dtype=np.float32).reshape(originals.shape)
-        display = cls(originals, reconstructions, data_range=fitted(vqvae, "data_range_", "vqvae"))
-        return display.plot(ax, **plot_kwargs)
+        return cls(originals, reconstructions, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(
         self,
@@ -126,22 +127,22 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         show_difference : bool, default=False
-            Add a row of absolute differences, on the scale of the images: black is no error.
+            Draw a third row with absolute differences, on the scale of the images. Black is no error.
         difference_gain : float, default=1.0
-            Multiplies the differences, for errors too faint to see; the row's label says so.
+            Factor for the differences, which makes small errors visible. The label of the row contains it.
         show_psnr : bool, default=True
-            Write each image's PSNR in decibels below it.
+            Write the PSNR of each image, in decibels, below it.
         title : str, default="Reconstructions"
-            ``""`` for none.
+            Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow``, for example ``cmap="viridis"``.
+            Arguments of ``Axes.imshow``, for example ``cmap="viridis"``.
 
         Returns
         -------
         ReconstructionDisplay
-            Itself, now with ``ax_``, ``figure_`` and ``image_``.
+            This display, now with ``ax_``, ``figure_`` and ``image_``.
 
         Raises
         ------
@@ -156,9 +157,7 @@ class ReconstructionDisplay:
         labels = ["original", "reconstruction"]
         if show_difference:
             if not difference_gain > 0:
-                raise ValueError(
-                    f"difference_gain must be > 0; got {difference_gain!r}. Use 1 for the images' own scale."
-                )
+                raise invalid("difference_gain", "be > 0", repr(difference_gain), "1 is the scale of the images.")
             rows.append(np.clip(np.float32(difference_gain) * np.abs(originals - reconstructions), 0, 1))
             labels.append("difference" if difference_gain == 1 else f"difference ×{difference_gain:g}")
         picture = mosaic(np.stack(rows))

@@ -1,11 +1,13 @@
-"""New images drawn from a prior, in rows by class."""
+"""New images from a prior, sorted by class."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.counts import check_count
+from skvq._contract.labels import check_labels
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
-from skvq.plotting._fitted import check_count, decoded, fitted
+from skvq.plotting._model import decoded, fitted_parts
 from skvq.plotting._mosaic import check_data_range, fill_grid, mosaic, unit_images
 
 if TYPE_CHECKING:
@@ -17,26 +19,26 @@ if TYPE_CHECKING:
 
 
 class SampleDisplay:
-    """A grid of images; with labels, one row or more for each class.
+    """A grid of images. With labels, each class has one or more rows of its own.
 
     Parameters
     ----------
     images : array-like of shape (n, height, width) or (n, height, width, channels)
         Any units.
     labels : array-like of shape (n,) or None, default=None
-        Class of each image; images are then sorted by class.
+        The class of each image. The images are then sorted by class.
     data_range : tuple of float or None, default=None
-        Values drawn black and white. None takes those of ``images``.
+        Values that are drawn black and white. None uses the range of ``images``.
 
     Attributes
     ----------
     ax_, figure_, image_ : Axes, Figure, AxesImage
-        What was drawn on, and the mosaic drawn. Made by :meth:`plot`.
+        The Axes, its figure and the drawn image. Set by :meth:`plot`.
 
     Raises
     ------
     ValueError
-        If there is not one label for each image, or one is NaN or None.
+        If there is not one label for each image, or labels are missing or have several kinds.
 
     Examples
     --------
@@ -61,26 +63,15 @@ class SampleDisplay:
         data_range: tuple[float, float] | None = None,
     ) -> None:
         self.images = np.asarray(images)
-        self.labels = None if labels is None else np.asarray(labels)
+        self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
         self.data_range = check_data_range(data_range, self.images)
-        if self.labels is not None and self.labels.shape != (len(self.images),):
-            raise ValueError(
-                f"labels must hold one class for each of the {len(self.images)} images; "
-                f"got shape {self.labels.shape}. Leave labels None for a plain grid."
-            )
-        missing = 0 if labels is None else sum(map(_is_missing, self.labels.tolist()))
-        if missing:
-            raise ValueError(
-                f"labels must name a class for every image; got NaN or None for {missing} of {len(self.labels)}. "
-                "Drop those images, or give them a class of their own, such as -1."
-            )
 
     @classmethod
     def from_estimator(
         cls,
-        vqvae: Any,
-        prior: Any,
+        model: Any,
         *,
+        prior: Any = None,
         n_per_class: int = 10,
         n_samples: int = 40,
         temperature: float = 1.0,
@@ -92,21 +83,21 @@ class SampleDisplay:
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
-        prior : fitted PixelCNNPrior
-            When conditional, every one of its ``classes_`` is sampled.
+        model : fitted VQGenerator, or fitted VQVAE together with ``prior``
+        prior : fitted PixelCNNPrior or other prior, or None, default=None
+            For a VQVAE. A VQGenerator has its own. A conditional prior is sampled for each of its ``classes_``.
         n_per_class : int, default=10
-            Samples of each class of a conditional prior.
+            Number of images for each class of a conditional prior.
         n_samples : int, default=40
-            Samples of an unconditional prior.
+            Number of images from an unconditional prior.
         temperature : float, default=1.0
-            Below 1 the likelier codes are favoured, above 1 the rarer.
+            Divides the logits. Below 1, likely codes become more likely.
         random_state : int, RandomState, Generator or None, default=0
-            An int draws the same images at every call.
+            An int gives the same images at every call.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -114,18 +105,17 @@ class SampleDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` or ``prior`` is not fitted.
+        NotFittedError
+            If ``model`` or ``prior`` is not fitted.
         ValueError
-            If ``n_per_class`` or ``n_samples`` is not an integer >= 1.
+            If the prior has another grid, or ``n_per_class`` or ``n_samples`` is not an integer >= 1.
         """
-        n_per_class, n_samples = check_count(n_per_class, "n_per_class"), check_count(n_samples, "n_samples")
-        classes = fitted(prior, "classes_", "prior")
-        labels = None if classes is None else np.repeat(np.asarray(classes), n_per_class)
+        vqvae, prior = fitted_parts(model, prior)
+        n_per_class, n_samples = check_count("n_per_class", n_per_class), check_count("n_samples", n_samples)
+        labels = None if prior.classes_ is None else np.repeat(np.asarray(prior.classes_), n_per_class)
         n = n_samples if labels is None else len(labels)
         codes = prior.sample(n, y=labels, temperature=temperature, random_state=random_state)
-        display = cls(decoded(vqvae, codes), labels, data_range=fitted(vqvae, "data_range_", "vqvae"))
-        return display.plot(ax, **plot_kwargs)
+        return cls(decoded(vqvae, codes), labels, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(
         self,
@@ -140,25 +130,25 @@ class SampleDisplay:
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         n_columns : int, default=10
-            At most this many images in a row; a class with more goes on in the next row.
+            At most this many images in each row. A class with more images continues in the next row.
         title : str, default="Samples"
-            ``""`` for none.
+            Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow``, for example ``cmap="viridis"``.
+            Arguments of ``Axes.imshow``, for example ``cmap="viridis"``.
 
         Returns
         -------
         SampleDisplay
-            Itself, now with ``ax_``, ``figure_`` and ``image_``.
+            This display, now with ``ax_``, ``figure_`` and ``image_``.
 
         Raises
         ------
         ValueError
             If ``n_columns`` is not an integer >= 1.
         """
-        n_columns = check_count(n_columns, "n_columns")
+        n_columns = check_count("n_columns", n_columns)
         images = unit_images(self.images, self.data_range)
         if self.labels is None:
             grid, row_labels, row_classes = fill_grid(images, min(n_columns, len(images))), [], []
@@ -169,7 +159,7 @@ class SampleDisplay:
             grid, row_labels = np.concatenate(blocks), [str(label) for label in classes]
             row_classes = np.repeat(np.arange(len(classes)), [len(block) for block in blocks])
         picture = mosaic(grid)
-        # A class of several rows has its label in their middle.
+        # The label of a class with several rows is in the middle of them.
         ticks = [picture.row_centers[np.equal(row_classes, i)].mean() for i in range(len(row_labels))]
         self.ax_ = open_axes(ax, mosaic_inches(picture, row_labels))
         self.figure_ = self.ax_.figure
@@ -177,8 +167,3 @@ class SampleDisplay:
             self.ax_, picture, title=title, row_labels=row_labels, row_ticks=np.array(ticks), **imshow_kwargs
         )
         return self
-
-
-def _is_missing(label: Any) -> bool:
-    # NaN is not itself, and pandas' NA is neither equal to itself nor unequal.
-    return label is None or type(label).__name__ == "NAType" or label != label

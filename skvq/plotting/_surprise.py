@@ -1,12 +1,13 @@
-"""Where an image surprises a prior: bits that each of its codes costs."""
+"""The bits of each code of an image under a prior."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
-from skvq.plotting._fitted import code_maps, first_rows, fitted, images_of, labels_for
+from skvq.plotting._model import code_maps, first_labels, first_rows, fitted_parts, images_of
 from skvq.plotting._mosaic import check_data_range, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
@@ -17,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class SurpriseDisplay:
-    """Images in one row, the bits of their codes under a prior in the next.
+    """Images in one row, and the bits of their codes under a prior in the next row.
 
-    A position costs ``-log2 p`` bits, p being the probability that the prior gave to the code found there,
-    knowing those before it: bright is what it did not expect.
+    A code costs ``-log2 p`` bits, where ``p`` is its probability given the codes before it. Bright positions are
+    unexpected for the prior.
 
     Parameters
     ----------
     originals : array-like of shape (n, height, width) or (n, height, width, channels)
         Any units.
     bits : array-like of shape (n, h, w)
-        Of each position, >= 0.
+        The bits at each position, >= 0.
     data_range : tuple of float or None, default=None
-        Values of ``originals`` drawn black and white. None takes their own.
+        Values of ``originals`` that are drawn black and white. None uses their range.
 
     Attributes
     ----------
     ax_, figure_ : Axes, Figure
-        What was drawn on. Made by :meth:`plot`.
+        The Axes and its figure. Set by :meth:`plot`.
     originals_image_, image_ : AxesImage
-        The mosaics of the images, and of the bits.
+        The drawn images, and the drawn bits.
     colorbar_ : Colorbar or None
-        None when it was not asked for.
+        None if ``colorbar=False``.
 
     Raises
     ------
     ValueError
-        If ``bits`` is not one map for each image.
+        If ``bits`` does not have one map for each image.
 
     Examples
     --------
@@ -69,39 +70,44 @@ class SurpriseDisplay:
         self.bits = np.asarray(bits)
         self.data_range = check_data_range(data_range, self.originals)
         if self.bits.ndim != 3 or len(self.bits) != len(self.originals):
-            raise ValueError(
-                f"bits must be one map (h, w) for each of the {len(self.originals)} images; "
-                f"got shape {self.bits.shape}. Reshape them to (n, *code_shape_)."
+            raise invalid(
+                "bits",
+                f"have one map (h, w) for each of the {len(self.originals)} images",
+                f"shape {self.bits.shape}",
+                "Make maps with vqvae.grid_.to_grid(bits).",
             )
 
     @classmethod
     def from_estimator(
         cls,
-        vqvae: Any,
-        prior: Any,
+        model: Any,
         X: Any,
         *,
+        prior: Any = None,
         y: Any = None,
         n_images: int = 10,
         ax: "Axes | None" = None,
         **plot_kwargs: Any,
     ) -> "SurpriseDisplay":
-        """Encode the first rows of X and draw what each code costs under the prior.
+        """Encode the first rows of X and draw the bits of each code under the prior.
+
+        With several codes at each position (``grid_.depth`` > 1), the sum of their bits is drawn.
 
         Parameters
         ----------
-        vqvae : fitted VQVAE
-        prior : fitted PixelCNNPrior
+        model : fitted VQGenerator, or fitted VQVAE together with ``prior``
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            Images in a layout that ``vqvae`` accepts.
-        y : array-like of shape (n,) or None, default=None
-            Classes, for a conditional prior.
+            Images in any layout that ``model`` accepts.
+        prior : fitted PixelCNNPrior or other prior, or None, default=None
+            For a VQVAE. A VQGenerator has its own.
+        y : array-like of shape (n,), one label, or None, default=None
+            The class of each row of X, or one class for all rows, for a conditional prior.
         n_images : int, default=10
-            Draw at most this many, the first of X.
+            At most this many images are drawn, the first of X.
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         **plot_kwargs
-            Passed on to :meth:`plot`.
+            Arguments of :meth:`plot`.
 
         Returns
         -------
@@ -109,16 +115,18 @@ class SurpriseDisplay:
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If ``vqvae`` is not fitted.
+        NotFittedError
+            If ``model`` or ``prior`` is not fitted.
         ValueError
-            If X or ``y`` does not fit the estimators, or ``n_images`` is not an integer >= 1.
+            If the prior has another grid, X or ``y`` is invalid for the model, or ``n_images`` is not an
+            integer >= 1.
         """
-        X = first_rows(X, n_images)
-        originals = images_of(vqvae, X)
-        log_prob = prior.log_prob_per_code(codes_of(vqvae, X), y=labels_for(y, len(originals)))
-        bits = code_maps(vqvae, np.asarray(log_prob) / -np.log(2))
-        return cls(originals, bits, data_range=fitted(vqvae, "data_range_", "vqvae")).plot(ax, **plot_kwargs)
+        vqvae, prior = fitted_parts(model, prior)
+        shown = first_rows(X, n_images)
+        originals = images_of(vqvae, shown)
+        log_prob = prior.log_prob_per_code(codes_of(vqvae, shown), y=first_labels(y, X, len(originals)))
+        bits = code_maps(vqvae.grid_, np.asarray(log_prob) / -np.log(2)).sum(axis=-1)
+        return cls(originals, bits, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(
         self,
@@ -128,28 +136,27 @@ class SurpriseDisplay:
         title: str = "Surprise under the prior",
         **imshow_kwargs: Any,
     ) -> "SurpriseDisplay":
-        """Draw the two rows; the sum of bits stands below each image.
+        """Draw the two rows, and write the sum of bits below each image.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; None opens a figure.
+            Where to draw. None opens a new figure.
         colorbar : bool, default=True
-            Add the scale of bits at the right, in an inset of ``ax``.
+            Draw the scale of bits at the right, in an inset of ``ax``.
         title : str, default="Surprise under the prior"
-            ``""`` for none.
+            Use ``""`` for no title.
         **imshow_kwargs
-            Passed on to ``Axes.imshow`` of the bits, for example ``vmax=8``.
+            Arguments of ``Axes.imshow`` for the bits, for example ``vmax=8``.
 
         Returns
         -------
         SurpriseDisplay
-            Itself, now with ``ax_``, ``figure_``, ``originals_image_``, ``image_`` and ``colorbar_``.
+            This display, now with ``ax_``, ``figure_``, ``originals_image_``, ``image_`` and ``colorbar_``.
         """
         originals = unit_images(self.originals, self.data_range, "originals")
         maps = spread_over_pixels(self.bits, originals.shape[1:3])
-        # Two pictures of one size, each empty where the other is drawn, since each needs a colour map of its
-        # own.
+        # Two pictures of equal size, because each needs its own colour map. Each is empty where the other is drawn.
         above = mosaic(np.stack([originals, np.full_like(originals, np.nan)]))
         below = mosaic(np.stack([np.full_like(maps, np.nan), maps]))
         rows = ["original", "surprise"]
@@ -164,7 +171,7 @@ class SurpriseDisplay:
         self.ax_.set_xlabel("bits per image", fontsize="small")
         self.colorbar_ = None
         if colorbar:
-            # Inside ax, so that it keeps to the height of the row it explains, however ax is shaped.
+            # An inset has the height of the row of bits, for any shape of ax.
             height, width = below.canvas.shape[:2]
             box = (1 + 2 * below.gap / width, 0, 2 * below.gap / width, below.tile_shape[0] / height)
             self.colorbar_ = self.figure_.colorbar(self.image_, cax=self.ax_.inset_axes(box))

@@ -8,7 +8,7 @@ from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skvq._contract.codes import CodeGrid, check_codes, check_known, guess_grid
+from skvq._contract.codes import CodeGrid, check_codes, guess_grid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
@@ -220,7 +220,8 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         check_fitted(self)
         codes = self.grid_.check(validate_data(self, X, reset=False, dtype="numeric"))
         options = SamplingOptions.checked(temperature, top_k, top_p)
-        return self._draw(len(codes), y, options, random_state, check_known(mask, codes, grid=self.grid_))
+        known = np.where(self.grid_.check_mask(mask, len(codes)), codes, -1)
+        return self._draw(len(codes), y, options, random_state, known)
 
     def _draw(self, n_samples: int, y, options: SamplingOptions, random_state, known_codes=None) -> np.ndarray:
         network = self._network()

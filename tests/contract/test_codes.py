@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from skvq import CodeGrid, SkvqError
-from skvq._contract.codes import check_codes, check_known, guess_grid, nearest_codes
+from skvq._contract.codes import check_code_values, check_codes, guess_grid, nearest_codes
 
 
 @given(
@@ -25,9 +25,9 @@ def test_any_dtype_that_holds_integers(codes, dtype):
         ([[np.nan]], "whole numbers; got nan"),
         ([[-1]], "codes >= 0; got -1"),
         ([[7]], r"\[0, n_embeddings=7\); got 7"),
-        ([[1, 2]], "1 codes to a row, those of a grid of 1 codes of 7; got 2"),
+        ([[1, 2]], "1 codes to a row, for a grid of 1 codes of 7; got 2"),
         ([[np.inf]], "whole numbers; got inf"),
-        ([1, 2], r"shape \(2,\)\. Of a single row, pass X\[None\]"),
+        ([1, 2], r"shape \(2,\)\. For a single row, pass X\[None\]"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)\. Flatten maps of codes by X\.reshape\(len\(X\), -1\)"),
         ([["a"]], "whole numbers; got dtype <U1"),
     ],
@@ -90,12 +90,36 @@ def test_only_squares_are_guessed_quietly():
     assert guess_grid(98, 8) == (CodeGrid((1, 98), 8), False)
 
 
-def test_known_codes_keep_their_place():
-    codes = np.arange(6).reshape(2, 3)
-    assert check_known([True, False, True], codes).tolist() == [[0, -1, 2], [3, -1, 5]]
-    for wrong in ([1, 0, 1], [True], np.ones((3, 3), bool)):
-        with pytest.raises(SkvqError, match=r"mask must be an array of bool of shape \(3,\) or \(2, 3\)"):
-            check_known(wrong, codes)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    depth=st.integers(1, 3),
+    n_rows=st.integers(1, 3),
+)
+def test_masks_of_positions_and_of_codes_are_the_same(shape, depth, n_rows):
+    grid = CodeGrid(shape, 5, depth)
+    positions = np.random.default_rng(0).random((n_rows, *shape)) < 0.5
+    expected = np.repeat(positions.reshape(n_rows, -1), depth, axis=1)
+    for mask in (positions, expected):
+        np.testing.assert_array_equal(grid.check_mask(mask, n_rows), expected)
+    for mask in (positions[0], expected[0]):
+        np.testing.assert_array_equal(grid.check_mask(mask, n_rows), np.tile(expected[0], (n_rows, 1)))
+
+
+@pytest.mark.parametrize("mask", [np.ones((3, 2), bool), np.ones(6), [[True]], np.ones((4, 6), bool), None])
+def test_other_masks_are_refused(mask):
+    message = r"mask must be an array of bool of shape \(6,\) or \(5, 6\) or \(2, 3\) or \(5, 2, 3\); got \w+, shape"
+    with pytest.raises(SkvqError, match=message):
+        CodeGrid((2, 3), 8).check_mask(mask, 5)
+
+
+@given(codes=arrays(np.int64, array_shapes(max_dims=3), elements=st.integers(0, 8)))
+def test_code_values_keep_their_shape(codes):
+    for n_embeddings in (9, None):
+        checked = check_code_values(codes.astype(np.float32), n_embeddings=n_embeddings)
+        assert checked.dtype == np.int64
+        np.testing.assert_array_equal(checked, codes)
+    with pytest.raises(SkvqError, match=rf"codes must lie in \[0, n_embeddings\) = \[0, {codes.max()}\)"):
+        check_code_values(codes, n_embeddings=codes.max())
 
 
 @given(vectors=arrays(np.float32, (4, 3, 2), elements=st.floats(-2, 2, width=16)))

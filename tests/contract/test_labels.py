@@ -43,7 +43,7 @@ def test_text_is_no_number_for_any_number_of_rows(known, asked, n_rows, dtype):
     ],
 )
 def test_missing_and_mixed_labels_are_refused(y, got):
-    message = rf"must hold no missing or mixed values, .*; got {got}\. Drop what is missing, or turn all into strings"
+    message = rf"must hold no missing or mixed values: .*; got {got}\. Drop missing labels, or convert all to strings"
     with pytest.raises(ValueError, match=f"y {message}"):
         check_labels(y, len(y))
     with pytest.raises(ValueError, match=f"classes {message}"):
@@ -83,7 +83,7 @@ def test_one_label_stands_for_all_rows():
 
 def test_one_hot_labels_are_told_the_way_out():
     one_hot = np.eye(3, dtype=int)
-    with pytest.raises(SkvqError, match=r"shape \(3, 3\)\. Of one-hot rows, pass y\.argmax\(axis=1\)"):
+    with pytest.raises(SkvqError, match=r"shape \(3, 3\)\. For one-hot rows, pass y\.argmax\(axis=1\)"):
         Classes.of([0, 1, 2]).indices(one_hot, 3)
     assert Classes.of([0, 1, 2]).indices(one_hot.argmax(axis=1), 3).tolist() == [0, 1, 2]
 

@@ -11,7 +11,7 @@ from skvq.networks.certificate import boundary_distance
 from skvq.networks.sampling import cumulative_weights, invert, sample
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     weights=st.lists(st.floats(0, 1).map(lambda w: w if w > 1e-3 else 0.0), min_size=2, max_size=9).filter(any),
     uniform=st.floats(0, 1, exclude_max=True, width=32),
@@ -33,7 +33,7 @@ def test_cumulative_weights_are_a_softmax_summed_up():
     np.testing.assert_allclose(answer / answer[:, -1:], expected, rtol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**31),
     temperature=st.floats(0.2, 3),
