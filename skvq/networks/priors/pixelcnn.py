@@ -65,6 +65,8 @@ def in_parts(features, n_parts: int) -> list:
 
     By places and not by a number: the exporter can do a Split of known sizes in stages, as WebGPU needs.
     """
+    if n_parts == 1:
+        return [features]  # TensorFlow takes no empty list of places
     size = features.shape[-1] // n_parts
     return ops.split(features, [size * k for k in range(1, n_parts)], axis=-1)
 
