@@ -6,6 +6,7 @@ from the same arrays.
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks
-from skvq._contract.errors import invalid
+from skvq._contract.errors import ForkedProcessError, invalid
 from skvq._contract.randomness import stream
 from skvq._fitted import check_fitted
 from skvq._keras_settings import keras_defaults
@@ -29,6 +30,9 @@ from skvq.training import Observer, TrainingConfig, TrainingResult, load_trainin
 # Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
 _NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
 _CACHE = threading.RLock()
+# The process in which the first network was built. A child that was forked from it has TensorFlow's locks, but not the
+# threads that would release them.
+_home: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,22 @@ class ParameterChecks(BaseEstimator):
         except InvalidParameterError as error:
             names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
+
+
+def check_not_forked() -> None:
+    """Raise in a child that was forked after a network was built: under TensorFlow and JAX it would hang.
+
+    Raises
+    ------
+    ForkedProcessError
+    """
+    if keras.config.backend() == "torch" or _home.setdefault("pid", os.getpid()) == os.getpid():
+        return
+    raise ForkedProcessError(
+        f"Networks cannot be used in a forked process: {keras.config.backend()} has run in the process that it was "
+        "forked from, and would hang here. Start workers by multiprocessing.get_context('spawn') or by joblib's loky, "
+        "or run an exported model by skvq.runtime, which works in forked processes, too."
+    )
 
 
 @contextmanager
@@ -107,6 +127,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
     def _network(self) -> keras.Model:
         """Return the network with the fitted weights, built at the first call."""
         check_fitted(self)
+        check_not_forked()
         with _CACHE:
             cached = _NETWORKS.get(self)
             if cached is None:
@@ -118,6 +139,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
         return cached["network"]
 
     def _new_network(self, seed: int) -> keras.Model:
+        check_not_forked()
         with keras_defaults(seed):
             return self._build_network()
 

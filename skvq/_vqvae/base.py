@@ -7,9 +7,11 @@ from sklearn.utils.validation import validate_data
 
 from skvq._callbacks import FitTasks
 from skvq._contract.codes import CodeGrid, nearest_codes
-from skvq._contract.errors import InvalidInputError, invalid
+from skvq._contract.errors import InvalidInputError
+from skvq._contract.images import check_row_shape, warn_of_units
 from skvq._contract.randomness import uniforms
 from skvq._data import ImageSource, check_images, is_tensor
+from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
@@ -38,16 +40,14 @@ class AutoencoderEstimator(NetworkEstimator):
         if not hasattr(X, "shape") or is_tensor(X):
             X = check_images(X)
         if len(X.shape) <= 2:
-            array = validate_data(self, X, reset=False, dtype="numeric")
+            refuse_what_is_no_array(X)
+            if tuple(X.shape) == self.image_shape_[:2]:
+                check_row_shape(self._layout, tuple(X.shape[1:]))  # one image is no batch of flat ones
+            array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         else:
             array = check_images(X)
-            if not self._layout.accepts(array.shape[1:]):
-                raise invalid(
-                    "X",
-                    f"hold images of shape {self.image_shape_}, as in fit",
-                    f"rows of shape {array.shape[1:]}",
-                    "Resize the images, or fit an estimator on images of this size.",
-                )
+            check_row_shape(self._layout, tuple(array.shape[1:]))
+        warn_of_units(array, self.data_range_, self._layout)
         return ImageSource(array, layout=self._layout)
 
     def _initialise(self, X, source: ImageSource, streams: Streams) -> None:
