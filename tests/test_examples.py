@@ -197,7 +197,7 @@ def test_a_script_runs_with_its_defaults_in_its_quick_form(run, script, tmp_path
 
 @pytest.mark.parametrize("script", ["mnist_sample.py", "mnist_likelihood.py"])
 def test_without_saved_estimators_an_example_says_who_saves_them(run, script):
-    with pytest.raises(SystemExit, match=r"no vqvae\.skvq and no prior\.skvq\. Run examples/mnist_generator\.py"):
+    with pytest.raises(SystemExit, match=r"there is no generator\.skvq\. Run examples/mnist_generator\.py"):
         run(script, "--models", "nowhere")
 
 
