@@ -62,7 +62,7 @@ def report(model: VQGenerator, X_test: np.ndarray, y_test: np.ndarray) -> None:
 def keep(model: VQGenerator, folder: Path) -> None:
     """Save the generator, export it, and print the size of each file."""
     model.save(folder / "generator.skvq")
-    skvq.export_onnx(model, folder / "onnx")
+    skvq.export_onnx(model, folder / "onnx", parts=("encoder", "decoder", "generator"))
     print(f"\nsaved to {folder}")
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".skvq", ".onnx"}:

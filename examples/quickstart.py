@@ -54,11 +54,11 @@ def main() -> None:
     X_train, y_train, X_test, y_test = load_digits(args.data)
     many = len(X_train) > 10_000
     vqvae_epochs, prior_epochs = (3, 2) if many else (16, 10)
-    small, small_prior, repeats = {}, {}, 5
+    small, small_prior, parts, repeats = {}, {}, None, 5
     if args.quick:
         X_train, y_train, vqvae_epochs, prior_epochs = X_train[:300], y_train[:300], 1, 1
         small, small_prior = {"hidden_channels": 16, "n_residual_blocks": 0}, {"hidden_channels": 16, "n_layers": 1}
-        repeats = 1
+        parts, repeats = ("encoder", "decoder", "log_likelihood", "generator"), 1
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X_train)} digits to train on, {len(X_test)} to test on, {X_train.shape[1:]} {X_train.dtype}")
 
@@ -89,7 +89,7 @@ def main() -> None:
         print(f"  {name:14s} {bits:.3f}   {bits * model.grid_.n_codes:.0f} bits an image")
 
     start = heading("ONNX: one file for each part, and one that makes digits")
-    folder = skvq.export_onnx(model, args.output / "onnx")
+    folder = skvq.export_onnx(model, args.output / "onnx", parts=parts)
     print(f"exported and compared with Keras in {time.perf_counter() - start:.0f} s: {folder}")
     runtime = skvq.runtime.load(folder)
     labels = np.repeat(model.classes_, 10)

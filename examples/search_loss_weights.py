@@ -32,7 +32,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from options import new_parser
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sources import load_digits
 
 from skvq import VQVAE, PixelCNNPrior, VQGenerator, metrics
@@ -65,11 +65,11 @@ def measure(model: VQGenerator, X: np.ndarray, y: None = None) -> dict[str, floa
 
 
 def search(
-    model: VQGenerator, weights: dict[str, list[float]], X: np.ndarray, n_jobs: int
+    model: VQGenerator, weights: dict[str, list[float]], X: np.ndarray, cv: int | ShuffleSplit, n_jobs: int
 ) -> tuple[list[dict], list[dict]]:
     """Cross-validate every pair of weights, ``n_jobs`` fits at a time; return the pairs and what each measured."""
     grid = {f"vqvae__{name}": values for name, values in weights.items()}
-    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=2, n_jobs=n_jobs).fit(X).cv_results_
+    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=cv, n_jobs=n_jobs).fit(X).cv_results_
     names = ("mse", "ssim", "perplexity", "bits")
     means = zip(*(results[f"mean_test_{name}"] for name in names), strict=True)
     return results["params"], [dict(zip(names, map(float, row), strict=True)) for row in means]
@@ -107,14 +107,14 @@ def main() -> None:
     X, _, X_shown, _ = load_digits(args.data)
     X = X[: 2000 if args.data is None else 10_000]
     args.output.mkdir(parents=True, exist_ok=True)
-    weights = WEIGHTS
+    weights, cv = WEIGHTS, 2
     if args.quick:
-        X, weights = X[:200], QUICK_WEIGHTS
+        X, weights, cv = X[:200], QUICK_WEIGHTS, ShuffleSplit(1, test_size=0.5, random_state=args.seed)
     # A second process takes longer to start than the quick form to run.
     n_jobs = 1 if args.quick else 2
     model = make_model(args)
-    print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights, 2 folds", flush=True)
-    pairs, measured = search(model, weights, X, n_jobs)
+    print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights", flush=True)
+    pairs, measured = search(model, weights, X, cv, n_jobs)
     report(pairs, measured, weights)
     print(f"searched in {time.perf_counter() - started:.0f} s; now each pair is fitted to all digits", flush=True)
     fitted = Parallel(n_jobs=n_jobs)(delayed(clone(model).set_params(**pair).fit)(X) for pair in pairs)

@@ -6,8 +6,8 @@
                                                                 examples/mnist_generator.py has saved
     python examples/benchmarks/generation.py --quick            to see it run
 
-A VQVAE and a class-conditional PixelCNNPrior are fitted as one VQGenerator, and a thousand digits of each label are drawn at temperature
-1, then below. What they are held against:
+A VQVAE and a class-conditional PixelCNNPrior are fitted as one VQGenerator. A thousand digits of each label are drawn
+at temperature 1, then below. What they are held against:
 
     test                the test digits themselves
     reconstructions     of the test digits: the ceiling, for a sample can only be as good as its codes allow
