@@ -14,6 +14,8 @@ from skvq.networks.autoencoder import Autoencoder
 from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
 
+FEWEST_IN_USE, LOWEST_PERPLEXITY = 1 / 10, 1 / 16  # of n_embeddings; below either the codebook has collapsed
+
 
 class AutoencoderObserver(EstimatorObserver):
     """Looks after the codebook, and counts the codes of each epoch."""
@@ -89,12 +91,15 @@ def train_autoencoder(
 def warn_of_collapse(code_counts: np.ndarray) -> None:
     """Warn where so few codes are in use that the codebook has collapsed."""
     n_embeddings, in_use, n_codes = len(code_counts), used_codes(code_counts), int(code_counts.sum())
-    if n_codes < 10 * n_embeddings or in_use >= 0.1 * n_embeddings:
+    if n_codes < 10 * n_embeddings:
+        return
+    perplexity = perplexity_of_counts(code_counts)
+    if in_use >= FEWEST_IN_USE * n_embeddings and perplexity >= LOWEST_PERPLEXITY * n_embeddings:
         return
     warnings.warn(
-        f"Only {in_use} of n_embeddings={n_embeddings} codes are in use: the codebook has collapsed. The usual causes "
-        "are a learning_rate or a beta so large that the latents shrink to one point, or data with fewer distinct "
-        "patches than codes. Lower learning_rate, beta or n_embeddings.",
+        f"Only {in_use} of n_embeddings={n_embeddings} codes are in use, with a perplexity of {perplexity:.3g}: the "
+        "codebook has collapsed. The usual causes are a learning_rate or a beta so large that the latents shrink to "
+        "one point, or data with fewer distinct patches than codes. Lower learning_rate, beta or n_embeddings.",
         ConvergenceWarning,
         stacklevel=4,
     )

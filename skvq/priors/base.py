@@ -35,8 +35,14 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     classes_ : ndarray of shape (n_classes,) or None
     """
 
+    grid_: CodeGrid
+    classes_: np.ndarray | None
+    n_features_in_: int
+
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
+        if np.ndim(X) > 2:
+            check_codes(X)  # raises, and says how to flatten maps of codes
         codes = check_codes(check_array(X, dtype="numeric", input_name="X"))
         grid = self._settle_grid(codes)
         codes = grid.check(codes)
