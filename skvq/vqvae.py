@@ -17,7 +17,7 @@ from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors, n_features
-from skvq._vqvae.base import AutoencoderEstimator
+from skvq._vqvae.base import AutoencoderEstimator, mean_squared_errors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
 
 
@@ -306,7 +306,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         source = self._source(X)
         if self.output == "latents":
             return self._of_images("latents", source).reshape(len(source), -1)
-        return features_of_codes(self.output, self._of_images("encode", source), self.codebook_)
+        return features_of_codes(self.output, self._encode(source), self.codebook_)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
@@ -316,7 +316,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         ndarray of shape (n, n_codes), int64
         """
         check_fitted(self)
-        return self._of_images("encode", self._source(X)).astype(np.int64)
+        return self._encode(self._source(X)).astype(np.int64)
 
     def inverse_transform(self, X) -> np.ndarray:
         """Return the images of codes.
@@ -342,9 +342,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         X = check_array(X, dtype="numeric", input_name="X")
         if holds_vectors(self.output, X):
             X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
-        decode = self._compiled("decode", network.decode)
-        images = decode.in_batches(self.grid_.check(X), batch_size=self._inference_batch_size())
-        return self._layout.from_images(images)
+        return self._layout.from_images(self._decode(self.grid_.check(X)))
 
     def reconstruct(self, X) -> np.ndarray:
         """Return the images of the codes of X."""
@@ -410,7 +408,10 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         """
         check_fitted(self)
         source = self._source(X)
-        return np.concatenate([self._squared_errors(images) for images in source.batches(self._inference_batch_size())])
+        size = self._inference_batch_size()
+        if self._size_for(len(source)) < size:
+            return mean_squared_errors(source.rows(slice(None)), self._decode(self._encode(source)))
+        return np.concatenate([self._squared_errors(images) for images in source.batches(size)])
 
     def score(self, X, y=None) -> float:
         """Return minus the mean of :meth:`reconstruction_errors`. No weight of the loss is in it."""

@@ -182,3 +182,22 @@ def test_collapse_is_warned_of_by_perplexity_too():
     counts[:12] = 5000
     with pytest.warns(UserWarning, match=r"Only 143 of n_embeddings=512 codes are in use, with a perplexity of 1[0-9]"):
         warn_of_collapse(counts)
+
+
+class TestFewRows:
+    def test_codes_never_depend_on_how_many_rows_are_asked_at_once(self, vqvae, images, codes):
+        for n in (1, 2, 16, 17):
+            parts = [vqvae.transform(images[i : i + n]) for i in range(0, len(images), n)]
+            np.testing.assert_array_equal(np.concatenate(parts), codes)
+
+    def test_images_and_errors_agree_to_rounding(self, vqvae, images, codes):
+        whole, errors = vqvae.inverse_transform(codes).astype(int), vqvae.reconstruction_errors(images)
+        for i in range(0, 96, 7):
+            assert np.abs(vqvae.inverse_transform(codes[i : i + 1]).astype(int) - whole[i]).max() <= 1
+            np.testing.assert_allclose(vqvae.reconstruction_errors(images[i : i + 1]), errors[i], rtol=1e-4)
+
+    def test_a_code_that_rounding_could_change_is_found_in_a_full_batch(self, vqvae, images, codes, monkeypatch):
+        from skvq._vqvae import base
+
+        monkeypatch.setattr(base, "SAFE_MARGIN", np.inf)
+        np.testing.assert_array_equal(vqvae.transform(images[:1]), codes[:1])

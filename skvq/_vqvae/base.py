@@ -17,6 +17,12 @@ from skvq._fitted import check_fitted
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
 from skvq._vqvae.training import train_autoencoder, warn_of_collapse
 from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.quantizers import Quantizer
+
+SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
+# Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
+# scores by 1.2e-7 at most.
+SAFE_MARGIN = 2e-6
 
 
 class AutoencoderEstimator(NetworkEstimator):
@@ -103,6 +109,22 @@ class AutoencoderEstimator(NetworkEstimator):
             "code_counts_": self._region_counts.sum(axis=0),
         }
 
+    def _encode(self, source: ImageSource) -> np.ndarray:
+        """Return codes (n, n_codes), int32, that no row's neighbours have a say in.
+
+        The last bits of a float depend on the size of the batch that it was computed in. So rows are run in full
+        batches. A few rows are run in a smaller one, unless a code is so close to another that these bits could decide.
+        """
+        size = self._size_for(len(source))
+        quantizer = self._network().quantizer
+        if size < self._inference_batch_size() and type(quantizer).assign is Quantizer.assign:
+            latents = self._compiled("latents", self._network().latents)
+            found = latents.one_batch((source.rows(slice(None)),), size)
+            codes, margins = codes_with_margins(found, self.codebook_)
+            if margins.min() > SAFE_MARGIN:
+                return codes.reshape(len(source), -1)
+        return self._of_images("encode", source)
+
     def _of_images(self, name: str, source: ImageSource) -> np.ndarray:
         """Run a method of the network on images, batch by batch."""
         function = self._compiled(name, getattr(self._network(), name))
@@ -117,17 +139,25 @@ class AutoencoderEstimator(NetworkEstimator):
         assign = self._compiled("assign", self._network().quantizer.assign)
         return assign.in_batches(vectors, batch_size=self._inference_batch_size())
 
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the images (n, *image_shape) of codes, in the user's units."""
+        decode = self._compiled("decode", self._network().decode)
+        return decode.in_batches(codes, batch_size=self._size_for(len(codes)))
+
     def _squared_errors(self, images: np.ndarray) -> np.ndarray:
         """Mean squared error (n,) of each of at most one batch of images."""
         reconstruct = self._compiled("reconstruct", self._network().reconstruct)
-        reconstructions = reconstruct.one_batch((images,), self._inference_batch_size())
-        difference = images.astype(np.float64) - reconstructions
-        return np.square(difference).reshape(len(images), -1).mean(axis=1)
+        return mean_squared_errors(images, reconstruct.one_batch((images,), self._inference_batch_size()))
 
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
             return self.batch_size
         return int(np.clip(2**18 // self._values_per_image(), 1, 32))
+
+    def _size_for(self, n_rows: int) -> int:
+        """Return the size of batch to run so many rows in: a small one where the whole call is small."""
+        full = self._inference_batch_size()
+        return next((size for size in SMALL_BATCHES if n_rows <= size < full), full)
 
     def _inference_batch_size(self) -> int:
         return int(np.clip(2**20 // self._values_per_image(), 1, 128))
@@ -149,3 +179,31 @@ class AutoencoderEstimator(NetworkEstimator):
         drawn = uniforms(random_state, n_samples, len(regions))
         codes = [np.searchsorted(cumulative[r], u, side="right") for r, u in zip(regions, drawn.T, strict=True)]
         return np.minimum(np.stack(codes, axis=1), counts.shape[1] - 1)
+
+
+def codes_with_margins(latents: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code of the nearest embedding of each latent, and its lead over the next one.
+
+    Parameters
+    ----------
+    latents : ndarray of shape (..., embedding_dim)
+    codebook : ndarray of shape (n_embeddings, embedding_dim), n_embeddings >= 2
+
+    Returns
+    -------
+    codes : ndarray of shape (...), int32
+    margins : ndarray of shape (...), float64
+        Relative to the size of the scores that are compared.
+    """
+    latents, codebook = latents.astype(np.float64), codebook.astype(np.float64)
+    half_norms = 0.5 * np.square(codebook).sum(axis=-1)
+    scores = latents @ codebook.T - half_norms  # (..., K)
+    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+    sizes = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
+    return scores.argmax(axis=-1).astype(np.int32), (best - second) / (sizes + 1e-30)
+
+
+def mean_squared_errors(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Return the mean squared error (n,) of each image, in float64."""
+    difference = images.astype(np.float64) - reconstructions
+    return np.square(difference).reshape(len(images), -1).mean(axis=1)
