@@ -30,9 +30,10 @@ LAW = {
     "_estimator": {"numpy", "sklearn", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
     | {"networks", "training"},
     "_vqvae": ESTIMATOR | {"_data", "_outputs", "networks", "training"},
+    "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
     "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "priors", "vqvae"},
+    "generator": ESTIMATOR | {"_data", "_files", "_stages", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},
