@@ -22,7 +22,9 @@ LAW = {
     "_data": {"numpy", "sklearn", "_contract"},
     "_callbacks": {"sklearn"},
     "_fitted": {"sklearn", "_contract"},
-    "_files": {"numpy", "_contract", "_fitted"},
+    # The schema of a class names what it builds.
+    "_files": {"numpy", "sklearn", "_context_tables", "_contract", "_vqvae", "generator", "networks", "priors"}
+    | {"training", "vqvae"},
     "_keras_settings": {"networks"},
     "_graph_functions": {"numpy", "_contract", "networks"},
     "networks": {"numpy", "keras", "tensorflow", "_contract", "_context_tables"},
