@@ -23,7 +23,7 @@ LAW = {
     "_callbacks": {"sklearn"},
     "_fitted": {"sklearn", "_contract"},
     # The schema of a class names what it builds.
-    "_files": {"numpy", "sklearn", "_context_tables", "_contract", "_vqvae", "generator", "networks", "priors"}
+    "_files": {"numpy", "sklearn", "_context_tables", "_contract", "_vqvae", "networks", "priors"}
     | {"training", "vqvae"},
     "_keras_settings": {"networks"},
     "_graph_functions": {"numpy", "_contract", "networks"},

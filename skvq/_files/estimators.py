@@ -310,7 +310,8 @@ def _write_stage(model: Any, stage: str) -> Any:
 
 
 def _read_generator(node: dict, arrays: Arrays) -> tuple[Any, list[tuple]]:
-    from skvq.generator import VQGenerator
+    # By name, as generator imports this package to save itself.
+    VQGenerator = import_module("skvq.generator").VQGenerator
 
     params = mapping(node["params"], "the parameters", tuple(STAGES))
     state = mapping(node["state"], "the state", ("vqvae_", "prior_", "noise_variance_"))
