@@ -100,6 +100,9 @@ def restored_on_error(estimator: Any) -> Iterator[None]:
 class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
     """Base of the estimators that train a network."""
 
+    history_: dict[str, list]
+    n_iter_: int
+
     def _build_network(self) -> keras.Model:
         """Return the network that the fitted attributes describe, with weights of any value."""
         raise NotImplementedError
@@ -157,7 +160,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
         self._fit_seed = seed
         self._weights = [np.array(w) for w in network.get_weights()]
         self._training_state = None
-        self.history_: dict[str, list] = {}
+        self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:
             _NETWORKS[self] = {"network": network}

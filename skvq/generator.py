@@ -75,6 +75,13 @@ class VQGenerator(
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
     }
 
+    vqvae_: VQVAE
+    prior_: Prior
+    grid_: CodeGrid
+    classes_: np.ndarray | None
+    noise_variance_: float | None
+    n_features_in_: int
+
     def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
         self.vqvae = vqvae
         self.prior = prior

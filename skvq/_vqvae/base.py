@@ -28,6 +28,13 @@ SAFE_MARGIN = 2e-6
 class AutoencoderEstimator(NetworkEstimator):
     """An estimator of images whose network is an :class:`~skvq.networks.autoencoder.Autoencoder`."""
 
+    grid_: CodeGrid
+    codebook_: np.ndarray
+    image_shape_: tuple[int, ...]
+    data_range_: tuple[float, float]
+    code_counts_: np.ndarray
+    n_features_in_: int
+
     def _new_source(self, X) -> ImageSource:
         array = check_images(X)
         image_shape = self.image_shape

@@ -35,6 +35,10 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     classes_ : ndarray of shape (n_classes,) or None
     """
 
+    grid_: CodeGrid
+    classes_: np.ndarray | None
+    n_features_in_: int
+
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
         if np.ndim(X) > 2:

@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from skvq.networks.priors.base import PriorNetwork
+from skvq.networks.priors.pixelcnn_drawings import DRAWINGS
 
 
 def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
@@ -123,6 +124,8 @@ class PixelCNN(PriorNetwork):
     ----------
     van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, section 2 and figure 2.
     """
+
+    drawings = DRAWINGS
 
     def __init__(
         self,
