@@ -103,6 +103,7 @@ def _complete_vqvae(state: dict, where: str) -> dict:
         refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']}", str(grid))
     if state["codebook_"].shape != codebook_shape:
         refuse(f"{where}codebook_", f"have shape {codebook_shape}", state["codebook_"].shape)
+    _check_depth("n_residual_blocks", state, where)
     if _n_positions(layout, config) > MAX_POSITIONS:
         refuse(f"{where}_layout", f"make at most {MAX_POSITIONS} codes", layout)
     if config["architecture"] == "conv" and layout.is_vector:
@@ -128,6 +129,7 @@ def _complete_pixelcnn(state: dict, where: str) -> dict:
     config = state["_network_config"]
     params = {name: config[name] for name in PixelCNNPrior.network_parameters}
     checked(PixelCNNPrior, params, f"{where}_network_config/")
+    _check_depth("n_layers", state, where)
     if config["conditional"] != (state["classes_"] is not None):
         refuse(f"{where}classes_", f"fit conditional={config['conditional']}", state["classes_"])
     if (config["dropout"] == "auto") != ("dropout_rate" in config):
@@ -231,6 +233,13 @@ SCHEMAS = {
         _complete_context,
     ),
 }
+
+
+def _check_depth(name: str, state: dict, where: str) -> None:
+    """Raise for more layers than there are arrays: planning each takes time."""
+    depth, n_weights = state["_network_config"][name], len(state["_weights"])
+    if depth > n_weights:
+        refuse(f"{where}_network_config/{name}", f"be at most the number of _weights, {n_weights}", depth)
 
 
 def _n_positions(layout: Layout, config: dict) -> int:
