@@ -32,11 +32,12 @@ def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
         descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, printable(path)) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
     with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-            raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
         return read_stream(file, max_bytes, printable(path))
 
 
