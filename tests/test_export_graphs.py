@@ -181,6 +181,7 @@ class TestLegibility:
     def test_valid_named_and_alive(self, models, part):
         model = models[part]
         onnx.checker.check_model(model, full_check=True)
+        assert check_model(serialized(model)).opset == OPSET  # the runtime would run it
         used = Counter()
         for graph in graphs(model.graph):
             used.update(name for node in graph.node for name in node.input)
