@@ -15,8 +15,8 @@ from pathlib import Path
 
 from skvq._contract import writing
 from skvq._contract.errors import invalid, printable
+from skvq._contract.reading import read_file
 from skvq.runtime._description import FORMAT, MANIFEST, MAX_MANIFEST_BYTES
-from skvq.runtime._reading import read_file
 
 _NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 

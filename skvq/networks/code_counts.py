@@ -58,5 +58,5 @@ class CodeCounts(keras.metrics.Metric):
         return ops.convert_to_tensor(self.counts)
 
     def numpy(self) -> np.ndarray:
-        """Return the counts as int64."""
-        return ops.convert_to_numpy(self.counts).astype(np.int64)
+        """Return the counts as int32, which float32 holds exactly up to 2**24."""
+        return ops.convert_to_numpy(self.counts).astype(np.int32)

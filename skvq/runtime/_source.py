@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ModelFileError, printable
+from skvq._contract.reading import read_file, read_stream
 from skvq._contract.writing import expanded
 
 from ._agreement import check_metadata, check_roles
@@ -28,7 +29,6 @@ from ._description import (
     parse_json,
 )
 from ._operators import ModelText, check_model
-from ._reading import read_file, read_stream
 
 MAX_BYTES = 2**29
 _ATTEMPTS = 5

@@ -49,6 +49,8 @@ class PriorNetwork(keras.Model):
     Logits ``(n, n_positions, n_embeddings)``.
     """
 
+    drawings: dict[str, str] = {}  # of the graphs of the parts prior, sampler and controlled_sampler, for their files
+
     def __init__(
         self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, name: str | None = None
     ) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from skvq.networks.priors.base import PriorNetwork
+from skvq.networks.priors.pixelcnn_drawings import DRAWINGS
 
 
 def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
@@ -65,6 +66,8 @@ def in_parts(features, n_parts: int) -> list:
 
     By places and not by a number: the exporter can do a Split of known sizes in stages, as WebGPU needs.
     """
+    if n_parts == 1:
+        return [features]  # TensorFlow takes no empty list of places
     size = features.shape[-1] // n_parts
     return ops.split(features, [size * k for k in range(1, n_parts)], axis=-1)
 
@@ -121,6 +124,8 @@ class PixelCNN(PriorNetwork):
     ----------
     van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, section 2 and figure 2.
     """
+
+    drawings = DRAWINGS
 
     def __init__(
         self,

@@ -5,7 +5,9 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from skvq._contract.errors import ModelFileError, printable
+from .errors import ModelFileError, printable
+
+_CHUNK = 2**24  # memory grows with what is there, not with what is allowed
 
 
 def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
@@ -53,7 +55,7 @@ def read_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
     """
     chunks: list[Any] = []
     rest = max_bytes + 1
-    while rest > 0 and (chunk := stream.read(rest)):
+    while rest > 0 and (chunk := stream.read(min(rest, _CHUNK))):
         if not isinstance(chunk, bytes):
             raise TypeError(
                 f"path must be opened in binary mode; {name} gives {type(chunk).__name__}. Use open(…, 'rb')."
