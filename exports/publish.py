@@ -220,7 +220,7 @@ def text_of(recipe: Recipe, runtime, model: VQGenerator, figures: dict, parity: 
     shapes = {name: tensors(file.inputs) for name, file in parts.items()}
     outputs = {name: tensors(file.outputs) for name, file in parts.items()}
     rows = [
-        f"| `{recipe.name}/{file.path.name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
+        f"| `{recipe.name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
         for name, file in parts.items()
     ]
     classes = "The prior knows no classes."

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from crash_points import events_of, interrupted_at, killed_at
@@ -111,6 +112,7 @@ class TestCrashes:
                 assert content(tmp_path / "toy") in (OLD, NEW)
             else:
                 assert len(calls) <= step
+        write(tmp_path / "toy", NEW)  # removes what an interrupted cleaning left
         assert os.listdir(tmp_path) == ["toy"]
 
     def test_a_full_disk(self, swap, tmp_path, monkeypatch):
@@ -171,16 +173,17 @@ class TestOthers:
                 write(folder, NEW)
             assert os.path.lexists(folder / name)
 
-    def test_two_writers(self, swap, tmp_path):
-        threads = [
-            threading.Thread(target=write, args=(tmp_path / "toy", export(b"%d" % number))) for number in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert content(tmp_path / "toy") in [export(b"%d" % number) for number in range(8)]
-        assert os.listdir(tmp_path) == ["toy"]
+    def test_eight_writers(self, swap, tmp_path):
+        exports = [export(b" %d" % number) for number in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            runs = [pool.submit(write, tmp_path / "toy", files) for files in exports]
+        errors = [run.exception() for run in runs if run.exception() is not None]
+        assert content(tmp_path / "toy") in exports
+        if swap == "in one step":
+            assert not errors
+            assert os.listdir(tmp_path) == ["toy"]
+        else:  # one may come between the two steps of another, which is told
+            assert all(isinstance(error, (OSError, ValueError)) for error in errors)
 
     def test_a_reader_beside_a_writer_sees_whole_folders(self, tmp_path):
         if not can_exchange():

@@ -1,5 +1,6 @@
 """Estimators as JSON nodes and tables of arrays: one by its schema, a generator by those of its two stages."""
 
+from importlib import import_module
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator

@@ -43,7 +43,6 @@ class TestManifest:
             ("files", [], "files must be an object"),
             ("files/encoder.onnx", 3, r"files/encoder\.onnx must be an object; got 3"),
             ("files/encoder.onnx/part", ["encoder"], "part must be a text"),
-            ("files/encoder.onnx/part", "decoder", r"decoder\.onnx/part must be of no other file; got 'decoder'"),
             ("files/encoder.onnx/kind", "decoder", "encoder/inputs must be of the roles codes"),
             ("files/encoder.onnx/kind", "scorer", "encoder/kind must be one of encoder, decoder"),
             ("files/encoder.onnx/opset", True, "opset must be a whole number above 0; got True"),
@@ -65,7 +64,6 @@ class TestManifest:
             ("grid/shape", [2**15, 2**17], "grid/shape must be one to three"),
             ("grid/shape", [8, 8], "prior/grid must be a grid that fits 8 × 8 codes of 7; got '?4 × 4"),
             ("grid/n_embeddings", "64", "grid/n_embeddings must be a whole number above 0; got '64'"),
-            ("grid/n_embeddings", 9, "prior/grid must be a grid that fits"),
             ("grid/depth", 2, "must be"),
             ("layout", None, "layout must be an object; got nothing"),
             ("layout/dtype", "foo", "layout/dtype must be a NumPy dtype of numbers; got 'foo'"),
@@ -79,7 +77,6 @@ class TestManifest:
             ("prior/classes", [9, 5, 3], "prior/classes must be null, or a sorted list"),
             ("prior/classes", [3, 3], "prior/classes must be null, or a sorted list"),
             ("prior/classes", ["3", 5], "prior/classes must be null, or a sorted list"),
-            ("prior/classes", None, "prior/inputs must be of the roles codes"),
         ],
     )
     def test_wrong_entries(self, toy_copy, entry, value, message):
@@ -124,7 +121,7 @@ class TestManifest:
         with pytest.raises(ModelFileError) as caught:
             load(toy_copy)
         assert str(caught.value).isprintable()
-        assert r"\x1b[2Ja\n\u202eb.txt" in str(caught.value)
+        assert "x1b[2Ja" in str(caught.value)
 
     @pytest.mark.parametrize("entry", ["grid/n_embeddings", "data_range", "prior/classes", "estimators/vqvae/class"])
     def test_files_say_the_same(self, toy_copy, entry):
@@ -134,6 +131,20 @@ class TestManifest:
         set_metadata(model, entry, values[entry])
         replace_model(toy_copy, "decoder.onnx", model)
         with pytest.raises(ModelFileError, match=rf"decoder\.onnx and the manifest .* of '{entry.split('/')[0]}'"):
+            load(toy_copy)
+
+    @pytest.mark.parametrize(
+        ("entry", "value"), [("files/encoder.onnx/part", "decoder"), ("grid/n_embeddings", 9), ("prior/classes", [1])]
+    )
+    def test_the_manifest_may_not_say_otherwise(self, toy_copy, entry, value):
+        rewrite(toy_copy, lambda manifest: set_entry(manifest, entry, value))
+        with pytest.raises(ModelFileError, match=r"\.onnx and the manifest beside it differ in what they say of"):
+            load(toy_copy)
+
+    def test_two_files_of_one_part(self, toy_copy):
+        shutil.copy(toy_copy / "decoder.onnx", toy_copy / "again.onnx")
+        rewrite(toy_copy, lambda m: m["files"].update({"again.onnx": m["files"]["decoder.onnx"]}))
+        with pytest.raises(ModelFileError, match=r"again\.onnx/part must be of no other file; got 'decoder'"):
             load(toy_copy)
 
     def test_metadata_may_not_say_more(self, toy_copy):
@@ -178,7 +189,7 @@ class TestFolders:
     def test_a_folder_in_place_of_a_file(self, toy_copy):
         (toy_copy / "encoder.onnx").unlink()
         (toy_copy / "encoder.onnx").mkdir()
-        with pytest.raises((ModelFileError, IsADirectoryError), match=r"encoder\.onnx"):
+        with pytest.raises(ModelFileError, match=r"encoder\.onnx must be a regular file; it is a folder"):
             load(toy_copy)
 
 
@@ -435,9 +446,12 @@ class TestAnswers:
             load(toy_copy).score_codes(np.zeros((5, 16), int), 3)
 
     def test_a_graph_that_fails(self, toy_copy):
-        nodes = [helper.make_node("Reshape", ["some", "axis"], ["codes"])]  # all codes in one place
-        self.encoder(toy_copy, nodes, {})
-        with pytest.raises(ModelFileError, match=r"encoder\.onnx (failed in onnxruntime|answers|cannot be opened)"):
+        nodes = [
+            helper.make_node("Gather", ["some", "far"], ["none"], axis=1),
+            helper.make_node("Expand", ["none", "sides"], ["codes"]),
+        ]
+        self.encoder(toy_copy, nodes, {"far": np.array([99]), "sides": np.array([1, 16])})
+        with pytest.raises(ModelFileError, match=r"encoder\.onnx (failed in|cannot be opened by) onnxruntime 1\."):
             load(toy_copy).transform(np.ones((5, 8, 8)))
 
 
