@@ -1,8 +1,8 @@
 """Write the input shapes of loop bodies into a TensorFlow graph.
 
 tf2onnx converts functions in the order of a hash table of their names, and names contain a counter. For nested loops,
-it knows the shapes of the inner loop only if it converts the outer loop first. Without shapes, conversion fails, or equal
-calls give different nodes. Shapes in the functions themselves do not depend on the order. TensorFlow writes them, but
+it knows the shapes of the inner loop only if it converts the outer loop first. Without shapes, conversion fails, or
+equal calls give different nodes. Shapes in the functions themselves do not depend on the order. TensorFlow writes them, but
 removes them when variables become constants.
 """
 

@@ -1,8 +1,8 @@
 """Make files smaller and faster: 8-bit weights and activations, and the search for codes in float32.
 
 Each product with weights gets int8 weights with one scale for each channel, and uint8 inputs and outputs with the
-ranges of calibration rows. The file uses only operators of ONNX: there are QuantizeLinear and DequantizeLinear around the
-products, and a runtime with 8-bit kernels replaces them.
+ranges of calibration rows. The file uses only operators of ONNX: there are QuantizeLinear and DequantizeLinear around
+the products, and a runtime with 8-bit kernels replaces them.
 
 The cost depends on the codes. With the shipped MNIST files (7 × 7 codes of 128), calibrated on 256 digits::
 
