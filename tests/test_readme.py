@@ -4,7 +4,9 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import sklearn.datasets
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(
@@ -29,14 +31,16 @@ def test_the_python_blocks_run_in_sequence(monkeypatch, tmp_path):
 
     make_defaults_small(monkeypatch, VQVAE, hidden_channels=8, n_residual_blocks=0, max_iter=1)
     make_defaults_small(monkeypatch, PixelCNNPrior, hidden_channels=8, n_layers=1, max_iter=1)
-    X, y = datasets.load_mnist_sample()
-    monkeypatch.setattr(datasets, "load_mnist_sample", lambda: (X[:64], y[:64]))
+    X, _ = datasets.load_mnist_sample()
+    X_flat, y_flat = sklearn.datasets.load_digits(return_X_y=True)
+    monkeypatch.setattr(datasets, "load_mnist_sample", lambda: (X[:32], np.arange(32) % 10))
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda return_X_y: (X_flat[:64], y_flat[:64]))
     monkeypatch.setattr(export, "_FOLDER_PARTS", ("encoder", "decoder", "controlled_sampler"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exports").symlink_to(ROOT / "exports")
 
     namespace = {}
-    tensorflow.config.run_functions_eagerly(True)
+    tensorflow.config.run_functions_eagerly(True)  # to trace functions would take longer than these few steps
     try:
         for i, block in enumerate(BLOCKS):
             exec(compile(block, f"README.md, Python block {i}", "exec"), namespace)
