@@ -151,4 +151,6 @@ def test_a_missing_backend_is_named_with_its_extra():
 def test_the_door_names_what_it_offers():
     with pytest.raises(AttributeError, match=r"no attribute 'VAE'; it offers .*VQVAE"):
         skvq.VAE  # noqa: B018
-    assert {"VQVAE", "VQGenerator", "PixelCNNPrior", "ContextPrior", "CodeGrid", "export_onnx", "load"} <= set(dir(skvq))
+    assert {"VQVAE", "VQGenerator", "PixelCNNPrior", "ContextPrior", "CodeGrid", "export_onnx", "load"} <= set(
+        dir(skvq)
+    )

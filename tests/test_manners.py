@@ -37,7 +37,9 @@ def test_the_notebook_shows_a_table_of_parameters(vqvae):
 
 def test_metadata_routing_takes_the_classes_of_a_conditional_prior(images, labels):
     vqvae = VQVAE(8, 2, hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
-    prior = PixelCNNPrior(8, conditional=True, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0)
+    prior = PixelCNNPrior(
+        8, conditional=True, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0
+    )
     with sklearn.config_context(enable_metadata_routing=True):
         prior.set_partial_fit_request(classes=True)
         assert prior.get_metadata_routing().partial_fit.requests == {"classes": True}

@@ -156,7 +156,9 @@ class TestOutputs:
 class TestPriors:
     def test_images_to_codes_to_scores_and_back_with_data_frames(self, digits):
         vqvae = VQVAE(8, 2, image_shape=(8, 8), hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
-        prior = PixelCNNPrior(n_embeddings=8, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0)
+        prior = PixelCNNPrior(
+            n_embeddings=8, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0
+        )
         pipe = make_pipeline(vqvae, prior).set_output(transform="pandas").fit(digits[0])
         codes = pipe.transform(digits[1])
         assert list(codes.columns) == ["vqvae0", "vqvae1", "vqvae2", "vqvae3"]
@@ -165,6 +167,8 @@ class TestPriors:
         assert pipe.inverse_transform(pipe[-1].sample(3, random_state=0)).shape == (3, 64)
 
     def test_a_prior_refuses_features_that_are_not_codes(self, digits):
-        vqvae = VQVAE(8, 2, image_shape=(8, 8), output="quantized", hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
+        vqvae = VQVAE(
+            8, 2, image_shape=(8, 8), output="quantized", hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0
+        )
         with pytest.raises(ValueError, match="X must hold codes, which are whole numbers"):
             make_pipeline(vqvae, PixelCNNPrior(max_iter=1)).fit(digits[0])

@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 
 from skvq import VQVAE, CodeGrid
 from skvq._contract.images import Layout
-from skvq.networks import keras, ops
+from skvq.networks import ops
 from skvq.networks.architectures import conv
-from skvq.networks.losses import LOSSES
-from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
 # A plain optimizer's step compiles faster than Adam's, and compiling is what takes time here.
 QUICK = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "max_iter": 1}

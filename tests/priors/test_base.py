@@ -85,9 +85,7 @@ class TestEveryPrior:
         if y is None:
             pytest.skip("has no classes")
         many = ["right"] * 5
-        np.testing.assert_array_equal(
-            prior.sample(5, "right", random_state=0), prior.sample(5, many, random_state=0)
-        )
+        np.testing.assert_array_equal(prior.sample(5, "right", random_state=0), prior.sample(5, many, random_state=0))
         np.testing.assert_array_equal(prior.score_samples(X[:5], "right"), prior.score_samples(X[:5], many))
 
     def test_completion_keeps_what_is_known_and_draws_the_rest_as_sampling_does(self, case):
@@ -96,7 +94,9 @@ class TestEveryPrior:
         drawn = prior.complete(X, top, y, random_state=2)
         np.testing.assert_array_equal(drawn[:, :3], X[:, :3])
         assert not np.array_equal(drawn, X)
-        np.testing.assert_array_equal(prior.complete(X, ~top & top, y, random_state=2), prior.sample(40, y, random_state=2))
+        np.testing.assert_array_equal(
+            prior.complete(X, ~top & top, y, random_state=2), prior.sample(40, y, random_state=2)
+        )
         np.testing.assert_array_equal(prior.complete(X, np.ones((40, 6), bool), y), X)
 
     def test_copies_answer_alike_and_clones_are_not_fitted(self, case):
@@ -143,7 +143,9 @@ class TestGrid:
     @pytest.mark.parametrize("make", [ContextPrior, small_pixelcnn])
     def test_a_guess_that_is_no_square_is_told(self, make):
         prior = make()
-        with pytest.warns(UserWarning, match=r"rows of 6 codes for a grid of 1 × 6 codes of 3\. Pass grid=vqvae\.grid_"):
+        with pytest.warns(
+            UserWarning, match=r"rows of 6 codes for a grid of 1 × 6 codes of 3\. Pass grid=vqvae\.grid_"
+        ):
             prior.fit(rows())
         assert prior.grid_ == CodeGrid((1, 6), 3)
 
