@@ -171,9 +171,7 @@ class TestFrozen:
 
     def test_frozen_parts_must_fit_each_other(self, vqvae, images):
         other = ContextPrior().fit([[0, 1, 1, 0, 1, 1, 0, 0, 1]])
-        with pytest.raises(
-            SkvqError, match=r"prior\.grid_ must fit the grid of the VQVAE, 2 × 2 codes of 12; got 3 × 3"
-        ):
+        with pytest.raises(SkvqError, match=r"must fit the grid of the VQVAE, 2 × 2 codes of 12; got 3 × 3"):
             VQGenerator(FrozenEstimator(vqvae), FrozenEstimator(other)).fit(images)
 
 
