@@ -56,7 +56,7 @@ def report_quality(name: str, vqvae: VQVAE, X: np.ndarray) -> None:
 def report_bits(vqvae: VQVAE, X, X_test: np.ndarray) -> None:
     """Print what a pixel costs, the better the more one knows of where codes stand."""
     codes, codes_test = vqvae.transform(X), vqvae.transform(X_test)
-    n_embeddings, codes_a_pixel = len(vqvae.codebook_), codes.shape[1] / SIDE**2
+    n_embeddings, codes_a_pixel = vqvae.grid_.n_embeddings, vqvae.grid_.n_codes / SIDE**2
     print(f"codes in use {metrics.codes_in_use(codes_test, n_embeddings)} of {n_embeddings}, ", end="")
     print(f"perplexity {metrics.perplexity(codes_test, n_embeddings):.1f}")
     print("bits per pixel, of 8 in the files' images")
@@ -64,7 +64,7 @@ def report_bits(vqvae: VQVAE, X, X_test: np.ndarray) -> None:
         ("each code by its number", metrics.uniform_bits(n_embeddings)),
         ("by how often it occurs", metrics.marginal_bits(codes, codes_test, n_embeddings)),
         ("and where", metrics.per_position_bits(codes, codes_test, n_embeddings)),
-        ("or beside which others", metrics.context_bits(codes, codes_test, n_embeddings, vqvae.code_shape_)),
+        ("or beside which others", metrics.context_bits(codes, codes_test, n_embeddings, vqvae.grid_.shape)),
     ]:
         print(f"  {name:24s} {bits * codes_a_pixel:.4f}")
 

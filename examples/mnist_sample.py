@@ -1,9 +1,9 @@
-"""What does a saved generator need, and what does its temperature do? New digits by label from two files.
+"""What does a saved generator need, and what does its temperature do? New digits by label from one file.
 
     python examples/mnist_sample.py                             every label, from what mnist_generator.py has saved
     python examples/mnist_sample.py --label 3 8 --n 20          twenty threes, twenty eights
     python examples/mnist_sample.py --models FOLDER             from another folder
-    python examples/mnist_sample.py --quick                     small estimators, fitted first if none are saved
+    python examples/mnist_sample.py --quick                     a small generator, fitted first if none is saved
 
 A few seconds on two cores. No images are read and nothing is fitted, except with ``--quick``. Below 1, the temperature
 makes likely codes likelier: digits become cleaner and more alike. The log-likelihood under the prior itself tells how
@@ -27,44 +27,44 @@ from skvq import metrics
 from skvq.plotting import SampleDisplay
 
 
-def load(folder: Path, *, quick: bool, seed: int) -> tuple[skvq.VQVAE, skvq.PixelCNNPrior]:
-    """Read the two estimators that mnist_generator.py has saved; if quick and there are none, fit small ones."""
-    files = [folder / "vqvae.skvq", folder / "prior.skvq"]
-    missing = [file.name for file in files if not file.exists()]
-    if missing and quick:
-        print(f"no saved estimators in {folder}: small ones are fitted now, and figures below say nothing")
+def load(folder: Path, *, quick: bool, seed: int) -> skvq.VQGenerator:
+    """Read the generator that mnist_generator.py has saved; if quick and there is none, fit a small one."""
+    file = folder / "generator.skvq"
+    if file.exists():
+        return skvq.load(file)
+    if quick:
+        print(f"no saved generator in {folder}: a small one is fitted now, and figures below say nothing")
         X, y, _, _ = load_digits(None)
         return mnist_generator.fit(X[:300], y[:300], quick=True, seed=seed)
-    if missing:
-        raise SystemExit(
-            f"--models {folder}: there is no {' and no '.join(missing)}. Run examples/mnist_generator.py first, or "
-            "name the folder that it wrote to."
-        )
-    vqvae, prior = map(skvq.load, files)
-    return vqvae, prior
+    raise SystemExit(
+        f"--models {folder}: there is no {file.name}. Run examples/mnist_generator.py first, or name the folder that "
+        "it wrote to."
+    )
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output=None, quick="fit small estimators if none are saved")
+    parser = new_parser(__doc__, output=None, quick="fit a small generator if none is saved")
     parser.add_argument("--models", type=Path, default=Path("mnist_output"), help="where mnist_generator.py wrote to")
     parser.add_argument("--label", type=int, nargs="+", help="default: every label")
     parser.add_argument("--n", type=int, default=10, help="digits of each label")
     parser.add_argument("--temperature", type=float, nargs="+", default=[0.5, 0.8, 1.0])
     args = parser.parse_args()
     start = time.perf_counter()
-    vqvae, prior = load(args.models, quick=args.quick, seed=args.seed)
+    model = load(args.models, quick=args.quick, seed=args.seed)
     print(f"loaded in {time.perf_counter() - start:.1f} s")
-    labels = np.repeat(args.label or prior.classes_, args.n)
+    labels = np.repeat(args.label or model.classes_, args.n)
     drawn = {}
     print("temperature   bits per image")
     for temperature in args.temperature:
-        codes = prior.sample(len(labels), labels, temperature=temperature, random_state=args.seed)
-        drawn[temperature] = vqvae.inverse_transform(codes)
-        bits = metrics.bits_per_image(prior.score_samples(codes, labels))
+        codes = model.prior_.sample(len(labels), labels, temperature=temperature, random_state=args.seed)
+        drawn[temperature] = model.inverse_transform(codes)
+        bits = metrics.bits_per_image(model.prior_.score_samples(codes, labels))
         print(f"{temperature:11.2f}   {bits:14.1f}")
     folder = args.output or args.models
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"\nfigure: {draw(drawn, labels, vqvae.data_range_, folder)}\nall in {time.perf_counter() - start:.1f} s")
+    print(
+        f"\nfigure: {draw(drawn, labels, model.vqvae_.data_range_, folder)}\nall in {time.perf_counter() - start:.1f} s"
+    )
 
 
 def draw(drawn: dict[float, np.ndarray], labels: np.ndarray, data_range: tuple[float, float], folder: Path) -> Path:

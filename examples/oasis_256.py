@@ -27,7 +27,7 @@ from brains import DRAWN, find_slices
 from options import new_parser
 from sources import readable
 
-from skvq import VQVAE, PixelCNNPrior, datasets, metrics
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, datasets, metrics
 from skvq.networks import losses
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
 
@@ -90,48 +90,40 @@ def heights(subjects: np.ndarray) -> np.ndarray:
     return levels
 
 
-def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior, np.ndarray]:
-    """Fit the autoencoder, then the prior on its codes, and return both and the codes."""
-    small_network = {"hidden_channels": 16, "n_residual_blocks": 0} if args.quick else {}
+def fit(choice: Choice, X, levels: np.ndarray, args: argparse.Namespace) -> VQGenerator:
+    """Fit the autoencoder, then the prior on its codes."""
+    small_network = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
     small_prior = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
-    start = time.perf_counter()
-    vqvae = VQVAE(
-        **choice.vqvae,
-        **small_network,
-        max_iter=args.epochs or (1 if args.quick else max(1, round(SLICES_SEEN / len(X)))),
-        verbose=1,
-        random_state=args.seed,
-    ).fit(X)
-    print(f"autoencoder: {vqvae.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
-    codes = vqvae.transform(X)
-    start = time.perf_counter()
+    n_codes = (SIDE // choice.vqvae["downsampling"]) ** 2  # of a slice
+    epochs, prior_epochs = (max(1, round(seen / len(X))) for seen in (SLICES_SEEN, CODES_SEEN / n_codes))
+    if args.quick:
+        epochs = prior_epochs = 1
+    common = {"verbose": 1, "random_state": args.seed}
+    vqvae = VQVAE(**choice.vqvae, **small_network, max_iter=args.epochs or epochs, **common)
     prior = PixelCNNPrior(
-        choice.vqvae["n_embeddings"],
-        **choice.prior,
-        **small_prior,
-        early_stopping=False,
-        max_iter=args.prior_epochs or (1 if args.quick else max(1, round(CODES_SEEN / codes.size))),
-        verbose=1,
-        random_state=args.seed,
-    ).fit(codes, choice.labels(levels))
-    print(f"prior: {prior.n_iter_} epochs in {time.perf_counter() - start:.0f} s", flush=True)
-    return vqvae, prior, codes
+        **choice.prior, **small_prior, early_stopping=False, max_iter=args.prior_epochs or prior_epochs, **common
+    )
+    start = time.perf_counter()
+    model = VQGenerator(vqvae, prior).fit(X, choice.labels(levels))
+    print(f"{model.vqvae_.n_iter_} epochs of the autoencoder and {model.prior_.n_iter_} of the prior ", end="")
+    print(f"in {time.perf_counter() - start:.0f} s", flush=True)
+    return model
 
 
-def report(vqvae: VQVAE, prior: PixelCNNPrior, codes: np.ndarray, X_test: np.ndarray, labels: np.ndarray | None) -> str:
+def report(model: VQGenerator, X, X_test: np.ndarray, labels: np.ndarray | None) -> str:
     """Print what is lost, and what is left to guess; return it in a line."""
-    X_hat, codes_test = vqvae.reconstruct(X_test), vqvae.transform(X_test)
-    n_embeddings, n_positions = len(vqvae.codebook_), codes_test.shape[1]
+    X_hat, codes, codes_test = model.reconstruct(X_test), model.transform(X), model.transform(X_test)
+    n_embeddings, n_codes = model.grid_.n_embeddings, model.grid_.n_codes
     ssim = metrics.ssim(X_test, X_hat, data_range=255)
     psnr = metrics.psnr(X_test, X_hat, data_range=255)
-    bits = prior.bits_per_code(codes_test, labels)
+    bits = model.prior_.bits_per_code(codes_test, labels)
     print(f"test SSIM        {ssim:.4f}")
     print(f"test PSNR        {psnr:.2f} dB")
     print(f"perplexity       {metrics.perplexity(codes_test, n_embeddings):.1f} of {n_embeddings}")
     print(f"bits per code    {bits:.3f}, and {metrics.per_position_bits(codes, codes_test, n_embeddings):.3f} ", end="")
-    print(f"without a prior, at {n_positions} positions")
-    print(f"bits per pixel   {bits * n_positions / SIDE**2:.4f}")
-    return f"SSIM {ssim:.3f}, {psnr:.1f} dB, {bits * n_positions / SIDE**2:.3f} bits a pixel"
+    print(f"without a prior, at {n_codes} positions")
+    print(f"bits per pixel   {bits * n_codes / SIDE**2:.4f}")
+    return f"SSIM {ssim:.3f}, {psnr:.1f} dB, {bits * n_codes / SIDE**2:.3f} bits a pixel"
 
 
 def main() -> None:
@@ -153,14 +145,15 @@ def main() -> None:
         for name in args.choices:
             print(f"\n{name}\n{'-' * len(name)}", flush=True)
             choice = CHOICES[name]
-            vqvae, prior, codes = fit(choice, X, levels, args)
-            line = report(vqvae, prior, codes, X_test, choice.labels(levels_test))
+            model = fit(choice, X, levels, args)
+            line = report(model, X, X_test, choice.labels(levels_test))
             start = time.perf_counter()
-            at_levels = np.sort(np.resize(np.unique(levels), N_NEW))
-            new = vqvae.sample(N_NEW, prior, y=choice.labels(at_levels), random_state=args.seed)
-            print(f"{N_NEW} new slices in {time.perf_counter() - start:.1f} s")
-            new_title = "New slices" if prior.classes_ is None else "New slices, from low in the head to high"
-            columns.append((name, line, vqvae, new, new_title))
+            n_new = 4 if args.quick else N_NEW
+            at_levels = np.sort(np.resize(np.unique(levels), n_new))
+            new = model.sample(n_new, choice.labels(at_levels), random_state=args.seed)
+            print(f"{n_new} new slices in {time.perf_counter() - start:.1f} s")
+            new_title = "New slices" if model.classes_ is None else "New slices, from low in the head to high"
+            columns.append((name, line, model, new, new_title))
     shown = X_test[np.linspace(0, len(X_test) - 1, 4).astype(int)]
     figure = draw(columns, shown, args.output, title=DRAWN if args.data is None else "")
     print(f"\nfigure: {figure}\nall in {time.perf_counter() - started:.0f} s")
@@ -176,9 +169,9 @@ def draw(columns: list[tuple], shown: np.ndarray, folder: Path, title: str) -> P
     size = (5.2 * len(columns), 9.6)
     shape = {"height_ratios": [2.6, 2.0, 4.2], "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(3, len(columns), figsize=size, **shape)
-    for (reconstructions, codes, samples), (name, line, vqvae, new, new_title) in zip(axes.T, columns, strict=True):
-        ReconstructionDisplay.from_estimator(vqvae, shown, ax=reconstructions, title=f"{name}\n{line}")
-        CodeMapDisplay.from_estimator(vqvae, shown, ax=codes)
+    for (reconstructions, codes, samples), (name, line, model, new, new_title) in zip(axes.T, columns, strict=True):
+        ReconstructionDisplay.from_estimator(model, shown, ax=reconstructions, title=f"{name}\n{line}")
+        CodeMapDisplay.from_estimator(model, shown, ax=codes)
         images = np.asarray(new).reshape(-1, SIDE, SIDE)
         SampleDisplay(images, data_range=(0, 255)).plot(samples, n_columns=4, title=new_title)
     figure.suptitle(title)

@@ -6,10 +6,9 @@
 
 ``CausalTransformer`` is a ``PriorNetwork``: ``logits`` sees whole grids; the methods below it give the sampler the same
 logits code by code, and remember each layer's keys and values. ``TransformerPrior`` is the estimator: it is fitted,
-scored, sampled and exported like any other prior. ``own_prior_output/`` gets its ONNX files.
+scored, sampled and exported like any other prior. ``own_prior_output/`` gets a figure of samples, and ONNX files.
 """
 
-import argparse
 import math
 import os
 
@@ -17,11 +16,13 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from options import new_parser
 from sources import load_digits
 
-from skvq import VQVAE, export_onnx, metrics
+from skvq import VQVAE, VQGenerator, export_onnx, metrics
 from skvq.networks import keras, ops
 from skvq.networks.priors import PriorNetwork
+from skvq.plotting import SampleDisplay
 from skvq.priors import NetworkPrior
 
 
@@ -128,20 +129,24 @@ class TransformerPrior(NetworkPrior):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, output="own_prior_output", quick="400 digits, one epoch, small networks")
     parser.add_argument("--data", help="a folder with the four idx.gz files of MNIST")
-    parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     X, y, X_test, y_test = load_digits(args.data)
-    n, epochs = (400, 1) if args.quick else (10_000, 6)
-    vqvae = VQVAE(max_iter=epochs, random_state=0).fit(X[:n])
-    codes, held_out = vqvae.transform(X[:n]), vqvae.transform(X_test)
-    prior = TransformerPrior(vqvae.grid_, conditional=True, max_iter=2 * epochs, random_state=0).fit(codes, y[:n])
-    counts = metrics.context_bits(codes, held_out, vqvae.grid_.n_embeddings, vqvae.grid_.plane)
-    print(f"bits a code of unseen digits: {prior.bits_per_code(held_out, y_test):.3f}; by left and upper {counts:.3f}")
+    n, epochs, channels, n_layers = (400, 1, 8, 1) if args.quick else (10_000, 6, 64, 4)
+    vqvae = VQVAE(hidden_channels=channels, max_iter=epochs, random_state=args.seed)
+    prior = TransformerPrior(conditional=True, n_layers=n_layers, max_iter=2 * epochs, random_state=args.seed)
+    model = VQGenerator(vqvae, prior).fit(X[:n], y[:n])
+    codes, held_out, grid = model.transform(X[:n]), model.transform(X_test), model.grid_
+    counts = metrics.context_bits(codes, held_out, grid.n_embeddings, grid.shape)
+    bits = model.prior_.bits_per_code(held_out, y_test)
+    print(f"bits a code of unseen digits: {bits:.3f}; by left and upper {counts:.3f}")
 
     # Exporting certifies samples: it raises unless one full pass gives each code that onnxruntime drew.
-    print("exported to", export_onnx(prior, "own_prior_output"))
+    print("exported to", export_onnx(model, args.output / "onnx", parts=["generator"]))
+    figure = SampleDisplay.from_estimator(model, random_state=args.seed).figure_
+    figure.savefig(args.output / "own_prior.png", bbox_inches="tight")
+    print(f"figure: {args.output / 'own_prior.png'}")
 
 
 if __name__ == "__main__":

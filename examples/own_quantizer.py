@@ -27,6 +27,7 @@ from sources import load_digits
 
 from skvq import VQVAE, metrics
 from skvq.networks import keras, ops
+from skvq.networks.architectures import conv
 from skvq.networks.quantizers import EMAQuantizer
 
 layers = keras.layers
@@ -105,7 +106,7 @@ def main() -> None:
     n_epochs, small = 9, {}
     if args.quick:
         X_train, X_test, n_epochs = X_train[:300], X_test[:100], 1
-        small = {"n_residual_blocks": 1}
+        small = {"hidden_channels": 8, "n_residual_blocks": 1}
     args.output.mkdir(parents=True, exist_ok=True)
 
     print(f"{len(X_train)} digits, {n_epochs} epochs; errors are of {len(X_test)} others, on [0, 1]")
@@ -124,12 +125,20 @@ def main() -> None:
         }
         print(
             f"{name:18s}   {found[name]['mse']:8.5f}   {found[name]['perplexity']:10.1f}   "
-            f"{metrics.codes_in_use(codes, 128):12d}   {sum(w.size for w in vqvae.weights_):10,}   {seconds:7.0f}",
+            f"{metrics.codes_in_use(codes, 128):12d}   {n_weights(vqvae):10,}   {seconds:7.0f}",
             flush=True,
         )
     ratio = found["cosine codes"]["mse"] / found["defaults"]["mse"]
     print(f"cosine codes have {ratio:.3f} times the error of the default's")
     print(f"\nfigure: {draw(found, X_test[:N_SHOWN], args.output)}\nall in {time.perf_counter() - started:.0f} s")
+
+
+def n_weights(vqvae: VQVAE) -> int:
+    """Return the number of weights of the encoder, the decoder and the codebook."""
+    architecture = conv if vqvae.architecture == "auto" else vqvae.architecture
+    names = ("embedding_dim", "downsampling", "hidden_channels", "n_residual_blocks")
+    networks = architecture(vqvae.image_shape_, **{name: getattr(vqvae, name) for name in names})
+    return vqvae.codebook_.size + sum(network.count_params() for network in networks)
 
 
 def draw(found: dict[str, dict], originals: np.ndarray, folder: Path) -> Path:

@@ -9,6 +9,7 @@ Everything printed is measured in this run on images that were not trained on. T
 land in ``quickstart_output/``.
 """
 
+import argparse
 import os
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from options import new_parser
 from sources import load_digits
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, metrics
 from skvq.plotting import CodeMapDisplay, ReconstructionDisplay, SampleDisplay
 
 UNITS = ("codes", "of 255", "nats", "of 255")
@@ -33,7 +34,7 @@ def heading(text: str) -> float:
     return time.perf_counter()
 
 
-def fastest(function, *args, repeats: int = 5):
+def fastest(function, *args, repeats: int):
     """Return the answer and the milliseconds of the fastest of some calls."""
     times = []
     for _ in range(repeats):
@@ -53,78 +54,55 @@ def main() -> None:
     X_train, y_train, X_test, y_test = load_digits(args.data)
     many = len(X_train) > 10_000
     vqvae_epochs, prior_epochs = (3, 2) if many else (16, 10)
-    small, small_prior = {}, {}
+    small, small_prior, parts, repeats = {}, {}, None, 5
     if args.quick:
         X_train, y_train, vqvae_epochs, prior_epochs = X_train[:300], y_train[:300], 1, 1
         small, small_prior = {"hidden_channels": 16, "n_residual_blocks": 0}, {"hidden_channels": 16, "n_layers": 1}
+        parts, repeats = ("encoder", "decoder", "log_likelihood", "generator"), 1
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{len(X_train)} digits to train on, {len(X_test)} to test on, {X_train.shape[1:]} {X_train.dtype}")
 
-    start = heading("VQVAE: images to codes")
-    vqvae = VQVAE(
-        n_embeddings=128,
-        beta=0.25,
-        **small,
-        max_iter=args.vqvae_epochs or vqvae_epochs,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(X_train)
-    print(f"fitted in {time.perf_counter() - start:.0f} s")
-    codes_train, codes_test = vqvae.transform(X_train), vqvae.transform(X_test)
-    X_hat = vqvae.inverse_transform(codes_test)
-    n_positions = codes_test.shape[1]
+    start = heading("VQGenerator: a VQVAE, then a prior over its codes")
+    common = {"verbose": 1, "random_state": args.seed}
+    vqvae = VQVAE(n_embeddings=128, beta=0.25, **small, max_iter=args.vqvae_epochs or vqvae_epochs, **common)
+    prior = PixelCNNPrior(conditional=True, **small_prior, max_iter=args.prior_epochs or prior_epochs, **common)
+    model = VQGenerator(vqvae, prior).fit(X_train, y_train)
+    print(f"fitted in {time.perf_counter() - start:.0f} s: {model.grid_}")
+
+    heading("The VQVAE: images to codes and back")
+    codes_train, codes_test = model.transform(X_train), model.transform(X_test)
+    X_hat = model.inverse_transform(codes_test)
     print(f"test MSE         {metrics.mse(X_test / 255, X_hat / 255):.5f}   on [0, 1]")
     print(f"test PSNR        {metrics.psnr(X_test, X_hat, data_range=255):.2f} dB")
     print(f"test SSIM        {metrics.ssim(X_test, X_hat, data_range=255):.4f}")
     print(f"perplexity       {metrics.perplexity(codes_test, 128):.1f} of 128")
     print(f"codes in use     {metrics.codes_in_use(codes_test, 128)} of 128")
 
-    start = heading("PixelCNNPrior: the density of the codes, by class")
-    prior = PixelCNNPrior(
-        n_embeddings=128,
-        conditional=True,
-        **small_prior,
-        max_iter=args.prior_epochs or prior_epochs,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(codes_train, y_train)
-    print(f"fitted in {time.perf_counter() - start:.0f} s")
+    heading("The prior: the density of the codes, by class")
     print("test bits per code")
     for name, bits in [
         ("uniform", metrics.uniform_bits(128)),
         ("marginal", metrics.marginal_bits(codes_train, codes_test, 128)),
         ("per position", metrics.per_position_bits(codes_train, codes_test, 128)),
-        ("PixelCNNPrior", prior.bits_per_code(codes_test, y_test)),
+        ("PixelCNNPrior", model.prior_.bits_per_code(codes_test, y_test)),
     ]:
-        print(f"  {name:14s} {bits:.3f}   {bits * n_positions:.0f} bits an image")
+        print(f"  {name:14s} {bits:.3f}   {bits * model.grid_.n_codes:.0f} bits an image")
 
     start = heading("ONNX: one file for each part, and one that makes digits")
-    folder = skvq.export_onnx(vqvae, prior, args.output / "onnx")
+    folder = skvq.export_onnx(model, args.output / "onnx", parts=parts)
     print(f"exported and compared with Keras in {time.perf_counter() - start:.0f} s: {folder}")
     runtime = skvq.runtime.load(folder)
-    labels = np.repeat(prior.classes_, 10)
-    batch = X_test[:100]
+    labels = np.repeat(model.classes_, 10)
+    batch, codes, y = X_test[:100], codes_test[:100], y_test[:100]
     report = []
-    for name, in_keras, in_onnxruntime in [
-        ("encoder", lambda: vqvae.transform(batch), lambda: runtime.transform(batch)),
-        (
-            "decoder",
-            lambda: vqvae.inverse_transform(codes_test[:100]),
-            lambda: runtime.inverse_transform(codes_test[:100]),
-        ),
-        (
-            "prior",
-            lambda: prior.score_samples(codes_test[:100], y_test[:100]),
-            lambda: runtime.score_samples(codes_test[:100], y_test[:100]),
-        ),
-        (
-            "generator",
-            lambda: vqvae.sample(100, prior, labels, random_state=args.seed),
-            lambda: runtime.sample(100, labels, random_state=args.seed),
-        ),
+    for name, call in [  # the model and the runtime have the same methods
+        ("encoder", lambda own: own.transform(batch)),
+        ("decoder", lambda own: own.inverse_transform(codes)),
+        ("prior", lambda own: own.score_samples(batch, y)),
+        ("generator", lambda own: own.sample(100, labels, random_state=args.seed)),
     ]:
-        expected, keras_ms = fastest(in_keras)
-        answered, onnx_ms = fastest(in_onnxruntime)
+        expected, keras_ms = fastest(call, model, repeats=repeats)
+        answered, onnx_ms = fastest(call, runtime, repeats=repeats)
         difference = np.abs(expected.astype(float) - answered.astype(float))
         report.append((name, 100 * (difference < 1e-3).mean(), difference.max(), keras_ms, onnx_ms))
     print(f"onnxruntime {onnxruntime.__version__}, 100 digits")
@@ -132,11 +110,11 @@ def main() -> None:
     for (name, equal, largest, keras_ms, onnx_ms), unit in zip(report, UNITS, strict=True):
         print(f"  {name:10s} {equal:12.3f} %   {largest:11.2g} {unit:6s}   {keras_ms:8.1f}   {onnx_ms:14.1f}")
 
-    path = draw(vqvae, prior, X_test, labels, args)
+    path = draw(model, X_test, args)
     print(f"\nfigure: {path}\nall in {time.perf_counter() - started:.0f} s")
 
 
-def draw(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, labels: np.ndarray, args) -> Path:
+def draw(model: VQGenerator, X_test: np.ndarray, args: argparse.Namespace) -> Path:
     """Save originals, reconstructions, code maps and samples as one figure."""
     import matplotlib
 
@@ -150,9 +128,9 @@ def draw(vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, labels: np.ndar
         height_ratios=[1.45, 1],
         layout="constrained",
     )
-    ReconstructionDisplay.from_estimator(vqvae, X_test[:10], show_difference=True, ax=axes["reconstructions"])
-    CodeMapDisplay.from_estimator(vqvae, X_test[:10], ax=axes["codes"])
-    SampleDisplay.from_estimator(vqvae, prior, n_per_class=10, random_state=args.seed, ax=axes["samples"])
+    ReconstructionDisplay.from_estimator(model, X_test[:10], show_difference=True, ax=axes["reconstructions"])
+    CodeMapDisplay.from_estimator(model, X_test[:10], ax=axes["codes"])
+    SampleDisplay.from_estimator(model, n_per_class=10, random_state=args.seed, ax=axes["samples"])
     path = args.output / "quickstart.png"
     figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.05)
     return path

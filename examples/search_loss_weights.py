@@ -15,7 +15,7 @@ The loss is ``reconstruction + vq_weight * (codebook + beta * commitment)``.
 Here the codebook learns by the loss, as in the paper. With the default ``quantizer="ema"`` it follows the latents'
 means, the codebook term has no part, and only the product of both weights acts.
 
-Each pair is a pipeline of an autoencoder and a prior: what an image then costs in bits, against what it has lost, is
+Each pair is a generator, an autoencoder with a prior: what an image then costs in bits, against what it has lost, is
 the trade itself. No measure has a weight of the loss in it, so that pairs can be compared.
 """
 
@@ -32,11 +32,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from options import new_parser
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sources import load_digits
 
-from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, metrics
 from skvq.plotting import RateDistortionDisplay, SampleDisplay
 
 WEIGHTS = {"beta": [0.1, 0.25, 1.5], "vq_weight": [0.5, 1.0, 2.0]}
@@ -45,32 +44,32 @@ N_EMBEDDINGS = 64
 N_SHOWN = 8
 
 
-def make_model(args: argparse.Namespace) -> Pipeline:
+def make_model(args: argparse.Namespace) -> VQGenerator:
     n_layers, channels, n_epochs = (1, 8, 1) if args.quick else (4, 32, 5)
     training = {"hidden_channels": channels, "max_iter": n_epochs, "random_state": args.seed}
     small = {"n_residual_blocks": 0} if args.quick else {}
     vqvae = VQVAE(N_EMBEDDINGS, quantizer="gradient", **small, **training)
-    return Pipeline([("vqvae", vqvae), ("prior", PixelCNNPrior(N_EMBEDDINGS, n_layers=n_layers, **training))])
+    return VQGenerator(vqvae, PixelCNNPrior(n_layers=n_layers, **training))
 
 
-def measure(model: Pipeline, X: np.ndarray, y: None = None) -> dict[str, float]:
-    """Score a fitted pipeline on images that it was not fitted on."""
-    vqvae, prior = model["vqvae"], model["prior"]
-    codes = vqvae.transform(X)
+def measure(model: VQGenerator, X: np.ndarray, y: None = None) -> dict[str, float]:
+    """Score a fitted generator on images that it was not fitted on."""
+    codes = model.transform(X)
+    X_hat = model.inverse_transform(codes)
     return {
-        "mse": metrics.mse(X / 255, vqvae.inverse_transform(codes) / 255),
-        "ssim": metrics.ssim_scorer(vqvae, X),
+        "mse": metrics.mse(X / 255, X_hat / 255),
+        "ssim": metrics.ssim(X, X_hat, data_range=255),
         "perplexity": metrics.perplexity(codes, N_EMBEDDINGS),
-        "bits": prior.bits_per_code(codes) * codes.shape[1],
+        "bits": model.bits_per_image(X),
     }
 
 
 def search(
-    model: Pipeline, weights: dict[str, list[float]], X: np.ndarray, n_jobs: int
+    model: VQGenerator, weights: dict[str, list[float]], X: np.ndarray, cv: int | ShuffleSplit, n_jobs: int
 ) -> tuple[list[dict], list[dict]]:
     """Cross-validate every pair of weights, ``n_jobs`` fits at a time; return the pairs and what each measured."""
     grid = {f"vqvae__{name}": values for name, values in weights.items()}
-    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=2, n_jobs=n_jobs).fit(X).cv_results_
+    results = GridSearchCV(model, grid, scoring=measure, refit=False, cv=cv, n_jobs=n_jobs).fit(X).cv_results_
     names = ("mse", "ssim", "perplexity", "bits")
     means = zip(*(results[f"mean_test_{name}"] for name in names), strict=True)
     return results["params"], [dict(zip(names, map(float, row), strict=True)) for row in means]
@@ -108,14 +107,14 @@ def main() -> None:
     X, _, X_shown, _ = load_digits(args.data)
     X = X[: 2000 if args.data is None else 10_000]
     args.output.mkdir(parents=True, exist_ok=True)
-    weights = WEIGHTS
+    weights, cv = WEIGHTS, 2
     if args.quick:
-        X, weights = X[:200], QUICK_WEIGHTS
+        X, weights, cv = X[:200], QUICK_WEIGHTS, ShuffleSplit(1, test_size=0.5, random_state=args.seed)
     # A second process takes longer to start than the quick form to run.
     n_jobs = 1 if args.quick else 2
     model = make_model(args)
-    print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights, 2 folds", flush=True)
-    pairs, measured = search(model, weights, X, n_jobs)
+    print(f"{len(X)} digits, {math.prod(map(len, weights.values()))} pairs of weights", flush=True)
+    pairs, measured = search(model, weights, X, cv, n_jobs)
     report(pairs, measured, weights)
     print(f"searched in {time.perf_counter() - started:.0f} s; now each pair is fitted to all digits", flush=True)
     fitted = Parallel(n_jobs=n_jobs)(delayed(clone(model).set_params(**pair).fit)(X) for pair in pairs)
@@ -125,7 +124,7 @@ def main() -> None:
 
 
 def draw(
-    fitted: list[Pipeline],
+    fitted: list[VQGenerator],
     pairs: list[dict],
     measured: list[dict],
     weights: dict[str, list[float]],
@@ -143,8 +142,8 @@ def draw(
     left.suptitle("Digits, their reconstructions, and new digits")
     cells = left.subplots(len(weights["beta"]), len(weights["vq_weight"]), squeeze=False)
     for model, pair, row, ax in zip(fitted, pairs, measured, cells.flat, strict=True):
-        new = model["vqvae"].sample(N_SHOWN, model["prior"], random_state=args.seed)
-        images = np.concatenate([shown, model["vqvae"].reconstruct(shown), new])
+        new = model.sample(N_SHOWN, random_state=args.seed)
+        images = np.concatenate([shown, model.reconstruct(shown), new])
         beta, vq_weight = pair.values()
         title = f"MSE {row['mse']:.5f}, perplexity {row['perplexity']:.0f}, {row['bits']:.0f} bits"
         SampleDisplay(images, data_range=(0, 255)).plot(ax, n_columns=N_SHOWN, title=title)

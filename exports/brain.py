@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from publish import Recipe, parse, publish
 
-from skvq import VQVAE, PixelCNNPrior, datasets
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, datasets
 
 SIDE = 64
 RECIPE = Recipe(
@@ -52,15 +52,9 @@ def main() -> None:
     X, X_test = load_slices(args.data)
     if args.quick:
         X, X_test = X[:64], X_test[:16]
-    vqvae = VQVAE(n_embeddings=256, max_iter=1 if args.quick else 30, verbose=1, random_state=args.seed).fit(X)
-    prior = PixelCNNPrior(
-        n_embeddings=256,
-        hidden_channels=40,
-        max_iter=1 if args.quick else 30,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(vqvae.transform(X))
-    publish(RECIPE, vqvae, prior, X_test, None, args)
+    common = {"max_iter": 1 if args.quick else 30, "verbose": 1, "random_state": args.seed}
+    model = VQGenerator(VQVAE(n_embeddings=256, **common), PixelCNNPrior(hidden_channels=40, **common)).fit(X)
+    publish(RECIPE, model, X_test, None, args)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from publish import Recipe, parse, publish
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from skvq import VQVAE, PixelCNNPrior
+from skvq import VQVAE, PixelCNNPrior, VQGenerator
 
 RECIPE = Recipe(
     name="digits",
@@ -34,24 +34,10 @@ def main() -> None:
     X, y = load_digits(return_X_y=True)
     X = X.reshape(-1, 8, 8).astype("float32")
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
-    vqvae = VQVAE(
-        n_embeddings=64,
-        downsampling=2,
-        hidden_channels=32,
-        max_iter=1 if args.quick else 60,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(X_train)
-    prior = PixelCNNPrior(
-        n_embeddings=64,
-        conditional=True,
-        hidden_channels=32,
-        n_layers=4,
-        max_iter=1 if args.quick else 60,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(vqvae.transform(X_train), y_train)
-    publish(RECIPE, vqvae, prior, X_test, y_test, args)
+    common = {"hidden_channels": 32, "max_iter": 1 if args.quick else 60, "verbose": 1, "random_state": args.seed}
+    vqvae = VQVAE(n_embeddings=64, downsampling=2, **common)
+    prior = PixelCNNPrior(conditional=True, n_layers=4, **common)
+    publish(RECIPE, VQGenerator(vqvae, prior).fit(X_train, y_train), X_test, y_test, args)
 
 
 if __name__ == "__main__":

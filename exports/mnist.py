@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from publish import Recipe, parse, publish
 
-from skvq import VQVAE, PixelCNNPrior, datasets
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, datasets
 
 RECIPE = Recipe(
     name="mnist",
@@ -34,16 +34,11 @@ def main() -> None:
     X, y, X_test, y_test = datasets.fetch_mnist() if args.data is None else datasets.load_idx(args.data)
     if args.quick:
         X, y, X_test, y_test = X[:1000], y[:1000], X_test[:200], y_test[:200]
-    vqvae = VQVAE(n_embeddings=128, max_iter=1 if args.quick else 3, verbose=1, random_state=args.seed).fit(X)
-    prior = PixelCNNPrior(
-        n_embeddings=128,
-        conditional=True,
-        hidden_channels=44,
-        max_iter=1 if args.quick else 8,
-        verbose=1,
-        random_state=args.seed,
-    ).fit(vqvae.transform(X), y)
-    publish(RECIPE, vqvae, prior, X_test, y_test, args)
+    epochs, prior_epochs = (1, 1) if args.quick else (3, 8)
+    common = {"verbose": 1, "random_state": args.seed}
+    vqvae = VQVAE(n_embeddings=128, max_iter=epochs, **common)
+    prior = PixelCNNPrior(conditional=True, hidden_channels=44, max_iter=prior_epochs, **common)
+    publish(RECIPE, VQGenerator(vqvae, prior).fit(X, y), X_test, y_test, args)
 
 
 if __name__ == "__main__":

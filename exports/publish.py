@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq import VQGenerator, metrics
 from skvq.export._folder import check_target, write_folder
 
 HERE = Path(__file__).parent
@@ -39,8 +39,8 @@ Rows of `{dtype}` images {row_shape} become {code_shape} codes of {n_embeddings}
 {usage}
 ```
 
-`skvq.runtime.load("exports/{name}")` gives `transform`, `inverse_transform` and `sample`, on NumPy and onnxruntime
-alone.
+`skvq.runtime.load("exports/{name}")` has `transform`, `inverse_transform`, `reconstruct` and `sample`. It needs NumPy
+and onnxruntime alone.
 
 ## Measured
 
@@ -105,8 +105,7 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = Non
 
 def publish(
     recipe: Recipe,
-    vqvae: VQVAE,
-    prior: PixelCNNPrior,
+    model: VQGenerator,
     X_test: np.ndarray,
     y_test: np.ndarray | None,
     args: argparse.Namespace,
@@ -123,7 +122,7 @@ def publish(
     target = check_target(args.output / recipe.name)
     args.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=args.output) as workshop:  # of the same disk
-        made = make(recipe, vqvae, prior, X_test, y_test, args.seed, Path(workshop))
+        made = make(recipe, model, X_test, y_test, args.seed, Path(workshop))
         write_folder(target, {path.name: path.read_bytes() for path in made.iterdir()})
         for suffix in (".png", ".md"):
             os.replace(made.with_suffix(suffix), target.with_suffix(suffix))
@@ -133,60 +132,55 @@ def publish(
 
 
 def make(
-    recipe: Recipe,
-    vqvae: VQVAE,
-    prior: PixelCNNPrior,
-    X_test: np.ndarray,
-    y_test: np.ndarray | None,
-    seed: int,
-    output: Path,
+    recipe: Recipe, model: VQGenerator, X_test: np.ndarray, y_test: np.ndarray | None, seed: int, output: Path
 ) -> Path:
     """Write and verify the folder, with the card and the picture beside it; return the folder."""
-    folder = skvq.export_onnx(vqvae, prior, output / recipe.name, parts=PARTS)
+    folder = skvq.export_onnx(model, output / recipe.name, parts=PARTS)
     for path in folder.glob("*.onnx"):
         if path.stat().st_size > MOST_BYTES:
             raise SystemExit(
                 f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}: take fewer channels."
             )
     runtime = skvq.runtime.load(folder)
-    parity = verify(runtime, vqvae, prior, X_test, seed)
+    parity = verify(runtime, model, X_test, seed)
     codes = runtime.transform(X_test)
     X_hat = runtime.inverse_transform(codes)
-    low, high = vqvae.data_range_
-    n_positions, n_embeddings = codes.shape[1], len(vqvae.codebook_)
-    bits = prior.bits_per_code(codes, y_test)
+    low, high = model.vqvae_.data_range_
+    n_embeddings = model.grid_.n_embeddings
+    bits = model.prior_.bits_per_code(codes, y_test)
     uniform = metrics.uniform_bits(n_embeddings)
     figures = {
         "mean squared error, values scaled to [0, 1]": f"{metrics.mse(X_test, X_hat) / (high - low) ** 2:.5f}",
         "PSNR, mean over images": f"{metrics.psnr(X_test, X_hat, data_range=high - low):.2f} dB",
     }
-    if min(vqvae.image_shape_[:2]) >= 11:
+    if min(model.vqvae_.image_shape_[:2]) >= 11:
         figures["SSIM, mean over images"] = f"{metrics.ssim(X_test, X_hat, data_range=high - low):.4f}"
     figures |= {
         "codes in use": f"{metrics.codes_in_use(codes, n_embeddings)} of {n_embeddings}",
         "perplexity of the codes": f"{metrics.perplexity(codes, n_embeddings):.1f}",
         "bits a code by the prior": f"{bits:.3f}, of {uniform:.3f} without one",
-        "bits an image": f"{bits * n_positions:.0f}",
+        "bits an image": f"{bits * model.grid_.n_codes:.0f}",
     }
     for name, figure in figures.items():
         print(f"{name:44s} {figure}")
     samples, labels = draw(runtime, seed)
     save_picture(samples, labels, (low, high), folder.with_suffix(".png"))
-    card = text_of(recipe, runtime, vqvae, prior, figures, parity, len(X_test))
+    card = text_of(recipe, runtime, model, figures, parity, len(X_test))
     folder.with_suffix(".md").write_text(card, encoding="utf-8")
     return folder
 
 
-def verify(runtime, vqvae: VQVAE, prior: PixelCNNPrior, X_test: np.ndarray, seed: int) -> str:
+def verify(runtime, model: VQGenerator, X_test: np.ndarray, seed: int) -> str:
     """Compare the files with the estimators, and say in a sentence how they agree."""
-    expected, answered = vqvae.transform(X_test), runtime.transform(X_test)
+    expected, answered = model.transform(X_test), runtime.transform(X_test)
     equal = float((expected == answered).mean())
-    images, images_hat = vqvae.inverse_transform(expected[:100]), runtime.inverse_transform(expected[:100])
+    images, images_hat = model.inverse_transform(expected[:100]), runtime.inverse_transform(expected[:100])
     difference = float(np.abs(images.astype(float) - images_hat.astype(float)).max())
     samples, labels = draw(runtime, seed)
-    same = np.isclose(vqvae.sample(len(samples), prior, labels, random_state=seed), samples, atol=1.01)
+    same = np.isclose(model.sample(len(samples), labels, random_state=seed), samples, atol=1.01)
     alike = float(same.reshape(len(samples), -1).all(axis=1).mean())
-    unit = f"in the images' unit, of {vqvae.data_range_[1] - vqvae.data_range_[0]:g}"
+    low, high = model.vqvae_.data_range_
+    unit = f"in the images' unit, of {high - low:g}"
     sentence = (
         f"{100 * equal:.3f} % of codes are equal, the decoder's values differ by at most {difference:.2g} {unit}, "
         f"and {100 * alike:.0f} % of {len(samples)} samples of one seed are the same image."
@@ -219,15 +213,14 @@ def save_picture(samples: np.ndarray, labels: np.ndarray | None, data_range: tup
     plt.close(figure)
 
 
-def text_of(
-    recipe: Recipe, runtime, vqvae: VQVAE, prior: PixelCNNPrior, figures: dict, parity: str, n_test: int
-) -> str:
+def text_of(recipe: Recipe, runtime, model: VQGenerator, figures: dict, parity: str, n_test: int) -> str:
     """Return the model card."""
-    parts = runtime.source.parts
+    parts, layout = runtime.source.parts, runtime.source.description.layout
+    vqvae, prior = model.vqvae_, model.prior_
     shapes = {name: tensors(file.inputs) for name, file in parts.items()}
     outputs = {name: tensors(file.outputs) for name, file in parts.items()}
     rows = [
-        f"| `{recipe.name}/{file.path.name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
+        f"| `{recipe.name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
         for name, file in parts.items()
     ]
     classes = "The prior knows no classes."
@@ -240,10 +233,10 @@ def text_of(
         name=recipe.name,
         n_shown=N_SAMPLES,
         files="\n".join(rows),
-        dtype=vqvae.layout_.dtype,
-        row_shape=" × ".join(map(str, vqvae.layout_.row_shape)),
-        code_shape=" × ".join(map(str, vqvae.code_shape_)),
-        n_embeddings=len(vqvae.codebook_),
+        dtype=layout.dtype,
+        row_shape=" × ".join(map(str, layout.row_shape)),
+        code_shape=" × ".join(map(str, model.grid_.shape)),
+        n_embeddings=model.grid_.n_embeddings,
         classes=classes,
         usage=usage(recipe, runtime),
         n_test=n_test,
@@ -267,13 +260,12 @@ def tensors(described: list[dict]) -> str:
 
 def usage(recipe: Recipe, runtime) -> str:
     """Return lines of code that draw one image with onnxruntime alone."""
-    n_positions = int(np.prod(runtime.source.code_shape))
     lines = [
         "import numpy as np",
         "import onnxruntime",
         "",
         f'session = onnxruntime.InferenceSession("exports/{recipe.name}/generator.onnx")',
-        f"uniforms = np.random.default_rng().random((1, {n_positions}), dtype=np.float32)",
+        f"uniforms = np.random.default_rng().random((1, {runtime.grid.n_codes}), dtype=np.float32)",
     ]
     labels = "" if recipe.label is None else f', "labels": np.array([{recipe.label}])'
     lines.append(f'inputs = {{"uniforms": uniforms, "temperature": np.array(0.9, np.float32){labels}}}')
@@ -285,5 +277,6 @@ def changed(estimator) -> str:
     """Return an estimator as its constructor's call, with the parameters that are not its defaults."""
     defaults = type(estimator)().get_params()
     given = {name: value for name, value in estimator.get_params().items() if value != defaults[name]}
-    given.pop("verbose", None)
+    for name in ("verbose", "grid"):  # the card names the grid elsewhere
+        given.pop(name, None)
     return f"{type(estimator).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"

@@ -1,30 +1,77 @@
-"""Vector-quantised autoencoders and PixelCNN priors as scikit-learn estimators.
+"""Vector-quantised autoencoders and priors over their codes, as scikit-learn estimators and ONNX files.
 
-Submodules load lazily (PEP 562): ``import skvq`` loads no framework, so a process that only wants
-``skvq.runtime`` pays for NumPy and onnxruntime alone, and ``KERAS_BACKEND`` can still be chosen
-after the import.
+Submodules load lazily (PEP 562): ``import skvq`` loads no framework. So a process that only wants ``skvq.runtime`` pays
+for NumPy and onnxruntime alone, and ``KERAS_BACKEND`` can still be chosen after the import.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skvq import datasets, export, metrics, networks, plotting, priors, runtime
+    from skvq._contract.codes import CodeGrid
+    from skvq._contract.errors import (
+        DataFileError,
+        ExportError,
+        ForkedProcessError,
+        InvalidInputError,
+        ModelFileError,
+        SkvqError,
+    )
+    from skvq._files import load
+    from skvq._fitted import NotFittedError
+    from skvq.export import export_onnx, to_onnx
+    from skvq.generator import VQGenerator
+    from skvq.priors.context import ContextPrior
+    from skvq.priors.pixelcnn import PixelCNNPrior
+    from skvq.vqvae import VQVAE
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "VQVAE": "skvq.vqvae",
     "VQGenerator": "skvq.generator",
-    "ContextPrior": "skvq.priors.context",
     "PixelCNNPrior": "skvq.priors.pixelcnn",
+    "ContextPrior": "skvq.priors.context",
+    "CodeGrid": "skvq._contract.codes",
     "export_onnx": "skvq.export",
     "to_onnx": "skvq.export",
     "load": "skvq._files",
-    "CodeGrid": "skvq._contract.codes",
     "SkvqError": "skvq._contract.errors",
+    "InvalidInputError": "skvq._contract.errors",
     "NotFittedError": "skvq._fitted",
+    "ModelFileError": "skvq._contract.errors",
+    "DataFileError": "skvq._contract.errors",
+    "ExportError": "skvq._contract.errors",
+    "ForkedProcessError": "skvq._contract.errors",
 }
 _MODULES = ("datasets", "export", "metrics", "networks", "plotting", "priors", "runtime")
 
-__all__ = ["__version__", *_HOMES, *_MODULES]
+__all__ = [
+    "VQVAE",
+    "CodeGrid",
+    "ContextPrior",
+    "DataFileError",
+    "ExportError",
+    "ForkedProcessError",
+    "InvalidInputError",
+    "ModelFileError",
+    "NotFittedError",
+    "PixelCNNPrior",
+    "SkvqError",
+    "VQGenerator",
+    "__version__",
+    "datasets",
+    "export",
+    "export_onnx",
+    "load",
+    "metrics",
+    "networks",
+    "plotting",
+    "priors",
+    "runtime",
+    "to_onnx",
+]
 
 
 def __getattr__(name: str) -> Any:

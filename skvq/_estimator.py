@@ -6,6 +6,7 @@ from the same arrays.
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks
-from skvq._contract.errors import invalid
+from skvq._contract.errors import ForkedProcessError, invalid
 from skvq._contract.randomness import stream
 from skvq._fitted import check_fitted
 from skvq._keras_settings import keras_defaults
@@ -29,6 +30,9 @@ from skvq.training import Observer, TrainingConfig, TrainingResult, load_trainin
 # Outside the estimators, so that neither pickle nor copy ever meets a Keras object.
 _NETWORKS: WeakKeyDictionary = WeakKeyDictionary()
 _CACHE = threading.RLock()
+# The process in which the first network was built. A child that was forked from it has TensorFlow's locks, but not the
+# threads that would release them.
+_home: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,22 @@ class ParameterChecks(BaseEstimator):
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
 
 
+def check_not_forked() -> None:
+    """Raise in a child that was forked after a network was built: under TensorFlow and JAX it would hang.
+
+    Raises
+    ------
+    ForkedProcessError
+    """
+    if keras.config.backend() == "torch" or _home.setdefault("pid", os.getpid()) == os.getpid():
+        return
+    raise ForkedProcessError(
+        f"Networks cannot be used in a forked process: {keras.config.backend()} has run in the process that it was "
+        "forked from, and would hang here. Start workers by multiprocessing.get_context('spawn') or by joblib's loky, "
+        "or run an exported model by skvq.runtime, which works in forked processes, too."
+    )
+
+
 @contextmanager
 def restored_on_error(estimator: Any) -> Iterator[None]:
     """Put the state of an estimator back as it was found if anything fails here."""
@@ -79,6 +99,9 @@ def restored_on_error(estimator: Any) -> Iterator[None]:
 
 class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
     """Base of the estimators that train a network."""
+
+    history_: dict[str, list]
+    n_iter_: int
 
     def _build_network(self) -> keras.Model:
         """Return the network that the fitted attributes describe, with weights of any value."""
@@ -107,6 +130,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
     def _network(self) -> keras.Model:
         """Return the network with the fitted weights, built at the first call."""
         check_fitted(self)
+        check_not_forked()
         with _CACHE:
             cached = _NETWORKS.get(self)
             if cached is None:
@@ -118,6 +142,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
         return cached["network"]
 
     def _new_network(self, seed: int) -> keras.Model:
+        check_not_forked()
         with keras_defaults(seed):
             return self._build_network()
 
@@ -135,7 +160,7 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
         self._fit_seed = seed
         self._weights = [np.array(w) for w in network.get_weights()]
         self._training_state = None
-        self.history_: dict[str, list] = {}
+        self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:
             _NETWORKS[self] = {"network": network}

@@ -88,25 +88,7 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
         return (uniforms, temperature, np.array(top_k), np.array(top_p, np.float32), known, *given)
 
     def all_logits(*inputs):
-        """Logits of every code given those before it.
-
-        codes int64 (batch, positions)      labels int64 (batch,), if conditional
-               |                                   |
-          OneHot, MatMul                     OneHot, MatMul, Split
-               |                                   |
-           Transpose  to channels first            |
-               |            |                      |
-             Pad, Slice   Pad, Slice   down a row; right a column
-               |            |                      |
-           [ Conv ------> Conv ] <--- Add ---------+   each layer: rows above, then codes to the left
-           [ Tanh * Sigmoid    ]
-                            |
-           Transpose  back
-               |
-           Relu, MatMul, Relu, MatMul
-               |
-        logits float32 (batch, positions, K)
-        """
+        """Logits of every code given those before it."""
         return (network.logits(*inputs),)
 
     def log_likelihoods(*inputs):
@@ -125,43 +107,11 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
         return (ops.sum(network.log_probabilities(*inputs), axis=-1),)
 
     def draw(uniforms, temperature, *labels):
-        """Codes by the inverse of their cumulative distribution, each feature computed once.
-
-        uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
-               |
-           Transpose  to (height, width, batch)
-               |
-        Loop over rows:       Gather the row; MatMul, Tanh * Sigmoid: what the rows above say to each column
-          Loop over columns:  MatMul, Tanh * Sigmoid: what the codes to the left say
-                              Div by temperature, Exp: weights of the K codes
-                              CumSum; LessOrEqual uniforms, ReduceSum: the code
-                              Gather its embedding for the next column
-               |
-            Reshape
-               |
-        codes int64 (batch, positions)
-        """
+        """Codes by the inverse of their cumulative distribution, each drawn given those before it."""
         return (ops.cast(sample(network, uniforms, SamplingOptions(temperature), *labels), "int64"),)
 
     def draw_controlled(uniforms, temperature, top_k, top_p, known_codes, *labels):
-        """Codes as the part sampler draws them, from the likeliest only and around those that are known.
-
-        uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
-        top_k int64 (), top_p float32 (), known_codes int64 (batch, positions)
-               |
-           Transpose  to (height, width, batch)
-               |
-        Loop over rows:       as in the part sampler
-          Loop over columns:  as in the part sampler, up to the weights of the K codes
-                              TopK of all, CumSum: from which weight on the top_k likeliest and top_p are reached
-                              GreaterOrEqual, Mul: the rest weigh nothing
-                              CumSum; LessOrEqual uniforms, ReduceSum: the code
-                              where known_codes has one, that one; Gather its embedding for the next column
-               |
-            Reshape
-               |
-        codes int64 (batch, positions)
-        """
+        """Codes as the part sampler draws them, from the likeliest only and around those that are known."""
         top_k = ops.cast(top_k, "int32")
         options = SamplingOptions(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
         drawn = sample(network, uniforms, options, *(labels or (None,)), known_codes)
@@ -180,6 +130,9 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
         distance = np.where(is_undecided(logits, drawn, options, FLOAT32_TOLERANCE), 0.0, distance)
         return np.where(known_codes >= 0, drawn != known_codes, distance) / FLOAT32_TOLERANCE
 
+    # A network may draw its own graph; without, the one line above stands in the file.
+    for part, function in (("prior", all_logits), ("sampler", draw), ("controlled_sampler", draw_controlled)):
+        function.__doc__ = network.drawings.get(part, function.__doc__)
     return {
         "prior": GraphFunction("prior", "prior", all_logits, (codes, *labels), (logits,), example_codes),
         "log_likelihood": GraphFunction(

@@ -1,21 +1,21 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
-from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, clone
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
-from skvq._contract.errors import InvalidInputError, invalid
+from skvq._contract.errors import InvalidInputError
 from skvq._data import check_images
 from skvq._estimator import ParameterChecks, restored_on_error
-from skvq._fitted import NotFittedError, check_fitted
+from skvq._fitted import check_fitted
+from skvq._stages import begun, check_stages, unwrapped, with_grid
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
 from skvq.vqvae import VQVAE
@@ -75,6 +75,13 @@ class VQGenerator(
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
     }
 
+    vqvae_: VQVAE
+    prior_: Prior
+    grid_: CodeGrid
+    classes_: np.ndarray | None
+    noise_variance_: float | None
+    n_features_in_: int
+
     def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
         self.vqvae = vqvae
         self.prior = prior
@@ -99,8 +106,8 @@ class VQGenerator(
         model = cls(vqvae, prior)
         model._check_params()
         for name, part in (("vqvae", vqvae), ("prior", prior)):
-            check_fitted(_unwrapped(part), parameter=name)
-        model._adopt(_unwrapped(vqvae), _unwrapped(prior), None)
+            check_fitted(unwrapped(part), parameter=name)
+        model._adopt(unwrapped(vqvae), unwrapped(prior), None)
         return model
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -131,9 +138,9 @@ class VQGenerator(
             If a frozen stage is not fitted.
         """
         self._check_params()
-        vqvae = self._stage("vqvae", self.vqvae, VQVAE)
-        prior = self._stage("prior", self.prior, PixelCNNPrior)
-        self._check_stages(vqvae, prior, y)
+        vqvae = begun("vqvae", self.vqvae, VQVAE)
+        prior = begun("prior", self.prior, PixelCNNPrior)
+        check_stages(self, vqvae, prior, y)
         routed = self._route("fit", fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
         tasks = FitTasks(self, X, y, 2)
@@ -144,7 +151,7 @@ class VQGenerator(
             codes = vqvae.encode(X)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
-                    _with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
+                    with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
             self._adopt(vqvae, prior, X)
         tasks.end()
         return self
@@ -172,9 +179,9 @@ class VQGenerator(
         if self.__sklearn_is_fitted__():
             vqvae, prior = self.vqvae_, self.prior_
         else:
-            vqvae = self._stage("vqvae", self.vqvae, VQVAE)
-            prior = self._stage("prior", self.prior, PixelCNNPrior)
-            self._check_stages(vqvae, prior, y)
+            vqvae = begun("vqvae", self.vqvae, VQVAE)
+            prior = begun("prior", self.prior, PixelCNNPrior)
+            check_stages(self, vqvae, prior, y)
         if not hasattr(prior, "partial_fit"):
             raise InvalidInputError(
                 f"partial_fit needs a prior that learns in parts; got {type(prior).__name__}. Call fit."
@@ -183,50 +190,9 @@ class VQGenerator(
             if not isinstance(self.vqvae, FrozenEstimator):
                 vqvae.partial_fit(X)
             if not isinstance(self.prior, FrozenEstimator):
-                _with_grid(prior, vqvae.grid_).partial_fit(vqvae.encode(X), y, classes)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae.encode(X), y, classes)
             self._adopt(vqvae, prior, X)
         return self
-
-    def _stage(self, name: str, given: Any, default: type) -> Any:
-        """Return a clone of a stage, or a frozen stage as it is."""
-        if given is None:
-            return default()
-        if not isinstance(given, FrozenEstimator):
-            return clone(given)
-        kind = VQVAE if name == "vqvae" else Prior
-        if not isinstance(given.estimator, kind):
-            raise invalid(name, f"hold a {kind.__name__}", repr(given), "The order is VQGenerator(vqvae, prior).")
-        if not given.estimator.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"{name} must be fitted before it is frozen; got {given!r}. Fit it, or pass it without FrozenEstimator."
-            )
-        return given.estimator
-
-    def _check_stages(self, vqvae: VQVAE, prior: Prior, y) -> None:
-        """Raise for what would fail only after the first stage has been trained."""
-        if isinstance(self.prior, FrozenEstimator):
-            if not isinstance(self.vqvae, FrozenEstimator):
-                raise invalid(
-                    "prior",
-                    "not be frozen unless vqvae is",
-                    repr(self.prior),
-                    "A prior only knows the codes of the VQ-VAE that it was fitted with: freeze both, or neither.",
-                )
-            vqvae.grid_.require(prior.grid_)
-        elif prior.conditional and y is None:
-            raise InvalidInputError(
-                "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
-                "Pass y, or use conditional=False."
-            )
-        given = prior.grid.n_embeddings if prior.grid is not None else prior.n_embeddings
-        n_embeddings = vqvae.grid_.n_embeddings if isinstance(self.vqvae, FrozenEstimator) else vqvae.n_embeddings
-        if given is not None and given != n_embeddings:
-            raise invalid(
-                "prior.n_embeddings",
-                f"be that of vqvae, {n_embeddings}",
-                given,
-                "Leave n_embeddings, code_shape and grid of the prior out: VQGenerator hands the grid on.",
-            )
 
     def _adopt(self, vqvae: VQVAE, prior: Prior, X) -> None:
         vqvae.grid_.require(prior.grid_)
@@ -432,25 +398,6 @@ class VQGenerator(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.target_tags.required = bool(getattr(_unwrapped(self.prior), "conditional", False))
+        tags.target_tags.required = bool(getattr(unwrapped(self.prior), "conditional", False))
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _unwrapped(part: Any) -> Any:
-    return part.estimator if isinstance(part, FrozenEstimator) else part
-
-
-def _with_grid(prior: Prior, grid: CodeGrid) -> Prior:
-    """Hand the grid to a prior that has none, unless its ``code_shape`` contradicts it."""
-    if prior.code_shape is not None and CodeGrid(prior.code_shape, grid.n_embeddings, grid.depth) != grid:
-        raise invalid(
-            "prior.code_shape",
-            f"be that of vqvae, {grid.shape}",
-            repr(prior.code_shape),
-            "Leave it out: VQGenerator hands the grid on.",
-        )
-    if prior.grid is not None:
-        grid.require(prior.grid)
-        return prior
-    return prior.set_params(grid=grid)

@@ -1,44 +1,27 @@
 """The VQ-VAE as a scikit-learn transformer: images to discrete codes and back."""
 
-import math
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import validate_data
 
 from skvq._callbacks import FitTasks, with_callbacks
-from skvq._contract.codes import CodeGrid, nearest_codes
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
-from skvq._contract.errors import InvalidInputError, invalid
-from skvq._contract.randomness import seed_from, uniforms
+from skvq._contract.errors import InvalidInputError
+from skvq._contract.randomness import seed_from
 from skvq._contract.sampling import SamplingOptions
-from skvq._data import ImageSource, check_images, is_tensor
-from skvq._estimator import NetworkEstimator, Streams, restored_on_error
+from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._graph_functions import vqvae_graphs
-from skvq._outputs import OUTPUTS, check_output, check_vectors, features_of_codes, holds_vectors, n_features
-from skvq._vqvae_fit import (
-    build_autoencoder,
-    network_config,
-    network_params,
-    train_autoencoder,
-    warn_of_collapse,
-    with_loss_weights,
-)
-from skvq.networks.architectures import ARCHITECTURES
-from skvq.networks.autoencoder import Autoencoder
-from skvq.networks.losses import LOSSES
-from skvq.networks.quantizers import QUANTIZERS
-from skvq.training import TRAINING_ADVICE, TRAINING_CONSTRAINTS
+from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors, n_features
+from skvq._vqvae.base import AutoencoderEstimator, mean_squared_errors
+from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
 
 
-class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
     """Vector-quantised variational autoencoder.
 
     An encoder maps each image to a small grid of latents, each latent is replaced by the nearest of
@@ -178,38 +161,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
     (64,)
     """
 
-    _parameter_constraints = {
-        "n_embeddings": [Interval(Integral, 2, None, closed="left")],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "vq_weight": [Interval(Real, 0, None, closed="left")],
-        "image_shape": [tuple, list, None],
-        "architecture": [StrOptions({"auto", *ARCHITECTURES}), callable],
-        "downsampling": [Options(Integral, {1, 2, 4, 8, 16, 32})],
-        "hidden_channels": [Interval(Integral, 1, None, closed="left")],
-        "n_residual_blocks": [Interval(Integral, 0, None, closed="left")],
-        "quantizer": [StrOptions(set(QUANTIZERS)), callable],
-        "ema_decay": [Interval(Real, 0, 1, closed="left")],
-        "codebook_init": [StrOptions({"kmeans", "random"})],
-        "restart_threshold": [Interval(Real, 0, 1, closed="both")],
-        "reconstruction_loss": [StrOptions(set(LOSSES)), callable],
-        "output": [StrOptions(set(OUTPUTS))],
-        **TRAINING_CONSTRAINTS,
-    }
-    _parameter_advice = {
-        "n_embeddings": "It is the number of codes; 128 or 512 are common.",
-        "embedding_dim": "It is the length of an embedding; 16 to 64 are common.",
-        "beta": "It weighs the commitment term; 0.25 is a common start.",
-        "vq_weight": "It weighs the codebook and commitment terms together; 1 is a common start.",
-        "image_shape": "Give (height, width) or (height, width, channels), or None for vectors.",
-        "downsampling": "Pixels to a code in each direction: 4 makes 7 × 7 codes of 28 × 28 pixels.",
-        "quantizer": "A class must be a subclass of skvq.networks.quantizers.Quantizer.",
-        "ema_decay": "It is the weight of the past in the codebook's moving averages; 0.95 to 0.99 are common.",
-        "codebook_init": "'kmeans' keeps every code in use from the start; 'random' is the paper's way.",
-        "restart_threshold": "It is a fraction of the mean usage; 0.35 suits most data, 0 restarts no code.",
-        "output": "It is what transform returns; a prior needs 'codes'.",
-        **TRAINING_ADVICE,
-    }
+    _parameter_constraints = PARAMETER_CONSTRAINTS
+    _parameter_advice = PARAMETER_ADVICE
 
     def __init__(
         self,
@@ -333,71 +286,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
             self._train(source, Streams(self._fit_seed, self.n_iter_), new=new, streamed=True)
         return self
 
-    def _new_source(self, X) -> ImageSource:
-        array = check_images(X)
-        image_shape = self.image_shape
-        if image_shape is None and self.architecture == "conv" and array.ndim == 2:
-            image_shape = (1, array.shape[1])
-        return ImageSource(array, image_shape)
-
-    def _continued_source(self, X) -> ImageSource:
-        source = self._source(X)
-        self._check_unchanged(self._network_config, network_params(self, source.layout))
-        return source
-
-    def _initialise(self, X, source: ImageSource, streams: Streams) -> None:
-        """Fix what the data decide, and draw new weights."""
-        layout, values = source.layout, source.values()
-        if self.reconstruction_loss == "ssim" and layout.is_vector:
-            raise InvalidInputError(
-                f"reconstruction_loss='ssim' compares images; got vectors of {layout.n_features} values. Give "
-                "image_shape where they are flat images; 'mse' suits vectors."
-            )
-        if len(layout.row_shape) == 1:
-            validate_data(self, X, reset=True, skip_check_array=True)
-        else:
-            self.n_features_in_ = layout.n_features
-            self.__dict__.pop("feature_names_in_", None)
-        self._layout = layout
-        self.image_shape_ = layout.image_shape
-        self.data_range_ = (values.minimum, values.maximum)
-        self._network_config = network_config(self, source, values)
-        network = self._new_network(streams.weights)
-        self.grid_ = CodeGrid(network.code_shape, self.n_embeddings)
-        self._region_counts = network.code_counts.numpy()
-        self._begin(network, streams.seed)
-
-    def _build_network(self) -> Autoencoder:
-        return build_autoencoder(
-            self._network_config, self.image_shape_, self.data_range_, beta=self.beta, vq_weight=self.vq_weight
-        )
-
-    def _train(
-        self, source: ImageSource, streams: Streams, *, new: bool, streamed: bool = False, tasks: FitTasks | None = None
-    ) -> None:
-        network = with_loss_weights(self._network(), self.beta, self.vq_weight)
-        result = train_autoencoder(
-            self,
-            network,
-            source,
-            streams,
-            self._training_config(min(self._batch_size(), len(source)), streamed=streamed),
-            codebook_init=self.codebook_init if new else None,
-            validation_fraction=self.validation_fraction if self.early_stopping and not streamed else 0,
-            tasks=tasks,
-        )
-        if result.statistics is not None:
-            self._region_counts = result.statistics
-        self._take(network, result)
-        warn_of_collapse(self.code_counts_)
-
-    def _attributes_after(self, network: Autoencoder, history: dict[str, list]) -> dict:
-        return {
-            **super()._attributes_after(network, history),
-            "codebook_": network.quantizer.codebook_array(),
-            "code_counts_": self._region_counts.sum(axis=0),
-        }
-
     def transform(self, X) -> np.ndarray:
         """Return the codes of images, or what else ``output`` says.
 
@@ -418,7 +306,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         source = self._source(X)
         if self.output == "latents":
             return self._of_images("latents", source).reshape(len(source), -1)
-        return features_of_codes(self.output, self._of_images("encode", source), self.codebook_)
+        return features_of_codes(self.output, self._encode(source), self.codebook_)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
@@ -428,13 +316,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         ndarray of shape (n, n_codes), int64
         """
         check_fitted(self)
-        return self._of_images("encode", self._source(X)).astype(np.int64)
-
-    def _of_images(self, name: str, source: ImageSource) -> np.ndarray:
-        """Run a method of the network on images, batch by batch."""
-        function = self._compiled(name, getattr(self._network(), name))
-        size = self._inference_batch_size()
-        return np.concatenate([function.one_batch((images,), size) for images in source.batches(size)])
+        return self._encode(self._source(X)).astype(np.int64)
 
     def inverse_transform(self, X) -> np.ndarray:
         """Return the images of codes.
@@ -460,17 +342,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         X = check_array(X, dtype="numeric", input_name="X")
         if holds_vectors(self.output, X):
             X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
-        decode = self._compiled("decode", network.decode)
-        images = decode.in_batches(self.grid_.check(X), batch_size=self._inference_batch_size())
-        return self._layout.from_images(images)
-
-    def _codes_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
-        """Codes (n, n_positions) of embeddings or latents (n, n_positions, embedding_dim)."""
-        if self.output == "quantized":
-            return nearest_codes(vectors, self.codebook_)
-        # Not every quantiser's code for a latent is the nearest embedding's.
-        assign = self._compiled("assign", self._network().quantizer.assign)
-        return assign.in_batches(vectors, batch_size=self._inference_batch_size())
+        return self._layout.from_images(self._decode(self.grid_.check(X)))
 
     def reconstruct(self, X) -> np.ndarray:
         """Return the images of the codes of X."""
@@ -525,16 +397,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
                 f"temperature={temperature!r}, top_k={top_k!r}, top_p={top_p!r}. Fit a PixelCNNPrior on the codes, and "
                 "pass it."
             )
-        counts = self._region_counts.astype(np.float64)
-        if not counts.sum():
-            raise InvalidInputError(
-                "sample needs a prior here: fit ended before its first epoch, so no code was counted. Fit again."
-            )
-        cumulative = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)  # (regions, K)
-        regions = self._network().code_counts.regions
-        drawn = uniforms(random_state, n_samples, len(regions))
-        codes = [np.searchsorted(cumulative[r], u, side="right") for r, u in zip(regions, drawn.T, strict=True)]
-        return self.inverse_transform(np.minimum(np.stack(codes, axis=1), counts.shape[1] - 1))
+        return self.inverse_transform(self._draw_independently(n_samples, random_state))
 
     def reconstruction_errors(self, X) -> np.ndarray:
         """Return the mean squared error of each row's reconstruction, in squared units of X.
@@ -545,18 +408,14 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         """
         check_fitted(self)
         source = self._source(X)
-        return np.concatenate([self._squared_errors(images) for images in source.batches(self._inference_batch_size())])
+        size = self._inference_batch_size()
+        if self._size_for(len(source)) < size:
+            return mean_squared_errors(source.rows(slice(None)), self._decode(self._encode(source)))
+        return np.concatenate([self._squared_errors(images) for images in source.batches(size)])
 
     def score(self, X, y=None) -> float:
         """Return minus the mean of :meth:`reconstruction_errors`. No weight of the loss is in it."""
         return -float(self.reconstruction_errors(X).mean())
-
-    def _squared_errors(self, images: np.ndarray) -> np.ndarray:
-        """Mean squared error (n,) of each of at most one batch of images."""
-        reconstruct = self._compiled("reconstruct", self._network().reconstruct)
-        reconstructions = reconstruct.one_batch((images,), self._inference_batch_size())
-        difference = images.astype(np.float64) - reconstructions
-        return np.square(difference).reshape(len(images), -1).mean(axis=1)
 
     def graph_functions(self) -> dict:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
@@ -575,37 +434,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator)
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
         return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
-
-    def _source(self, X) -> ImageSource:
-        """Return images to encode."""
-        check_fitted(self)
-        if not hasattr(X, "shape") or is_tensor(X):
-            X = check_images(X)
-        if len(X.shape) <= 2:
-            array = validate_data(self, X, reset=False, dtype="numeric")
-        else:
-            array = check_images(X)
-            if not self._layout.accepts(array.shape[1:]):
-                raise invalid(
-                    "X",
-                    f"hold images of shape {self.image_shape_}, as in fit",
-                    f"rows of shape {array.shape[1:]}",
-                    "Resize the images, or fit an estimator on images of this size.",
-                )
-        return ImageSource(array, layout=self._layout)
-
-    def _batch_size(self) -> int:
-        if self.batch_size != "auto":
-            return self.batch_size
-        return int(np.clip(2**18 // self._values_per_image(), 1, 32))
-
-    def _inference_batch_size(self) -> int:
-        return int(np.clip(2**20 // self._values_per_image(), 1, 128))
-
-    def _values_per_image(self) -> int:
-        """Memory per image: the larger of its pixels and 1/32 of its latent-to-codebook distances."""
-        n_distances = self.grid_.n_positions * self.grid_.n_embeddings
-        return max(math.prod(self.image_shape_), n_distances // 32)
 
     @property
     def _n_features_out(self) -> int:

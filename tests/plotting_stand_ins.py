@@ -1,22 +1,26 @@
-"""Small fitted estimators with the public API that displays read: exact, in NumPy, and fitted at once.
+"""Small fitted estimators in NumPy with the public API that displays read, and what displays of them must show.
 
-And an independent road to the pixels that displays should show.
+The expected pixels are computed here independently of ``skvq.plotting``.
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from skvq import CodeGrid
+
 
 class BlockVQ:
-    """Every code is a block of pixels; encoding takes the nearest block, decoding lays them side by side."""
+    """Each code is a block of pixels. Encoding finds the nearest block, and decoding puts blocks side by side."""
 
     def __init__(self, row_shape=(8, 12), image_shape=(8, 12, 1), dtype="float32", low=0, high=1):
         n_codes, block = 12, 4
         height, width, channels = image_shape
         self.row_shape, self.dtype, self.block = row_shape, dtype, block
         self.image_shape_ = image_shape
-        self.code_shape_ = (height // block, width // block)
+        self.grid_ = CodeGrid((height // block, width // block), n_codes)
         self.data_range_ = (float(low), float(high))
         generator = np.random.default_rng(7)
         codebook = generator.uniform(low, high, (n_codes, block * block * channels))
@@ -31,21 +35,21 @@ class BlockVQ:
             "learning_rate": [0.1] * 5,
         }
 
-    def transform(self, X):
+    def encode(self, X):
         blocks = self._split(np.asarray(X, dtype=np.float64).reshape(-1, *self.image_shape_))
         return np.square(blocks[:, :, None] - self.codebook_).sum(axis=-1).argmin(axis=-1)
 
     def inverse_transform(self, codes):
-        (h, w), (height, width, channels) = self.code_shape_, self.image_shape_
+        (h, w), (height, width, channels) = self.grid_.shape, self.image_shape_
         blocks = self.codebook_[codes].reshape(-1, h, w, self.block, self.block, channels)
         images = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
         return images.astype(self.dtype).reshape(-1, *self.row_shape)
 
     def reconstruct(self, X):
-        return self.inverse_transform(self.transform(X))
+        return self.inverse_transform(self.encode(X))
 
     def _split(self, images):
-        (h, w), channels = self.code_shape_, self.image_shape_[2]
+        (h, w), channels = self.grid_.shape, self.image_shape_[2]
         blocks = images.reshape(-1, h, self.block, w, self.block, channels).transpose(0, 1, 3, 2, 4, 5)
         return blocks.reshape(len(images), h * w, -1)
 
@@ -64,11 +68,14 @@ def stand_in(layout):
 
 
 class CountingPrior:
-    """Samples count upwards from the class; unknown codes become the number of their row; code k costs k bits."""
+    """A prior whose results are known: each method is simple arithmetic on codes, and notes its arguments in ``calls``.
+
+    Samples count upwards from the index of the class. Unknown codes become the number of their row. Code k costs k
+    bits.
+    """
 
     def __init__(self, vqvae, classes=None):
-        self.code_shape_ = vqvae.code_shape_
-        self.n_embeddings_ = len(vqvae.codebook_)
+        self.grid_ = vqvae.grid_
         self.classes_ = None if classes is None else np.asarray(classes)
         self.history_ = {"loss": [2.5, 2.0], "val_loss": [2.6, 2.2], "learning_rate": [0.1, 0.05]}
         self.calls = []
@@ -76,31 +83,35 @@ class CountingPrior:
     def sample(self, n_samples=1, y=None, *, temperature=1.0, random_state=None):
         self.calls.append({"y": y, "temperature": temperature, "random_state": random_state})
         first = np.zeros(n_samples, int) if y is None else np.searchsorted(self.classes_, y)
-        positions = np.arange(self.code_shape_[0] * self.code_shape_[1])
-        return (first[:, None] + np.arange(n_samples)[:, None] + positions) % self.n_embeddings_
+        codes = first[:, None] + np.arange(n_samples)[:, None] + np.arange(self.grid_.n_codes)
+        return codes % self.grid_.n_embeddings
 
-    def complete(self, X, known, y=None, random_state=None):
-        self.calls.append({"known": known, "y": y, "random_state": random_state})
-        return np.where(known, X, np.arange(len(X))[:, None] % self.n_embeddings_)
+    def complete(self, X, mask, y=None, *, random_state=None):
+        self.calls.append({"mask": mask, "y": y, "random_state": random_state})
+        return np.where(mask, X, np.arange(len(X))[:, None] % self.grid_.n_embeddings)
 
     def log_prob_per_code(self, X, y=None):
         self.calls.append({"y": y})
         return -np.log(2) * np.asarray(X)
 
 
+def generator_of(vqvae, prior):
+    """Return a stand-in for a fitted VQGenerator. Displays read its two parts only."""
+    return SimpleNamespace(vqvae_=vqvae, prior_=prior)
+
+
 def blocky_images(n, vqvae, seed=0):
-    """Return n images in the rows of ``vqvae``: its own blocks, with noise that leaves their codes as they
-    are."""
+    """Return n images of blocks of ``vqvae``, in its layout. They have noise that does not change their codes."""
     generator = np.random.default_rng(seed)
-    n_codes, positions = len(vqvae.codebook_), vqvae.code_shape_[0] * vqvae.code_shape_[1]
-    images = vqvae.inverse_transform(generator.integers(n_codes, size=(n, positions))).astype(np.float64)
+    codes = generator.integers(vqvae.grid_.n_embeddings, size=(n, vqvae.grid_.n_codes))
+    images = vqvae.inverse_transform(codes).astype(np.float64)
     low, high = vqvae.data_range_
     noisy = images + generator.uniform(-0.05, 0.05, images.shape) * (high - low)
     return np.clip(noisy, low, high).astype(vqvae.dtype)
 
 
 def laid_out(rows, gap):
-    """Lay rows of tiles side by side with NaN between them: what a mosaic should hold, by another road."""
+    """Return rows of tiles as one array with NaN between them. It must equal a mosaic, but is computed differently."""
 
     def joined(parts, axis):
         shape = list(parts[0].shape)
@@ -121,7 +132,7 @@ def unit(images, vqvae):
 
 
 def agg_figure(**kwargs):
-    """Return a figure that pyplot does not know, and that can be rendered on any machine."""
+    """Return a figure that pyplot does not manage and that needs no screen."""
     figure = Figure(**kwargs)
     FigureCanvasAgg(figure)
     return figure
@@ -139,7 +150,7 @@ def new_axes():
 
 
 def shown(image):
-    """Return what an image holds: NaN where nothing is drawn, without alpha."""
+    """Return the drawn values without alpha, with NaN where nothing is drawn."""
     canvas = np.ma.filled(image.get_array().astype(np.float32), np.nan)
     if canvas.ndim == 3:
         assert set(np.unique(canvas[..., 3])) <= {0, 1}

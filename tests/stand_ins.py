@@ -1,6 +1,6 @@
 """Tiny fitted estimators with random weights, so that exporter and runtime are tested without training.
 
-They keep to the contract of ``skvq._graph`` and hold nothing but arrays, so they pickle. The networks have
+They keep to the contract of ``skvq._contract.graph`` and hold nothing but arrays, so they pickle. The networks have
 what makes real ones hard to convert: strided and transposed convolutions, an arg-max over a codebook, and a
 sampler of two nested loops that keeps a cache.
 """
@@ -15,6 +15,8 @@ from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq._contract.images import Layout
 from skvq._contract.labels import Classes
 
+FOLDER_PARTS = ("encoder", "decoder", "prior", "log_likelihood", "sampler", "generator")
+
 
 @dataclass
 class StandInVQ:
@@ -27,9 +29,9 @@ class StandInVQ:
 
     def __post_init__(self):
         self.image_shape_ = (8, 8, 1)
-        self.code_shape_ = (4, 4)
+        self.grid_ = CodeGrid((4, 4), self.n_embeddings)
         self.data_range_ = (0.0, 255.0)
-        self.layout_ = Layout((8, 8), self.image_shape_, self.dtype)
+        self._layout = Layout((8, 8), self.image_shape_, self.dtype)
         draw = np.random.default_rng(self.seed).standard_normal
         self.weights_ = {
             "down": draw((3, 3, 1, 6), np.float32) / 2,
@@ -40,7 +42,7 @@ class StandInVQ:
         self.codebook_ = draw((self.n_embeddings, 5), np.float32)
 
     def describe(self):
-        return ModelDescription(CodeGrid(self.code_shape_, self.n_embeddings), self.layout_, self.data_range_)
+        return ModelDescription(self.grid_, self._layout, self.data_range_)
 
     def get_params(self, deep=True):
         return {"n_embeddings": self.n_embeddings, "seed": self.seed, "dtype": self.dtype, "loss": self.loss}
@@ -96,22 +98,22 @@ class StandInVQ:
 class StandInPrior:
     """A linear autoregressive model: logits at j are a sum over the codes before j."""
 
-    n_embeddings_: int = 7
-    code_shape_: tuple = (4, 4)
+    n_embeddings: int = 7
+    code_shape: tuple = (4, 4)
     classes: tuple | None = (3, 5, 9)
     seed: int = 0
 
     def __post_init__(self):
         draw = np.random.default_rng(self.seed).standard_normal
-        n = self.n_features_in_ = int(np.prod(self.code_shape_))
-        k = self.n_embeddings_
+        self.grid_ = CodeGrid(self.code_shape, self.n_embeddings)
+        n, k = self.grid_.n_codes, self.n_embeddings
         self.classes_ = None if self.classes is None else np.array(self.classes)
         self.past_ = draw((n, k, n, k), np.float32) * np.triu(np.ones((n, n), np.float32), 1)[:, None, :, None]
         self.bias_ = draw((1 if self.classes is None else len(self.classes), n, k), np.float32)
 
     def describe(self):
         classes = None if self.classes is None else Classes.of(self.classes)
-        return ModelDescription(prior_grid=CodeGrid(self.code_shape_, self.n_embeddings_), classes=classes)
+        return ModelDescription(prior_grid=self.grid_, classes=classes)
 
     def get_params(self, deep=True):
         return {"n_embeddings": None, "seed": self.seed}
@@ -119,7 +121,7 @@ class StandInPrior:
     def logits(self, codes, labels=None):
         from keras import ops
 
-        n, k = self.n_features_in_, self.n_embeddings_
+        n, k = self.grid_.n_codes, self.n_embeddings
         past = ops.reshape(ops.one_hot(codes, k, dtype="float32"), (-1, n * k))
         logits = ops.reshape(ops.matmul(past, self.past_.reshape(n * k, n * k)), (-1, n, k))
         if labels is None:
@@ -132,15 +134,15 @@ class StandInPrior:
         from keras import ops
 
         log_p = ops.log_softmax(self.logits(codes, labels)[0], axis=-1)
-        chosen = ops.one_hot(codes, self.n_embeddings_, dtype="float32")
+        chosen = ops.one_hot(codes, self.n_embeddings, dtype="float32")
         return (ops.sum(log_p * chosen, axis=(1, 2)),)
 
     def sample(self, uniforms, temperature, labels=None):
         """Row by row, column by column; the sums so far are the cache."""
         from keras import ops
 
-        n, k = self.n_features_in_, self.n_embeddings_
-        height, width = self.code_shape_
+        n, k = self.grid_.n_codes, self.n_embeddings
+        height, width = self.code_shape
         zeros = ops.zeros_like(uniforms)
         sums = ops.repeat(zeros, k, axis=1)
         if labels is None:
@@ -189,7 +191,7 @@ class StandInPrior:
         return np.maximum(np.maximum(below - uniforms, uniforms - above), 0) / 1e-6
 
     def graph_functions(self):
-        n, k = self.n_features_in_, self.n_embeddings_
+        n, k = self.grid_.n_codes, self.n_embeddings
         codes = TensorSpec("codes", "codes", (None, n), "int64", f"codes in [0, {k}), row-major")
         uniforms = TensorSpec("uniforms", "uniforms", (None, n), "float32", "random numbers in [0, 1)")
         temperature = TensorSpec("temperature", "temperature", (), "float32", "> 0; 1 samples the prior itself")

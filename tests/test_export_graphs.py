@@ -22,6 +22,7 @@ from skvq.export import ExportError, compare, export_onnx, to_onnx
 from skvq.export._child import models_from_child
 from skvq.export._model import Converter, serialized
 from skvq.export._parts import functions_of
+from skvq.runtime._operators import check_model
 
 OPSET = 18
 LITTLE = {"hidden_channels": 4, "n_residual_blocks": 1, "max_iter": 1, "random_state": 0}
@@ -155,6 +156,7 @@ class TestBindings:
         for part in ("prior", "controlled_sampler"):
             model = converter.model(functions[part])
             self.check(model)
+            check_model(serialized(model))
             assert compare(functions[part], model, functions[part].example(3, np.random.default_rng(0))).ok
 
 
@@ -179,6 +181,7 @@ class TestLegibility:
     def test_valid_named_and_alive(self, models, part):
         model = models[part]
         onnx.checker.check_model(model, full_check=True)
+        assert check_model(serialized(model)).opset == OPSET  # the runtime would run it
         used = Counter()
         for graph in graphs(model.graph):
             used.update(name for node in graph.node for name in node.input)
@@ -197,7 +200,7 @@ class TestLegibility:
         assert [node.name for node in to_onnx(colour, "decoder").graph.node if node.op_type == "Slice"] == ["Slice_0"]
 
     def test_onnxruntime_has_nothing_to_warn_of(self, vqvae, prior, tmp_path):
-        folder = export_onnx(vqvae, prior, tmp_path / "bars")
+        folder = export_onnx(vqvae, tmp_path / "bars", prior=prior)
         script = (
             "import sys, onnxruntime\n"
             "onnxruntime.set_default_logger_severity(2)\n"
@@ -265,6 +268,7 @@ class TestParity:
         for part, function in functions.items():
             model = converter.model(function)
             onnx.checker.check_model(model, full_check=True)
+            check_model(serialized(model))  # the runtime would run it
             for n in (1, 3, 257):
                 report = compare(vqvae, _annotated(model, part), function.example(n, np.random.default_rng(n)))
                 assert report.ok, report
@@ -295,6 +299,7 @@ class TestParity:
         for function in functions.values():
             model = converter.model(function)
             onnx.checker.check_model(model, full_check=True)
+            check_model(serialized(model))  # the runtime would run it
             for n in (1, 3, 257):
                 report = compare(function, model, function.example(n, generator))
                 assert report.ok, report

@@ -70,7 +70,7 @@ class TestReadyMade:
         assert runtime.parts == ("encoder", "decoder", "generator")
         for file in runtime.source.parts.values():
             assert file.n_bytes < 2_000_000
-            assert f"`{name}/{file.path.name}` | {file.n_bytes / 1000:.0f} |" in card
+            assert f"`{name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} |" in card
         assert (EXPORTS / f"{name}.png").stat().st_size > 10_000
 
     def test_images_become_codes_and_codes_images(self, name):
@@ -80,7 +80,7 @@ class TestReadyMade:
         codes = runtime.transform(drawn)
         np.testing.assert_array_equal(runtime.reconstruct(drawn), runtime.inverse_transform(codes))
         # What was drawn lies where the autoencoder is at home, and black pictures do not tell.
-        low, high = runtime.source.data_range
+        low, high = runtime.source.description.data_range
         error = np.square((drawn.astype(float) - runtime.reconstruct(drawn)) / (high - low)).mean()
         assert error < 0.25 * drawn.astype(float).var() / (high - low) ** 2
 
@@ -107,7 +107,7 @@ def test_a_recipe_fits_exports_verifies_and_describes(name, tmp_path, monkeypatc
     card = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
     assert "{" not in card.replace('inputs = {"uniforms"', "").split("## Measured")[1]
     for file in skvq.runtime.load(tmp_path / "out" / name).source.parts.values():
-        assert f"`{name}/{file.path.name}`" in card
+        assert f"`{name}/{Path(file.name).name}`" in card
     assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
 
 
@@ -127,10 +127,11 @@ class TestPublish:
     def arguments(self, publish, vqvae, prior, images, labels, tmp_path):
         pytest.importorskip("matplotlib")
         recipe = publish.Recipe("bars", "Bars", "Bars.", "Drawn.", "the same", "None.", "python bars.py", 1)
-        return recipe, vqvae, prior, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
+        model = skvq.VQGenerator.from_fitted(vqvae, prior)
+        return recipe, model, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
 
     def test_folder_card_and_picture_stay_when_later_ones_fail(self, publish, arguments, monkeypatch):
-        recipe, vqvae, *others, args = arguments
+        recipe, model, *data, args = arguments
         (args.output / "bars").mkdir(parents=True)
         assert publish.publish(*arguments) == (args.output / "bars.md").resolve()
         assert sorted(path.name for path in args.output.iterdir()) == ["bars", "bars.md", "bars.png"]
@@ -138,23 +139,29 @@ class TestPublish:
         assert "`bars/encoder.onnx`" in (args.output / "bars.md").read_text(encoding="utf-8")
 
         before = {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()}
-        later = clone(vqvae).set_params(max_iter=1).fit(others[1])
+        later = clone(model.vqvae_).set_params(max_iter=1).fit(data[0])
+        later = skvq.VQGenerator.from_fitted(later, model.prior_)
         failures = {
             "too large": (publish, "MOST_BYTES", 1000, SystemExit),
-            "unlike the estimator": (type(vqvae), "transform", lambda self, X: np.zeros((len(X), 4), int), SystemExit),
+            "unlike the estimator": (
+                skvq.VQGenerator,
+                "transform",
+                lambda self, X: np.zeros((len(X), 4), int),
+                SystemExit,
+            ),
             "without picture": (publish, "save_picture", lambda *_: 1 / 0, ZeroDivisionError),
         }
         for target, name, substitute, error in failures.values():
             with monkeypatch.context() as patch:
                 patch.setattr(target, name, substitute)
                 with pytest.raises(error):
-                    publish.publish(recipe, later, *others, args)
+                    publish.publish(recipe, later, *data, args)
             assert {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()} == before
 
     def test_a_folder_of_others_is_not_replaced(self, publish, arguments):
         args = arguments[-1]
         (args.output / "bars").mkdir(parents=True)
         (args.output / "bars" / "notes.txt").write_text("mine")
-        with pytest.raises(ValueError, match=r"holds notes\.txt"):
+        with pytest.raises(ValueError, match=r"with notes\.txt"):
             publish.publish(*arguments)
         assert [path.name for path in args.output.rglob("*")] == ["bars", "notes.txt"]

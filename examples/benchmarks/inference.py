@@ -94,7 +94,7 @@ def measure_parts(args: argparse.Namespace) -> list[dict]:
     peak = matrix_product_speed(args)
     print(f"\nmatrix product: {peak / 1e9:.0f} GFLOP/s on {args.threads} threads", flush=True)
     codes = vqvae.transform(X_test)
-    images = vqvae.layout_.to_images(X_test)
+    images = X_test.reshape(len(X_test), *vqvae.image_shape_).astype(np.float32)
     results, starts = [], []
     for part, model, int8 in zip(PARTS, models, small, strict=True):
         rows, own = (images, X_test) if part == "encoder" else (codes, codes)

@@ -156,7 +156,7 @@ def make_codes(args: argparse.Namespace) -> None:
         codes_test=codes_test,
         y_train=[] if y_train is None else y_train,
         y_test=[] if y_test is None else y_test,
-        code_shape=vqvae.code_shape_,
+        code_shape=vqvae.grid_.shape,
         mse=mse,
         made_with=made_with,
     )
@@ -210,11 +210,10 @@ def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
             curve.append((fitted.seconds, bits))
     if fitted is None:
         raise SystemExit(f"{args.seconds:g} s are too short for {args.run} here.")
-    weights = [w for w in fitted.estimator.weights_ if w.dtype.kind == "f"]
     return {
         "bits_per_code": bits,
         "seconds": fitted.seconds,
-        "parameters": sum(w.size for w in weights),
+        "parameters": fitted.estimator._network().count_params(),
         "note": f"{fitted.estimator.n_iter_} of {fitted.n_epochs} epochs of {fitted.n_rows} images",
         "curve": curve,
     }

@@ -28,6 +28,10 @@ class DataFileError(SkvqError, ValueError):
     """
 
 
+class ForkedProcessError(SkvqError, RuntimeError):
+    """A network is used in a process that was forked after Keras had run in its parent."""
+
+
 class DivergenceError(SkvqError, ArithmeticError):
     """Training produced NaN or infinity."""
 

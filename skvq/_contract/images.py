@@ -6,6 +6,7 @@ of a decoder can be returned in the same form.
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidInputError, invalid
+
+MOST_CHANNELS = 4  # of an image, unless image_shape says otherwise: grey, grey and alpha, RGB, RGBA
+UNIT_ROWS, FEW_ROWS = 64, 8  # looked at for their units; few where rows are read from files
+SMALLEST_PART = 1 / 64  # of the fitted range that images should fill: [0, 1] is 1/255 of [0, 255]
+FARTHEST = 0.5  # spans that images may leave the fitted range by
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,8 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
     """
     shape = check_image_shape(image_shape)
     row_shape = X.shape[1:]
-    # Reconstructions are returned in the dtype of X if it is usual for images, and in float32 otherwise.
-    dtype = X.dtype if X.dtype in (np.uint8, np.uint16, np.float32, np.float64) else np.dtype(np.float32)
+    # Reconstructions come in the dtype of X. Those of booleans are floats, as they have shades between.
+    dtype = np.dtype(X.dtype) if np.dtype(X.dtype).kind in "iuf" else np.dtype(np.float32)
     if X.ndim not in (2, 3, 4):
         raise invalid(
             "X",
@@ -128,6 +134,8 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
             f"shape {X.shape}",
             "For a single image, pass X[None]. For flat images, set image_shape.",
         )
+    if shape is None and X.ndim == 4:
+        check_channels(row_shape)
     if X.ndim == 2:
         layout = Layout(row_shape, shape or row_shape, dtype.name)
     else:
@@ -137,9 +145,92 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
             "X",
             f"hold images of image_shape={shape}, {math.prod(shape)} values a row",
             f"rows of shape {row_shape}, {math.prod(row_shape)} values",
-            "Correct image_shape, or reshape X.",
+            f"{_way_out(layout, row_shape, 'Correct image_shape, or reshape X.')}",
         )
     return layout
+
+
+def check_channels(row_shape: tuple[int, ...]) -> None:
+    """Raise if images of this shape look as if their channels came first, or have more channels than pictures have.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    first, height, width = row_shape
+    if first <= MOST_CHANNELS < min(height, width):
+        raise invalid(
+            "X",
+            "hold images with channels last, (n, height, width, channels)",
+            f"rows of shape {row_shape}, which look channels-first",
+            f"Move the axis: np.moveaxis(X, 1, -1). If each image really is {first} pixels high and has {width} "
+            f"channels, say so: image_shape={row_shape}.",
+        )
+    if width > MOST_CHANNELS:
+        raise invalid(
+            "X",
+            f"hold images of at most {MOST_CHANNELS} channels unless image_shape says otherwise",
+            f"rows of shape {row_shape}, that is {width} channels",
+            f"For images of {width} channels, pass image_shape={row_shape}. Of grey volumes, pass their slices: "
+            f"X.reshape(-1, {height}, {width}).",
+        )
+
+
+def _way_out(layout: "Layout", row_shape: tuple[int, ...], otherwise: str) -> str:
+    """Return what to do about rows that do not fit a layout, if their shape tells what went wrong."""
+    if row_shape in (layout.row_shape[1:], layout.image_shape[1:], layout.image_shape[1:-1]):
+        return "For a single image, pass X[None]."
+    if len(row_shape) == 3 and layout.accepts((*row_shape[1:], row_shape[0])):
+        return "Move the channels to the end: np.moveaxis(X, 1, -1)."
+    if len(row_shape) == 2 and layout.accepts((row_shape[1], row_shape[0])):
+        return "Swap the axes: np.swapaxes(X, 1, 2)."
+    return otherwise
+
+
+def check_row_shape(layout: "Layout", row_shape: tuple[int, ...]) -> None:
+    """Raise unless rows of this shape hold the images that an estimator was fitted to.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if not layout.accepts(row_shape):
+        raise invalid(
+            "X",
+            f"hold images of shape {layout.image_shape}, as in fit",
+            f"rows of shape {row_shape}",
+            _way_out(layout, row_shape, "Resize the images, or fit an estimator on images of this size."),
+        )
+
+
+def warn_of_units(X: np.ndarray, data_range: tuple[float, float], layout: "Layout") -> None:
+    """Warn if images fill a tiny part of the range that the model was fitted to, or leave it far.
+
+    Some evenly spaced rows are looked at. Vectors are not judged: their columns have ranges of their own.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, ...)
+    data_range : tuple of float
+        Smallest and largest value of the training data.
+    layout : Layout
+    """
+    low, high = data_range
+    span = high - low
+    if layout.is_vector or not span or not len(X):
+        return
+    rows = spread(X, UNIT_ROWS if isinstance(X, np.ndarray) else FEW_ROWS).astype(np.float64, copy=False)
+    lowest, highest = float(rows.min()), float(rows.max())
+    fills_little = 0 < highest - lowest < SMALLEST_PART * span
+    if not fills_little and lowest >= low - FARTHEST * span and highest <= high + FARTHEST * span:
+        return
+    what = f"fill {(highest - lowest) / span:.1%} of" if fills_little else "leave"
+    warnings.warn(
+        f"X has values from {lowest:g} to {highest:g}, which {what} data_range_ = ({low:g}, {high:g}), the range of "
+        "the images that the model was fitted to. Bring X to the units of fit, for instance by X * 255 or X / 255.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def check_rows(X: Any, layout: Layout) -> np.ndarray:
@@ -163,7 +254,9 @@ def check_rows(X: Any, layout: Layout) -> np.ndarray:
             "X",
             f"hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}",
             f"an array of shape {X.shape}",
-            "Resize the images; for a single one pass image[None].",
+            _way_out(
+                layout, X.shape if X.ndim < 2 else X.shape[1:], "Resize the images; for a single one pass image[None]."
+            ),
         )
     return X
 

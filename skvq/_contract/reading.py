@@ -32,13 +32,15 @@ def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
         descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, printable(path)) from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+            raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
+        with open(descriptor, "rb", closefd=False) as file:
+            return read_stream(file, max_bytes, printable(path))
+    finally:
         os.close(descriptor)
-        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-        raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
-    with open(descriptor, "rb") as file:
-        return read_stream(file, max_bytes, printable(path))
 
 
 def read_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:

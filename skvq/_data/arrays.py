@@ -5,6 +5,8 @@ import mmap
 import numpy as np
 from sklearn.utils import check_array
 
+from .refusals import refuse_what_is_no_array
+
 ROWS_AT_ONCE = 16  # of a memory-mapped array, before their pages are handed back
 
 
@@ -16,13 +18,15 @@ def check_images(X) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is not numeric, holds NaN or infinity, or is a tensor that NumPy cannot read.
+        If X is not numeric, or is a tensor that NumPy cannot read.
     """
+    refuse_what_is_no_array(X)
     if is_tensor(X):
         X = array_of_tensor(X)
     if is_lazy(X):
         return X
-    return check_array(X, dtype="numeric", allow_nd=True, input_name="X")
+    # NaN and infinity are looked for where values are read, with a message of our own.
+    return check_array(X, dtype="numeric", allow_nd=True, ensure_all_finite=False, input_name="X")
 
 
 def is_tensor(X) -> bool:

@@ -1,5 +1,6 @@
 """Estimators as JSON nodes and tables of arrays: one by its schema, a generator by those of its two stages."""
 
+from importlib import import_module
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
@@ -85,7 +86,8 @@ def _write_stage(model: Any, stage: str) -> Any:
 
 
 def _read_generator(node: dict, arrays: Arrays) -> tuple[Any, list[tuple]]:
-    from skvq.generator import VQGenerator
+    # By name, as generator imports this package to save itself.
+    VQGenerator = import_module("skvq.generator").VQGenerator
 
     params = mapping(node["params"], "the parameters", tuple(STAGES))
     state = mapping(node["state"], "the state", ("vqvae_", "prior_", "noise_variance_"))

@@ -93,7 +93,7 @@ class Schema(NamedTuple):
 
 
 def _complete_vqvae(state: dict, where: str) -> dict:
-    from skvq._vqvae_fit import NETWORK_PARAMETERS
+    from skvq._vqvae.network import NETWORK_PARAMETERS
     from skvq.vqvae import VQVAE
 
     layout, grid, config = state["_layout"], state["grid_"], state["_network_config"]

@@ -18,7 +18,7 @@ from skvq._contract.errors import invalid, printable
 from skvq._contract.reading import read_file
 from skvq.runtime._description import FORMAT, MANIFEST, MAX_MANIFEST_BYTES
 
-_NEW, _READY, _OLD = "new", "ready", "old"
+_NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 
 
 def check_target(path: str | os.PathLike) -> Path:
@@ -134,15 +134,18 @@ def _settle(workshop: Path, target: Path) -> None:
     """Put the target in order after a swap that was done, failed or never began, and remove the workshop.
 
     The workshop may hold ``new``, which is not complete; ``ready``, which is, or is the earlier export after an
-    exchange; and ``old``, the earlier export where the system cannot exchange.
+    exchange; ``old``, the earlier export where the system cannot exchange; and ``gone``, an export that is being
+    removed. It has a name of its own because an export without its manifest looks like files of the user.
 
     Raises
     ------
     InvalidInputError
         If something else than an export came into the folder in the last moment. It is back in its place.
     """
-    new, ready, old = workshop / _NEW, workshop / _READY, workshop / _OLD
+    new, ready, old, gone = (workshop / name for name in (_NEW, _READY, _OLD, _GONE))
     came: list[str] = []
+    if gone.is_dir():
+        _remove(gone)
     if old.is_dir():
         if not os.path.lexists(target):
             os.rename(old, target)
@@ -152,12 +155,14 @@ def _settle(workshop: Path, target: Path) -> None:
             os.rename(target, new)
             os.rename(old, target)
         else:
-            _remove(old)
+            os.rename(old, gone)
+            _remove(gone)
     if ready.is_dir():
         came = _unknown(ready)
         if came and not writing.exchange(ready, target):
             return
-        _remove(ready)
+        os.rename(ready, gone)
+        _remove(gone)
     if new.is_dir():
         _remove(new)
     with suppress(OSError):

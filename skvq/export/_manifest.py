@@ -67,11 +67,6 @@ def signature(function: GraphFunction) -> dict:
     }
 
 
-# What parts and tensors are that do not say it of themselves.
-_KINDS = {"encoder_uint8": "encoder", "prior": "logits"}
-_ROLES = {"reconstructions": "images"}
-
-
 def annotate(model: Any, function: GraphFunction, described: Mapping) -> None:
     """Write both descriptions into the model's metadata, each entry a JSON text under ``skvq.<name>``."""
     del model.metadata_props[:]

@@ -6,7 +6,6 @@ module, so they can be pickled and used in parallel searches.
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -113,10 +112,7 @@ def autoencoder_of(model: Any) -> Any:
 
 def codes_of(model: Any, X: ArrayLike) -> np.ndarray:
     """Return the codes of X (n, n_codes), for any ``output`` of the autoencoder."""
-    autoencoder = autoencoder_of(model)
-    if getattr(autoencoder, "output", "codes") != "codes":
-        autoencoder = copy(autoencoder).set_params(output="codes")
-    return np.asarray(autoencoder.transform(X))
+    return np.asarray(autoencoder_of(model).encode(X))
 
 
 def _images(estimator: Any, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

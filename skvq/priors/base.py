@@ -12,7 +12,7 @@ from skvq._contract.codes import CodeGrid, check_codes, guess_grid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
-from skvq._contract.labels import Classes, indices_of_labels
+from skvq._contract.labels import Classes, check_labels, indices_of_labels
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._data import CodeSource
@@ -35,19 +35,21 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     classes_ : ndarray of shape (n_classes,) or None
     """
 
+    grid_: CodeGrid
+    classes_: np.ndarray | None
+    n_features_in_: int
+
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
+        if np.ndim(X) > 2:
+            check_codes(X)  # raises, and says how to flatten maps of codes
         codes = check_codes(check_array(X, dtype="numeric", input_name="X"))
         grid = self._settle_grid(codes)
         codes = grid.check(codes)
         if not self.conditional:
             return CodeSource(codes), grid, None
-        if classes is None:
-            if y is None:
-                indices_of_labels(Classes(np.empty(0)), None, len(codes))  # raises
-            known = Classes.of(y, "y")
-        else:
-            known = Classes.of(classes)
+        y = check_labels(y, len(codes))
+        known = Classes.of(y, "y") if classes is None else Classes.of(classes)
         return CodeSource(codes, known.indices(y, len(codes))), grid, known
 
     def _settle_grid(self, codes: np.ndarray) -> CodeGrid:

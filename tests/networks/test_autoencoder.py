@@ -59,12 +59,3 @@ def test_the_loss_is_the_sum_of_its_weighted_terms():
     reconstruction = np.square(images() / 255 - ops.convert_to_numpy(answers["reconstructions"])).mean() / 0.5
     expected = reconstruction + 2.0 * (float(answers["codebook_loss"]) + 0.3 * float(answers["commitment_loss"]))
     assert total == pytest.approx(expected, rel=1e-5)
-
-
-def test_counts_of_codes_at_each_position():
-    network = autoencoder()
-    codes = ops.convert_to_numpy(network.encode(images()))
-    network(images(), training=True)
-    counts = ops.convert_to_numpy(network.position_counts)
-    for position in range(6):
-        np.testing.assert_array_equal(counts[position], np.bincount(codes[:, position], minlength=5))

@@ -169,7 +169,7 @@ class TestInAVQVAE:
     def test_images_go_to_codes_and_back(self, fitted):
         vqvae, X = fitted
         codes = vqvae.transform(X)
-        assert codes.shape == (len(X), np.prod(vqvae.code_shape_))
+        assert codes.shape == (len(X), vqvae.grid_.n_codes)
         assert 0 <= codes.min() <= codes.max() < 12
         X_hat = vqvae.inverse_transform(codes)
         assert X_hat.shape == X.shape
@@ -181,7 +181,7 @@ class TestInAVQVAE:
         vqvae, X = fitted
         codes = vqvae.transform(X)
         # The one truth of what a code stands for is the codebook.
-        twin = pickle.loads(pickle.dumps(vqvae)).set_params(encode="quantized")
+        twin = pickle.loads(pickle.dumps(vqvae)).set_params(output="quantized")
         vectors = twin.transform(X)
         np.testing.assert_allclose(vectors, vqvae.codebook_[codes].reshape(len(X), -1), atol=1e-6)
         np.testing.assert_array_equal(twin.inverse_transform(vectors), vqvae.inverse_transform(codes))

@@ -1,0 +1,73 @@
+"""The two stages of a generator: cloned, or taken frozen, and checked against each other before any training."""
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from skvq._contract.codes import CodeGrid
+from skvq._contract.errors import invalid
+from skvq._contract.labels import check_labels
+from skvq._fitted import NotFittedError
+from skvq.priors.base import Prior
+from skvq.vqvae import VQVAE
+
+
+def begun(name: str, given: Any, default: type) -> Any:
+    """Return a clone of a stage, or a frozen stage as it is."""
+    if given is None:
+        return default()
+    if not isinstance(given, FrozenEstimator):
+        return clone(given)
+    kind = VQVAE if name == "vqvae" else Prior
+    if not isinstance(given.estimator, kind):
+        raise invalid(name, f"hold a {kind.__name__}", repr(given), "The order is VQGenerator(vqvae, prior).")
+    if not given.estimator.__sklearn_is_fitted__():
+        raise NotFittedError(
+            f"{name} must be fitted before it is frozen; got {given!r}. Fit it, or pass it without FrozenEstimator."
+        )
+    return given.estimator
+
+
+def check_stages(generator: Any, vqvae: VQVAE, prior: Prior, y) -> None:
+    """Raise for what would fail only after the first stage has been trained."""
+    if isinstance(generator.prior, FrozenEstimator):
+        if not isinstance(generator.vqvae, FrozenEstimator):
+            raise invalid(
+                "prior",
+                "not be frozen unless vqvae is",
+                repr(generator.prior),
+                "A prior only knows the codes of the VQ-VAE that it was fitted with: freeze both, or neither.",
+            )
+        vqvae.grid_.require(prior.grid_)
+    elif prior.conditional and y is None:
+        check_labels(y, 0)  # raises
+    given = prior.grid.n_embeddings if prior.grid is not None else prior.n_embeddings
+    n_embeddings = vqvae.grid_.n_embeddings if isinstance(generator.vqvae, FrozenEstimator) else vqvae.n_embeddings
+    if given is not None and given != n_embeddings:
+        raise invalid(
+            "prior.n_embeddings",
+            f"be that of vqvae, {n_embeddings}",
+            given,
+            "Leave n_embeddings, code_shape and grid of the prior out: VQGenerator hands the grid on.",
+        )
+
+
+def unwrapped(part: Any) -> Any:
+    """Return the estimator in a FrozenEstimator, and any other as it is."""
+    return part.estimator if isinstance(part, FrozenEstimator) else part
+
+
+def with_grid(prior: Prior, grid: CodeGrid) -> Prior:
+    """Hand the grid to a prior that has none, unless its ``code_shape`` contradicts it."""
+    if prior.code_shape is not None and CodeGrid(prior.code_shape, grid.n_embeddings, grid.depth) != grid:
+        raise invalid(
+            "prior.code_shape",
+            f"be that of vqvae, {grid.shape}",
+            repr(prior.code_shape),
+            "Leave it out: VQGenerator hands the grid on.",
+        )
+    if prior.grid is not None:
+        grid.require(prior.grid)
+        return prior
+    return prior.set_params(grid=grid)

@@ -1,0 +1,216 @@
+"""What a VQVAE does behind its public methods: sources of images, a new network, training, inference by batches."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skvq._callbacks import FitTasks
+from skvq._contract.codes import CodeGrid, nearest_codes
+from skvq._contract.errors import InvalidInputError
+from skvq._contract.images import check_row_shape, warn_of_units
+from skvq._contract.randomness import uniforms
+from skvq._data import ImageSource, check_images, is_tensor
+from skvq._data.refusals import refuse_what_is_no_array
+from skvq._estimator import NetworkEstimator, Streams
+from skvq._fitted import check_fitted
+from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
+from skvq._vqvae.training import train_autoencoder, warn_of_collapse
+from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.quantizers import Quantizer
+
+SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
+# Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
+# scores by 1.2e-7 at most.
+SAFE_MARGIN = 2e-6
+
+
+class AutoencoderEstimator(NetworkEstimator):
+    """An estimator of images whose network is an :class:`~skvq.networks.autoencoder.Autoencoder`."""
+
+    grid_: CodeGrid
+    codebook_: np.ndarray
+    image_shape_: tuple[int, ...]
+    data_range_: tuple[float, float]
+    code_counts_: np.ndarray
+    n_features_in_: int
+
+    def _new_source(self, X) -> ImageSource:
+        array = check_images(X)
+        image_shape = self.image_shape
+        if image_shape is None and self.architecture == "conv" and array.ndim == 2:
+            image_shape = (1, array.shape[1])
+        return ImageSource(array, image_shape)
+
+    def _continued_source(self, X) -> ImageSource:
+        source = self._source(X)
+        self._check_unchanged(self._network_config, network_params(self, source.layout))
+        return source
+
+    def _source(self, X) -> ImageSource:
+        """Return images to encode."""
+        check_fitted(self)
+        if not hasattr(X, "shape") or is_tensor(X):
+            X = check_images(X)
+        if len(X.shape) <= 2:
+            refuse_what_is_no_array(X)
+            if tuple(X.shape) == self.image_shape_[:2]:
+                check_row_shape(self._layout, tuple(X.shape[1:]))  # one image is no batch of flat ones
+            array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        else:
+            array = check_images(X)
+            check_row_shape(self._layout, tuple(array.shape[1:]))
+        warn_of_units(array, self.data_range_, self._layout)
+        return ImageSource(array, layout=self._layout)
+
+    def _initialise(self, X, source: ImageSource, streams: Streams) -> None:
+        """Fix what the data decide, and draw new weights."""
+        layout, values = source.layout, source.values()
+        if self.reconstruction_loss == "ssim" and layout.is_vector:
+            raise InvalidInputError(
+                f"reconstruction_loss='ssim' compares images; got vectors of {layout.n_features} values. Give "
+                "image_shape where they are flat images; 'mse' suits vectors."
+            )
+        if len(layout.row_shape) == 1:
+            validate_data(self, X, reset=True, skip_check_array=True)
+        else:
+            self.n_features_in_ = layout.n_features
+            self.__dict__.pop("feature_names_in_", None)
+        self._layout = layout
+        self.image_shape_ = layout.image_shape
+        self.data_range_ = (values.minimum, values.maximum)
+        self._network_config = network_config(self, source, values)
+        network = self._new_network(streams.weights)
+        self.grid_ = CodeGrid(network.code_shape, self.n_embeddings)
+        self._region_counts = network.code_counts.numpy()
+        self._begin(network, streams.seed)
+
+    def _build_network(self) -> Autoencoder:
+        return build_autoencoder(
+            self._network_config, self.image_shape_, self.data_range_, beta=self.beta, vq_weight=self.vq_weight
+        )
+
+    def _train(
+        self, source: ImageSource, streams: Streams, *, new: bool, streamed: bool = False, tasks: FitTasks | None = None
+    ) -> None:
+        network = with_loss_weights(self._network(), self.beta, self.vq_weight)
+        result = train_autoencoder(
+            self,
+            network,
+            source,
+            streams,
+            self._training_config(min(self._batch_size(), len(source)), streamed=streamed),
+            codebook_init=self.codebook_init if new else None,
+            validation_fraction=self.validation_fraction if self.early_stopping and not streamed else 0,
+            tasks=tasks,
+        )
+        if result.statistics is not None:
+            self._region_counts = result.statistics
+        self._take(network, result)
+        warn_of_collapse(self.code_counts_)
+
+    def _attributes_after(self, network: Autoencoder, history: dict[str, list]) -> dict:
+        return {
+            **super()._attributes_after(network, history),
+            "codebook_": network.quantizer.codebook_array(),
+            "code_counts_": self._region_counts.sum(axis=0),
+        }
+
+    def _encode(self, source: ImageSource) -> np.ndarray:
+        """Return codes (n, n_codes), int32, that no row's neighbours have a say in.
+
+        The last bits of a float depend on the size of the batch that it was computed in. So rows are run in full
+        batches. A few rows are run in a smaller one, unless a code is so close to another that these bits could decide.
+        """
+        size = self._size_for(len(source))
+        quantizer = self._network().quantizer
+        if size < self._inference_batch_size() and type(quantizer).assign is Quantizer.assign:
+            latents = self._compiled("latents", self._network().latents)
+            found = latents.one_batch((source.rows(slice(None)),), size)
+            codes, margins = codes_with_margins(found, self.codebook_)
+            if margins.min() > SAFE_MARGIN:
+                return codes.reshape(len(source), -1)
+        return self._of_images("encode", source)
+
+    def _of_images(self, name: str, source: ImageSource) -> np.ndarray:
+        """Run a method of the network on images, batch by batch."""
+        function = self._compiled(name, getattr(self._network(), name))
+        size = self._inference_batch_size()
+        return np.concatenate([function.one_batch((images,), size) for images in source.batches(size)])
+
+    def _codes_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """Codes (n, n_positions) of embeddings or latents (n, n_positions, embedding_dim)."""
+        if self.output == "quantized":
+            return nearest_codes(vectors, self.codebook_)
+        # Not every quantiser's code for a latent is the nearest embedding's.
+        assign = self._compiled("assign", self._network().quantizer.assign)
+        return assign.in_batches(vectors, batch_size=self._inference_batch_size())
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the images (n, *image_shape) of codes, in the user's units."""
+        decode = self._compiled("decode", self._network().decode)
+        return decode.in_batches(codes, batch_size=self._size_for(len(codes)))
+
+    def _squared_errors(self, images: np.ndarray) -> np.ndarray:
+        """Mean squared error (n,) of each of at most one batch of images."""
+        reconstruct = self._compiled("reconstruct", self._network().reconstruct)
+        return mean_squared_errors(images, reconstruct.one_batch((images,), self._inference_batch_size()))
+
+    def _batch_size(self) -> int:
+        if self.batch_size != "auto":
+            return self.batch_size
+        return int(np.clip(2**18 // self._values_per_image(), 1, 32))
+
+    def _size_for(self, n_rows: int) -> int:
+        """Return the size of batch to run so many rows in: a small one where the whole call is small."""
+        full = self._inference_batch_size()
+        return next((size for size in SMALL_BATCHES if n_rows <= size < full), full)
+
+    def _inference_batch_size(self) -> int:
+        return int(np.clip(2**20 // self._values_per_image(), 1, 128))
+
+    def _values_per_image(self) -> int:
+        """Memory per image: the larger of its pixels and 1/32 of its latent-to-codebook distances."""
+        n_distances = self.grid_.n_positions * self.grid_.n_embeddings
+        return max(math.prod(self.image_shape_), n_distances // 32)
+
+    def _draw_independently(self, n_samples: int, random_state) -> np.ndarray:
+        """Draw each code (n, n_codes) from the frequencies of codes at its position, or in its block of positions."""
+        counts = self._region_counts.astype(np.float64)
+        if not counts.sum():
+            raise InvalidInputError(
+                "sample needs a prior here: fit ended before its first epoch, so no code was counted. Fit again."
+            )
+        cumulative = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)  # (regions, K)
+        regions = self._network().code_counts.regions
+        drawn = uniforms(random_state, n_samples, len(regions))
+        codes = [np.searchsorted(cumulative[r], u, side="right") for r, u in zip(regions, drawn.T, strict=True)]
+        return np.minimum(np.stack(codes, axis=1), counts.shape[1] - 1)
+
+
+def codes_with_margins(latents: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code of the nearest embedding of each latent, and its lead over the next one.
+
+    Parameters
+    ----------
+    latents : ndarray of shape (..., embedding_dim)
+    codebook : ndarray of shape (n_embeddings, embedding_dim), n_embeddings >= 2
+
+    Returns
+    -------
+    codes : ndarray of shape (...), int32
+    margins : ndarray of shape (...), float64
+        Relative to the size of the scores that are compared.
+    """
+    latents, codebook = latents.astype(np.float64), codebook.astype(np.float64)
+    half_norms = 0.5 * np.square(codebook).sum(axis=-1)
+    scores = latents @ codebook.T - half_norms  # (..., K)
+    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+    sizes = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
+    return scores.argmax(axis=-1).astype(np.int32), (best - second) / (sizes + 1e-30)
+
+
+def mean_squared_errors(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Return the mean squared error (n,) of each image, in float64."""
+    difference = images.astype(np.float64) - reconstructions
+    return np.square(difference).reshape(len(images), -1).mean(axis=1)
