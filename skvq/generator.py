@@ -347,8 +347,14 @@ class VQGenerator(
 
         Parameters
         ----------
-        path : str or path-like
-            By custom ``*.skvq``. An existing file is replaced at the end, in one step.
+        path : str, path-like or binary stream
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
+            an object, which only Python code can hold.
         """
         from skvq._files import save
 
