@@ -39,13 +39,11 @@ class Recorder:
 
 
 def vqvae(**params):
-    return VQVAE(
-        4, 2, hidden_channels=8, n_residual_blocks=0, learning_rate=0.01, batch_size=16, random_state=0, **params
-    )
+    return VQVAE(4, 2, hidden_channels=4, n_residual_blocks=0, optimizer="sgd", batch_size=16, random_state=0, **params)
 
 
 def prior(**params):
-    return PixelCNNPrior(12, hidden_channels=4, n_layers=1, random_state=0, **params)
+    return PixelCNNPrior(12, hidden_channels=4, n_layers=1, optimizer="sgd", random_state=0, **params)
 
 
 @pytest.mark.parametrize("estimator", [vqvae(max_iter=3), prior(max_iter=3)], ids=["vqvae", "prior"])
@@ -107,9 +105,9 @@ def test_callbacks_come_down_from_a_pipeline_and_a_search(images):
             self.events.append(f"end {context.task_name}")
 
     counter = Counter()
-    make_pipeline(vqvae(max_iter=2), PixelCNNPrior(4, hidden_channels=4, n_layers=1, max_iter=3)).set_callbacks(
-        counter
-    ).fit(images)
+    make_pipeline(
+        vqvae(max_iter=2), PixelCNNPrior(4, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=3)
+    ).set_callbacks(counter).fit(images)
     assert counter.events.count("end epoch") == 2 + 3
     counter = Counter()
     GridSearchCV(vqvae(max_iter=2), {"beta": [0.1, 1.0]}, cv=2).set_callbacks(counter).fit(images)

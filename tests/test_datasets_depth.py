@@ -196,7 +196,7 @@ def test_nan_has_no_place_in_a_range(tmp_path):
     array[2, 2] = np.nan
     write_tiff(tmp_path / "a.tif", array)
     assert np.isnan(open_images(tmp_path)[0, 2, 2, 0])
-    with pytest.raises(DataFileError, match=r"a\.tif \(NaN or infinity, which data_range cannot place"):
+    with pytest.raises(DataFileError, match=r"a\.tif \(NaN or infinity, which data_range cannot scale"):
         open_images(tmp_path, data_range=(-1000, 1000))[:]
 
 

@@ -1,9 +1,7 @@
 """Data files made to mislead: each is one clear error, at once, and opens nothing else."""
 
 import bz2
-import doctest
 import gzip
-import importlib
 import os
 import struct
 import subprocess
@@ -358,8 +356,3 @@ def test_lists_of_files_have_an_end(tmp_path, image):
     (tmp_path / "m.tsv.gz").write_bytes(gzip.compress((rows + str(len(image))).encode()))
     report = check_oasis_manifest(path, tmp_path / "m.tsv.gz")
     assert report.altered == ("keras_png_slices_test/a.png",)
-
-
-def test_examples_in_the_docstrings():
-    failures, n_tests = doctest.testmod(importlib.import_module("skvq.datasets._errors"))
-    assert (failures, n_tests > 0) == (0, True)

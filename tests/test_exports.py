@@ -143,7 +143,12 @@ class TestPublish:
         later = skvq.VQGenerator.from_fitted(later, model.prior_)
         failures = {
             "too large": (publish, "MOST_BYTES", 1000, SystemExit),
-            "unlike the estimator": (skvq.VQGenerator, "transform", lambda self, X: np.zeros((len(X), 4), int), SystemExit),
+            "unlike the estimator": (
+                skvq.VQGenerator,
+                "transform",
+                lambda self, X: np.zeros((len(X), 4), int),
+                SystemExit,
+            ),
             "without picture": (publish, "save_picture", lambda *_: 1 / 0, ZeroDivisionError),
         }
         for target, name, substitute, error in failures.values():

@@ -1,19 +1,31 @@
-import hashlib
+"""What comes out of a file is what went in, by any door."""
+
 import io
-import json
 import os
 import pickle
 import re
 import stat
-import zipfile
 
+import keras
 import numpy as np
 import pytest
+from estimator_bytes import taken_apart
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 import skvq
-from skvq import VQVAE, PixelCNNPrior
-from skvq._files import MANIFEST, array_name
+from skvq import VQVAE, ContextPrior, PixelCNNPrior, VQGenerator
+from skvq._contract.errors import InvalidInputError
+
+
+@pytest.fixture(scope="module")
+def context(vqvae, codes, labels):
+    return ContextPrior(grid=vqvae.grid_, conditional=True).fit(codes, np.array(["upright", "level"])[labels])
+
+
+@pytest.fixture(scope="module")
+def generator(vqvae, prior):
+    return VQGenerator.from_fitted(vqvae, prior)
 
 
 @pytest.fixture
@@ -22,73 +34,100 @@ def path(vqvae, tmp_path):
     return tmp_path / "digits.skvq"
 
 
-def rewrite(path, change=lambda manifest: None, replace=None, add=None, compression=zipfile.ZIP_STORED):
-    """Write the archive again with its manifest changed, entries replaced and entries added."""
-    with zipfile.ZipFile(path) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(entries[MANIFEST])
-    change(manifest)
-    entries[MANIFEST] = json.dumps(manifest).encode()
-    entries.update(replace or {})
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, blob in {**entries, **(add or {})}.items():
-            archive.writestr(name, blob)
+def saved(estimator):
+    stream = io.BytesIO()
+    estimator.save(stream)
+    return stream.getvalue()
 
 
-def test_a_saved_vqvae_answers_alike(path, vqvae, images, codes):
-    twin = skvq.load(path)
-    assert twin.get_params() == vqvae.get_params()
-    np.testing.assert_array_equal(twin.transform(images), codes)
-    np.testing.assert_array_equal(twin.inverse_transform(codes), vqvae.inverse_transform(codes))
-    assert twin.history_ == vqvae.history_
-    assert twin._layout == vqvae._layout
+def assert_equal_state(one, other):
+    """Compare two values by kind and content, and estimators by all that they hold."""
+    assert type(one) is type(other)
+    if hasattr(one, "get_params"):
+        one, other = vars(one), vars(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_equal_state(one[name], other[name])
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_equal_state(left, right)
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    else:
+        assert one == other
 
 
-def test_a_saved_prior_answers_alike(prior, codes, labels, tmp_path):
-    prior.save(tmp_path / "prior.skvq")
-    twin = skvq.load(tmp_path / "prior.skvq")
-    np.testing.assert_array_equal(twin.score_samples(codes, labels), prior.score_samples(codes, labels))
-    np.testing.assert_array_equal(twin.sample(3, y=1, random_state=0), prior.sample(3, y=1, random_state=0))
+@pytest.mark.parametrize("name", ["vqvae", "prior", "context", "generator"])
+def test_all_state_comes_back(name, request):
+    estimator = request.getfixturevalue(name)
+    assert_equal_state(skvq.load(saved(estimator)), estimator)
 
 
-def test_names_of_classes_and_columns_come_along(tmp_path):
+def test_a_loaded_generator_answers_alike(generator, images, labels):
+    twin = skvq.load(saved(generator))
+    np.testing.assert_array_equal(twin.transform(images), generator.transform(images))
+    np.testing.assert_array_equal(twin.score_samples(images, labels), generator.score_samples(images, labels))
+    np.testing.assert_array_equal(twin.sample(3, y=1, random_state=0), generator.sample(3, y=1, random_state=0))
+
+
+def test_a_loaded_prior_of_counts_answers_alike(context, codes):
+    twin = skvq.load(saved(context))
+    np.testing.assert_array_equal(twin.score_samples(codes, "level"), context.score_samples(codes, "level"))
+    np.testing.assert_array_equal(twin.sample(3, "level", random_state=0), context.sample(3, "level", random_state=0))
+
+
+def test_parameters_of_a_generator_are_what_they_were(vqvae, prior, generator):
+    twin = skvq.load(saved(generator))
+    assert twin.vqvae is twin.vqvae_
+    assert twin.prior is twin.prior_
+    model = VQGenerator(FrozenEstimator(vqvae), PixelCNNPrior(n_layers=3))
+    model._adopt(vqvae, prior, None)
+    model.noise_variance_ = 2.5
+    twin = skvq.load(saved(model))
+    assert twin.vqvae.estimator is twin.vqvae_
+    assert twin.prior.get_params() == model.prior.get_params()
+    assert not hasattr(twin.prior, "grid_")
+    assert twin.noise_variance_ == 2.5
+    model = VQGenerator()
+    model._adopt(vqvae, prior, None)
+    twin = skvq.load(saved(model))
+    assert (twin.vqvae, twin.prior) == (None, None)
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_memory_pickle_and_file_alike(images):
+    small = {"hidden_channels": 4, "max_iter": 2, "batch_size": 16, "random_state": 0}
+    vqvae = VQVAE(4, 2, n_residual_blocks=0, **small)
+    X = images[:32]
+    model = VQGenerator(vqvae, PixelCNNPrior(n_layers=1, dropout=0.3, **small)).fit(X)
+    from_pickle, from_file = pickle.loads(pickle.dumps(model)), skvq.load(saved(model))
+    first, second = skvq.load(saved(model.vqvae_)), skvq.load(saved(model.prior_))
+    before = saved(model)
+    for trained in (model, from_pickle, from_file):
+        trained.partial_fit(X)
+    second.partial_fit(first.partial_fit(X).encode(X))
+    assert saved(model) == saved(from_pickle) == saved(from_file) != before
+    assert saved(model.vqvae_) == saved(first)
+    assert saved(model.prior_) == saved(second)
+
+
+def test_a_file_of_large_images_is_small(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (4, 512, 512), dtype=np.uint8)
+    vqvae = VQVAE(512, hidden_channels=8, n_residual_blocks=1, max_iter=1, batch_size=4, random_state=0).fit(X)
+    assert vqvae.grid_.n_codes == 128 * 128
+    vqvae.save(tmp_path / "large.skvq")
+    assert (tmp_path / "large.skvq").stat().st_size < 1_000_000
+
+
+def test_names_of_columns_come_along():
     import pandas as pd
 
-    X = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=["a", "b", "c"])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=["a", "b", "é\n"])
     vqvae = VQVAE(4, 2, hidden_channels=4, max_iter=1, random_state=0).fit(X)
-    vqvae.save(tmp_path / "columns.skvq")
-    assert list(skvq.load(tmp_path / "columns.skvq").feature_names_in_) == ["a", "b", "c"]
-
-
-def test_equal_estimators_give_equal_bytes(path, vqvae, tmp_path):
-    vqvae.save(tmp_path / "again.skvq")
-    assert path.read_bytes() == (tmp_path / "again.skvq").read_bytes()
-
-
-def test_a_crash_in_the_middle_leaves_the_old_file(path, vqvae, monkeypatch):
-    before = path.read_bytes()
-
-    def crash(*args):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", crash)
-    with pytest.raises(OSError, match="no space"):
-        vqvae.save(path)
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
-
-
-def test_what_cannot_be_saved_is_named(images, tmp_path):
-    from keras import ops
-
-    vqvae = VQVAE(4, 2, hidden_channels=4, max_iter=1, reconstruction_loss=lambda a, b: ops.mean((a - b) ** 2)).fit(
-        images
-    )
-    with pytest.raises(ValueError, match=r"reconstruction_loss must be a number, a string or an array .*pickle"):
-        vqvae.save(tmp_path / "lambda.skvq")
-    assert os.listdir(tmp_path) == []
-    with pytest.raises(NotFittedError):
-        VQVAE().save(tmp_path / "unfitted.skvq")
+    assert_equal_state(skvq.load(saved(vqvae)), vqvae)
 
 
 @pytest.fixture
@@ -103,14 +142,10 @@ def labelled(prior):
     return make
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">i4", ">f8", "U3", "S3", object],
-)
-def test_classes_of_any_kind_come_along(labelled, dtype, tmp_path):
+@pytest.mark.parametrize("dtype", ["?", "i1", "u8", "f2", "f8", ">i4", ">f8", "U3", "S3", object])
+def test_classes_of_any_kind_come_along(labelled, dtype):
     classes = np.array(["0", "1"], dtype) if dtype is object else np.array([0, 1]).astype(dtype)
-    labelled(classes).save(tmp_path / "prior.skvq")
-    loaded = skvq.load(tmp_path / "prior.skvq").classes_
+    loaded = skvq.load(saved(labelled(classes))).classes_
     np.testing.assert_array_equal(loaded, classes)
     assert loaded.dtype.kind == classes.dtype.kind
     assert loaded.dtype.isnative
@@ -119,11 +154,147 @@ def test_classes_of_any_kind_come_along(labelled, dtype, tmp_path):
 @pytest.mark.parametrize(
     "classes", [np.array([0, 1], object), np.array(["2020", "2021"], "M8[Y]"), np.array([0, 1], complex)]
 )
-def test_classes_that_cannot_be_saved_are_named_with_their_dtype(labelled, classes, tmp_path):
+def test_classes_that_cannot_be_saved_are_named_with_their_dtype(labelled, classes):
     message = rf"classes_ must hold .* to be saved; got .* dtype {re.escape(str(classes.dtype))}\. .*before fit"
-    with pytest.raises(ValueError, match=message):
-        labelled(classes).save(tmp_path / "prior.skvq")
-    assert os.listdir(tmp_path) == []
+    with pytest.raises(InvalidInputError, match=message):
+        saved(labelled(classes))
+
+
+def test_equal_estimators_give_equal_bytes(path, vqvae):
+    assert path.read_bytes() == saved(vqvae) == saved(skvq.load(path))
+
+
+def test_the_safetensors_library_reads_the_arrays(path, vqvae):
+    numpy_reader = pytest.importorskip("safetensors.numpy")
+    arrays = numpy_reader.load_file(path)
+    np.testing.assert_array_equal(arrays["codebook_"], vqvae.codebook_)
+
+
+def test_the_bytes_are_those_of_the_description(path, vqvae):
+    parts = taken_apart(path.read_bytes())
+    assert parts.metadata == {
+        "format": "skvq estimator",
+        "format_version": "2",
+        "skvq_version": skvq.__version__,
+    }
+    assert parts.estimator["class"] == "VQVAE"
+    for i, weight in enumerate(vqvae._weights):
+        np.testing.assert_array_equal(parts.arrays[f"_weights/{i}"], weight)
+    assert parts.joined() != b""
+    assert_equal_state(skvq.load(parts.joined()), vqvae)
+
+
+class TestDoors:
+    def test_paths_bytes_and_streams(self, path, vqvae, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        whole = path.read_bytes()
+        vqvae.save("~/again.skvq")
+        assert (tmp_path / "again.skvq").read_bytes() == whole
+        with open(tmp_path / "stream.skvq", "wb") as stream:
+            vqvae.save(stream)
+        assert (tmp_path / "stream.skvq").read_bytes() == whole
+        with open(path, "rb") as stream:
+            assert_equal_state(skvq.load(stream), vqvae)
+        for source in (str(path), "~/again.skvq", bytearray(whole)):
+            assert_equal_state(skvq.load(source), vqvae)
+
+    @pytest.mark.parametrize("source", [None, 3, ["digits.skvq"], io.StringIO("text")])
+    def test_anything_else_is_named(self, source, vqvae):
+        with pytest.raises(TypeError, match="path must be"):
+            skvq.load(source)
+        with pytest.raises(TypeError, match="path must be"):
+            vqvae.save(source)
+
+    def test_bytes_are_no_place_to_save_to(self, vqvae):
+        with pytest.raises(TypeError, match="path must be a str or path-like object"):
+            vqvae.save(b"digits.skvq")
+
+    def test_a_stream_that_takes_a_byte_at_a_time(self, vqvae, prior):
+        class Slow(io.RawIOBase):
+            written = b""
+
+            def write(self, data):
+                self.written += bytes(data[:1000])
+                return len(data[:1000])
+
+        stream = Slow()
+        prior.save(stream)
+        assert stream.written == saved(prior)
+
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no file .*nowhere\.skvq\. Make one with"):
+            skvq.load(tmp_path / "nowhere.skvq")
+
+    def test_folders_and_what_is_missing_are_named(self, vqvae, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"path must lie in a folder that exists; got .*Make it first"):
+            vqvae.save(tmp_path / "none" / "digits.skvq")
+        with pytest.raises(IsADirectoryError, match=r"path must be a file, or a new name; got .*Add"):
+            vqvae.save(tmp_path)
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_old_file(path, prior, monkeypatch):
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*digits\.skvq"):
+        prior.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+class OwnVQVAE(VQVAE):
+    pass
+
+
+class OwnPrior(PixelCNNPrior):
+    pass
+
+
+class TestWhatCannotBeSaved:
+    @pytest.fixture(autouse=True)
+    def nothing_is_written(self, tmp_path):
+        yield
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("reconstruction_loss", max),
+            ("architecture", dict),
+            ("quantizer", VQVAE),
+            ("optimizer", keras.optimizers.Adam()),
+            ("random_state", np.random.RandomState(0)),
+        ],
+    )
+    def test_objects_as_parameters(self, vqvae, name, value, tmp_path):
+        twin = pickle.loads(pickle.dumps(vqvae)).set_params(**{name: value})
+        with pytest.raises(InvalidInputError, match=rf"{name} must be a number, a string .*to be saved; got .*pickle"):
+            twin.save(tmp_path / "x.skvq")
+
+    def test_classes_of_ones_own(self, vqvae, prior, tmp_path):
+        own = OwnVQVAE()
+        own.__dict__.update(vqvae.__dict__)
+        with pytest.raises(InvalidInputError, match=r"must be a VQVAE .*; got .*OwnVQVAE.*load builds no other class"):
+            own.save(tmp_path / "x.skvq")
+        own = OwnPrior()
+        own.__dict__.update(prior.__dict__)
+        with pytest.raises(InvalidInputError, match=r"prior_ must be a PixelCNNPrior or a ContextPrior .*OwnPrior"):
+            VQGenerator.from_fitted(vqvae, own).save(tmp_path / "x.skvq")
+
+    def test_a_parameter_out_of_its_range(self, vqvae, tmp_path):
+        twin = pickle.loads(pickle.dumps(vqvae)).set_params(beta=-1)
+        with pytest.raises(InvalidInputError, match=r"must be one that load accepts.*'beta'.*pickle"):
+            twin.save(tmp_path / "x.skvq")
+
+    def test_an_estimator_before_fit(self, tmp_path):
+        for estimator in (VQVAE(), VQGenerator(), ContextPrior()):
+            with pytest.raises(NotFittedError):
+                estimator.save(tmp_path / "x.skvq")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
@@ -134,10 +305,8 @@ class TestTheFileThatIsWritten:
         yield
         os.umask(before)
 
-    def test_a_new_one_has_the_permissions_of_other_new_files(self, path):
+    def test_permissions_of_new_and_old_files(self, path, vqvae):
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-    def test_an_old_one_keeps_its_permissions(self, path, vqvae):
         path.chmod(0o664)
         vqvae.save(path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o664
@@ -145,122 +314,8 @@ class TestTheFileThatIsWritten:
     def test_a_link_stays_a_link(self, path, vqvae, tmp_path):
         before = path.read_bytes()
         path.write_bytes(b"old")
-        (tmp_path / "folder").mkdir()
-        link = tmp_path / "folder" / "latest.skvq"
-        link.symlink_to("../digits.skvq")
+        link = tmp_path / "latest.skvq"
+        link.symlink_to("digits.skvq")
         vqvae.save(link)
         assert link.is_symlink()
         assert path.read_bytes() == before
-        assert sorted(os.listdir(tmp_path)) == ["digits.skvq", "folder"]
-
-
-def test_a_folder_that_is_missing_is_named(vqvae, tmp_path):
-    folder = re.escape(str(tmp_path / "none"))
-    message = rf"path must lie in a folder that exists; got .*digits\.skvq.* no folder {folder}.*Make it"
-    with pytest.raises(FileNotFoundError, match=message) as caught:
-        vqvae.save(tmp_path / "none" / "digits.skvq")
-    assert "partial" not in str(caught.value)
-
-
-def test_a_folder_is_no_file(vqvae, tmp_path):
-    with pytest.raises(IsADirectoryError, match=r"path must be a file, or a new name; got .*Add a name to it"):
-        vqvae.save(tmp_path)
-    assert os.listdir(tmp_path) == []
-
-
-class Exploit:
-    def __reduce__(self):
-        return (os.mkdir, ("executed",))
-
-
-def declare(blob):
-    def change(manifest):
-        manifest["arrays"][0]["sha256"] = hashlib.sha256(blob).hexdigest()
-
-    return change
-
-
-class TestRefused:
-    """Each file here is refused with a message that says why, and leaves no trace."""
-
-    @pytest.fixture(autouse=True)
-    def nothing_is_written_or_run(self, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        yield
-        assert set(os.listdir(tmp_path)) <= {"digits.skvq"}
-
-    def refused(self, path, message):
-        with pytest.raises(ValueError, match=message):
-            skvq.load(path)
-
-    def test_a_pickle_in_the_place_of_an_array(self, path):
-        blob = pickle.dumps(Exploit())
-        rewrite(path, declare(blob), {array_name(0): blob})
-        self.refused(path, r"arrays/0000\.bin holds \d+ bytes where \d+ are declared")
-
-    def test_an_array_file_with_a_pickle_inside(self, path):
-        buffer = io.BytesIO()
-        np.save(buffer, np.array([Exploit()], dtype=object), allow_pickle=True)
-        rewrite(path, declare(buffer.getvalue()), {array_name(0): buffer.getvalue()})
-        self.refused(path, "where .* are declared")
-
-    def test_an_object_array(self, path):
-        rewrite(path, lambda m: m["arrays"][0].update(dtype="object"))
-        self.refused(path, "declares dtype 'object'")
-
-    @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "arrays/../../evil", "arrays/9999.bin"])
-    def test_names_that_are_not_listed(self, path, name):
-        rewrite(path, add={name: b"x"})
-        self.refused(path, "entries are not those that it lists: ")
-
-    def test_a_wrong_hash(self, path):
-        with zipfile.ZipFile(path) as archive:
-            blob = bytearray(archive.read(array_name(0)))
-        blob[0] ^= 1
-        rewrite(path, replace={array_name(0): bytes(blob)})
-        self.refused(path, r"SHA-256 of arrays/0000\.bin is not the one listed")
-
-    def test_an_unknown_class(self, path):
-        rewrite(path, lambda m: m.update({"class": "Pipeline"}))
-        self.refused(path, "one of VQVAE, PixelCNNPrior; got class 'Pipeline'")
-
-    def test_an_unknown_version(self, path):
-        rewrite(path, lambda m: m.update(format_version=99))
-        self.refused(path, "format version 1; got version 99 .*Install that version")
-
-    def test_an_array_larger_than_declared(self, path):
-        rewrite(path, lambda m: m["arrays"][0].update(shape=[1]))
-        self.refused(path, "where .* are declared")
-
-    def test_a_declared_size_that_no_memory_holds(self, path):
-        rewrite(path, lambda m: m["arrays"][0].update(shape=[2**40, 2**20]))
-        self.refused(path, "where .* are declared")
-
-    @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.99])
-    def test_a_truncated_file(self, path, keep):
-        blob = path.read_bytes()
-        path.write_bytes(blob[: int(keep * len(blob))])
-        self.refused(path, "Nothing was loaded")
-
-    def test_a_zip_bomb(self, path):
-        rewrite(path, add={"arrays/bomb.bin": b"\0" * 10_000_000}, compression=zipfile.ZIP_DEFLATED)
-        assert path.stat().st_size < 1_000_000
-        self.refused(path, "is compressed, which save never does")
-
-    @pytest.mark.parametrize("name", ["__class__", "fit", "transform", "_network", "weights_\n"])
-    def test_attributes_that_are_not_fitted_state(self, path, name):
-        rewrite(path, lambda m: m["state"].update({name: 1}))
-        self.refused(path, "is not a fitted attribute")
-
-    def test_unknown_parameters(self, path):
-        rewrite(path, lambda m: m["params"].update(callback="os.system"))
-        self.refused(path, "parameters that VQVAE has not: .'callback'.")
-
-    def test_text_that_is_not_json(self, path):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(MANIFEST, "{")
-        self.refused(path, "JSONDecodeError")
-
-    def test_a_missing_file(self, tmp_path):
-        with pytest.raises(FileNotFoundError):
-            skvq.load(tmp_path / "nowhere.skvq")

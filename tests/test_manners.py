@@ -29,15 +29,17 @@ def test_tags_say_what_each_takes(vqvae, prior):
 
 def test_the_notebook_shows_a_table_of_parameters(vqvae):
     html = vqvae._repr_html_()
-    for name in ("beta", "vq_weight", "n_embeddings", "encode"):
+    for name in ("beta", "vq_weight", "n_embeddings", "output"):
         assert name in html
     assert "VQVAE" in make_pipeline(vqvae)._repr_html_()
     assert repr(VQVAE(beta=1.5)) == "VQVAE(beta=1.5)"
 
 
 def test_metadata_routing_takes_the_classes_of_a_conditional_prior(images, labels):
-    vqvae = VQVAE(8, 2, hidden_channels=4, max_iter=1, random_state=0)
-    prior = PixelCNNPrior(8, conditional=True, hidden_channels=4, n_layers=1, max_iter=1, random_state=0)
+    vqvae = VQVAE(8, 2, hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
+    prior = PixelCNNPrior(
+        8, conditional=True, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0
+    )
     with sklearn.config_context(enable_metadata_routing=True):
         prior.set_partial_fit_request(classes=True)
         assert prior.get_metadata_routing().partial_fit.requests == {"classes": True}
@@ -49,7 +51,7 @@ def test_metadata_routing_takes_the_classes_of_a_conditional_prior(images, label
 
 def test_equal_seeds_give_equal_fits_whatever_other_threads_draw(images):
     def fit():
-        return VQVAE(8, 2, hidden_channels=4, max_iter=1, random_state=0).fit(images)
+        return VQVAE(8, 2, hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0).fit(images)
 
     alone = fit()
     done = threading.Event()

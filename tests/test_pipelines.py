@@ -1,4 +1,4 @@
-"""VQVAE in front of a classifier: what it answers under each ``encode``, and what that is worth."""
+"""VQVAE in front of a classifier: what it answers under each ``output``, and what that is worth."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,13 @@ def scaled_vqvae(digits):
 
 @pytest.fixture
 def encoded(scaled_vqvae):
-    """The fitted VQVAE with its ``encode`` set, which is put back afterwards."""
+    """The fitted VQVAE with its ``output`` set, which is put back afterwards."""
     vqvae = scaled_vqvae[-1]
 
-    def set_encode(encode):
-        return vqvae.set_params(encode=encode)
+    def set_output_of(output):
+        return vqvae.set_params(output=output)
 
-    yield set_encode
+    yield set_output_of
     vqvae.set_params(output="codes")
 
 
@@ -68,27 +68,27 @@ class TestClassifiers:
         assert one_hot.score(X_test, y_test) > raw.score(X_test, y_test) + 0.03
         assert one_hot.score(X_test, y_test) > 0.85
 
-    @pytest.mark.parametrize("encode", ["quantized", "latents", "histogram"])
-    def test_every_encoding_beats_chance_by_far_and_vectors_beat_raw_codes(self, digits, scaled_vqvae, encoded, encode):
+    @pytest.mark.parametrize("output", ["quantized", "latents", "histogram"])
+    def test_every_output_beats_chance_by_far_and_vectors_beat_raw_codes(self, digits, scaled_vqvae, encoded, output):
         raw = accuracy(digits, scaled_vqvae.transform)
-        encoded(encode)
+        encoded(output)
         score = accuracy(digits, scaled_vqvae.transform)
-        assert score > (0.25 if encode == "histogram" else raw + 0.02)
+        assert score > (0.25 if output == "histogram" else raw + 0.02)
 
 
-class TestEncodings:
+class TestOutputs:
     def test_shapes_and_types(self, digits, scaled_vqvae, encoded):
         X = digits[1][:20]
         sizes = {"codes": 16, "quantized": 16 * 8, "latents": 16 * 8, "histogram": 16}
-        for encode, size in sizes.items():
-            encoded(encode)
+        for output, size in sizes.items():
+            encoded(output)
             features = scaled_vqvae.transform(X)
             assert features.shape == (20, size)
-            assert features.dtype == (np.int64 if encode == "codes" else np.float32)
+            assert features.dtype == (np.int64 if output == "codes" else np.float32)
             names = scaled_vqvae[-1].get_feature_names_out()
             assert list(names[[0, -1]]) == ["vqvae0", f"vqvae{size - 1}"]
 
-    def test_what_each_encoding_means(self, digits, scaled_vqvae, encoded):
+    def test_what_each_output_means(self, digits, scaled_vqvae, encoded):
         X = digits[1][:20]
         codes = scaled_vqvae.transform(X)
         codebook = encoded("quantized").codebook_
@@ -101,13 +101,13 @@ class TestEncodings:
         nearest = np.square(latents - codebook).sum(axis=-1).argmin(axis=-1)
         assert (nearest == codes).mean() > 0.99  # ties apart
 
-    @pytest.mark.parametrize("encode", ["quantized", "latents"])
-    def test_vectors_and_codes_turn_back_into_the_same_images(self, digits, scaled_vqvae, encoded, encode):
+    @pytest.mark.parametrize("output", ["quantized", "latents"])
+    def test_vectors_and_codes_turn_back_into_the_same_images(self, digits, scaled_vqvae, encoded, output):
         X = scaled_vqvae[0].transform(digits[1][:20])
         vqvae = scaled_vqvae[-1]
         codes = vqvae.transform(X)
         images = vqvae.inverse_transform(codes)
-        encoded(encode)
+        encoded(output)
         np.testing.assert_array_equal(vqvae.inverse_transform(codes), images)
         np.testing.assert_array_equal(vqvae.reconstruct(X), images)
         np.testing.assert_allclose(vqvae.inverse_transform(vqvae.transform(X)), images, atol=1e-6)
@@ -122,16 +122,16 @@ class TestEncodings:
         images = scaled_vqvae[-1].inverse_transform(codes)
         encoded("histogram")
         with pytest.raises(
-            ValueError, match=r"integer dtype, when encode='histogram'; got floats\..*encode='quantized'"
+            ValueError, match=r"integer dtype, when output='histogram'; got floats\..*output='quantized'"
         ):
             scaled_vqvae[-1].inverse_transform(scaled_vqvae.transform(X))
         np.testing.assert_array_equal(scaled_vqvae[-1].inverse_transform(codes), images)
 
-    def test_an_unknown_encoding(self, digits, scaled_vqvae, encoded):
+    def test_an_unknown_output(self, digits, scaled_vqvae, encoded):
         encoded("one-hot")
-        with pytest.raises(ValueError, match=r"encode must be one of 'codes', .*; got 'one-hot'"):
+        with pytest.raises(ValueError, match=r"output must be one of 'codes', .*; got 'one-hot'"):
             scaled_vqvae.transform(digits[1][:5])
-        with pytest.raises(ValueError, match=r"'encode' parameter of VQVAE .*Got 'one-hot' instead\. It is what"):
+        with pytest.raises(ValueError, match=r"'output' parameter of VQVAE .*Got 'one-hot' instead\. It is what"):
             VQVAE(output="one-hot").fit(digits[0])
 
     @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -145,7 +145,7 @@ class TestEncodings:
         assert type(frame).__module__.startswith(library)
         assert list(frame.columns) == [f"vqvae{i}" for i in range(16)]
 
-    def test_exported_functions_answer_codes_whatever_the_encoding(self, digits, scaled_vqvae, encoded):
+    def test_exported_functions_answer_codes_whatever_the_output(self, digits, scaled_vqvae, encoded):
         X = scaled_vqvae[0].transform(digits[1][:5])
         codes = scaled_vqvae[-1].transform(X)
         encoder = encoded("latents").graph_functions()["encoder"]
@@ -155,8 +155,10 @@ class TestEncodings:
 
 class TestPriors:
     def test_images_to_codes_to_scores_and_back_with_data_frames(self, digits):
-        vqvae = VQVAE(8, 2, image_shape=(8, 8), hidden_channels=4, max_iter=1, random_state=0)
-        prior = PixelCNNPrior(n_embeddings=8, hidden_channels=4, n_layers=1, max_iter=1, random_state=0)
+        vqvae = VQVAE(8, 2, image_shape=(8, 8), hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
+        prior = PixelCNNPrior(
+            n_embeddings=8, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0
+        )
         pipe = make_pipeline(vqvae, prior).set_output(transform="pandas").fit(digits[0])
         codes = pipe.transform(digits[1])
         assert list(codes.columns) == ["vqvae0", "vqvae1", "vqvae2", "vqvae3"]
@@ -165,6 +167,8 @@ class TestPriors:
         assert pipe.inverse_transform(pipe[-1].sample(3, random_state=0)).shape == (3, 64)
 
     def test_a_prior_refuses_features_that_are_not_codes(self, digits):
-        vqvae = VQVAE(8, 2, image_shape=(8, 8), output="quantized", hidden_channels=4, max_iter=1, random_state=0)
+        vqvae = VQVAE(
+            8, 2, image_shape=(8, 8), output="quantized", hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0
+        )
         with pytest.raises(ValueError, match="X must hold codes, which are whole numbers"):
             make_pipeline(vqvae, PixelCNNPrior(max_iter=1)).fit(digits[0])

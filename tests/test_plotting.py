@@ -1,8 +1,5 @@
-"""What all displays have in common: whose figure they draw in, what they leave alone, how they refuse."""
+"""What all displays have in common: the models they take, the Axes they draw in, and their errors."""
 
-import doctest
-import importlib
-import pkgutil
 import subprocess
 import sys
 import warnings
@@ -15,10 +12,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from plotting_stand_ins import BlockVQ, CountingPrior, agg_figure, blocky_images, rendered
-from sklearn.exceptions import NotFittedError
+from plotting_stand_ins import BlockVQ, CountingPrior, agg_figure, blocky_images, generator_of, rendered
 
-from skvq import plotting
+from skvq import CodeGrid, NotFittedError, plotting
 
 VQVAE = BlockVQ()
 X = blocky_images(4, VQVAE)
@@ -30,13 +26,13 @@ DRAWN = {
     "CodeMapDisplay": lambda **kw: plotting.CodeMapDisplay.from_estimator(VQVAE, X, **kw),
     "CodebookDisplay": lambda **kw: plotting.CodebookDisplay.from_estimator(VQVAE, **kw),
     "LossCurveDisplay": lambda **kw: plotting.LossCurveDisplay.from_estimator(VQVAE, **kw),
-    "SampleDisplay": lambda **kw: plotting.SampleDisplay.from_estimator(VQVAE, PRIOR, n_per_class=3, **kw),
-    "CompletionDisplay": lambda **kw: plotting.CompletionDisplay.from_estimator(VQVAE, PRIOR, X, y=Y, **kw),
+    "SampleDisplay": lambda **kw: plotting.SampleDisplay.from_estimator(VQVAE, prior=PRIOR, n_per_class=3, **kw),
+    "CompletionDisplay": lambda **kw: plotting.CompletionDisplay.from_estimator(VQVAE, X, prior=PRIOR, y=Y, **kw),
     "InterpolationDisplay": lambda **kw: plotting.InterpolationDisplay.from_estimator(VQVAE, X[:2], X[2:], **kw),
     "RateDistortionDisplay": lambda ax=None, **kw: plotting.RateDistortionDisplay(
         [1, 2, 3], [0.3, 0.1, 0.2], ["a", "b", "c"], ["ema", "ema", "fsq"]
     ).plot(ax, **kw),
-    "SurpriseDisplay": lambda **kw: plotting.SurpriseDisplay.from_estimator(VQVAE, PRIOR, X, y=Y, **kw),
+    "SurpriseDisplay": lambda **kw: plotting.SurpriseDisplay.from_estimator(VQVAE, X, prior=PRIOR, y=Y, **kw),
 }
 every_display = pytest.mark.parametrize("name", DRAWN)
 
@@ -130,7 +126,7 @@ def test_subfigures_and_titles(name):
 
 @every_display
 def test_an_array_of_axes_is_refused(name):
-    with pytest.raises(TypeError, match=r"ax must be one matplotlib Axes.*got ndarray.*one element"):
+    with pytest.raises(ValueError, match=r"ax must be one matplotlib Axes.*got ndarray.*one element"):
         DRAWN[name](ax=agg_figure().subplots(2, 2))
 
 
@@ -148,9 +144,9 @@ def test_the_style_of_the_user_is_kept_to(name):
 TAKES_VQVAE = {
     "ReconstructionDisplay": lambda vqvae, X: plotting.ReconstructionDisplay.from_estimator(vqvae, X),
     "CodeMapDisplay": lambda vqvae, X: plotting.CodeMapDisplay.from_estimator(vqvae, X),
-    "CompletionDisplay": lambda vqvae, X: plotting.CompletionDisplay.from_estimator(vqvae, PRIOR, X),
+    "CompletionDisplay": lambda vqvae, X: plotting.CompletionDisplay.from_estimator(vqvae, X, prior=PRIOR),
     "InterpolationDisplay": lambda vqvae, X: plotting.InterpolationDisplay.from_estimator(vqvae, X, X),
-    "SurpriseDisplay": lambda vqvae, X: plotting.SurpriseDisplay.from_estimator(vqvae, PRIOR, X),
+    "SurpriseDisplay": lambda vqvae, X: plotting.SurpriseDisplay.from_estimator(vqvae, X, prior=PRIOR),
 }
 
 
@@ -160,15 +156,15 @@ class Unfitted:
 
 @pytest.mark.parametrize("name", TAKES_VQVAE)
 def test_bad_rows_are_refused_before_a_figure_opens(name):
-    with pytest.raises(NotFittedError, match=r"vqvae must be a fitted estimator.*Unfitted.*vqvae\.fit"):
+    with pytest.raises(NotFittedError, match=r"model must be fitted with grid_; got a Unfitted before fit\. Call fit"):
         TAKES_VQVAE[name](Unfitted(), X)
     with pytest.raises(ValueError, match="must hold at least one image"):
         TAKES_VQVAE[name](VQVAE, X[:0])
-    with pytest.raises(ValueError, match="X must hold images of image_shape"):
+    with pytest.raises(ValueError, match=r"X\w* must (hold|have|be) .*; got"):
         TAKES_VQVAE[name](VQVAE, np.zeros((2, 5, 5)))
     vectors = BlockVQ()
     vectors.image_shape_ = (96,)
-    with pytest.raises(ValueError, match=r"vqvae must be fitted on images.*\(96,\).*image_shape=\("):
+    with pytest.raises(ValueError, match=r"model must be fitted on images.*\(96,\).*image_shape=\("):
         TAKES_VQVAE[name](vectors, X)
     assert plt.get_fignums() == []
 
@@ -182,14 +178,53 @@ def test_counts_must_be_whole_numbers(name, n_images):
 
 @pytest.mark.parametrize("name", ["CodebookDisplay", "LossCurveDisplay", "SampleDisplay"])
 def test_unfitted_estimators_are_refused(name):
-    arguments = (Unfitted(), PRIOR) if name == "SampleDisplay" else (Unfitted(),)
-    with pytest.raises(NotFittedError, match=r"must be a fitted estimator with \w+_; got Unfitted"):
-        getattr(plotting, name).from_estimator(*arguments)
+    with pytest.raises(NotFittedError, match=r"model must be fitted with \w+_; got a Unfitted before fit"):
+        getattr(plotting, name).from_estimator(Unfitted())
 
 
-def test_an_unfitted_prior_is_refused():
-    with pytest.raises(NotFittedError, match="prior must be a fitted estimator with classes_"):
-        plotting.SampleDisplay.from_estimator(VQVAE, Unfitted())
+NEEDS_PRIOR = {
+    "SampleDisplay": lambda model, prior: plotting.SampleDisplay.from_estimator(model, prior=prior),
+    "CompletionDisplay": lambda model, prior: plotting.CompletionDisplay.from_estimator(model, X, prior=prior, y=Y),
+    "SurpriseDisplay": lambda model, prior: plotting.SurpriseDisplay.from_estimator(model, X, prior=prior, y=Y),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS_PRIOR)
+def test_a_display_has_exactly_one_fitted_prior_for_the_grid(name):
+    draw = NEEDS_PRIOR[name]
+    with pytest.raises(ValueError, match=r"prior must be a fitted prior if model is a VQVAE; got None\. Pass prior="):
+        draw(VQVAE, None)
+    with pytest.raises(ValueError, match=r"prior must be None for a VQGenerator.*; got CountingPrior"):
+        draw(generator_of(VQVAE, PRIOR), PRIOR)
+    with pytest.raises(NotFittedError, match="prior must be fitted with grid_; got a Unfitted before fit"):
+        draw(VQVAE, Unfitted())
+    other = CountingPrior(VQVAE, classes=[3, 5])
+    other.grid_ = CodeGrid((3, 2), 12)
+    for model, prior in ((VQVAE, other), (generator_of(VQVAE, other), None)):
+        with pytest.raises(ValueError, match=r"prior\.grid_ must fit the grid of the VQVAE, 2 × 3.*; got 3 × 2"):
+            draw(model, prior)
+    assert plt.get_fignums() == []
+
+
+GENERATOR = generator_of(VQVAE, PRIOR)
+FROM_GENERATOR = {
+    "ReconstructionDisplay": lambda ax: plotting.ReconstructionDisplay.from_estimator(GENERATOR, X, ax=ax),
+    "CodeMapDisplay": lambda ax: plotting.CodeMapDisplay.from_estimator(GENERATOR, X, ax=ax),
+    "CodebookDisplay": lambda ax: plotting.CodebookDisplay.from_estimator(GENERATOR, ax=ax),
+    "LossCurveDisplay": lambda ax: plotting.LossCurveDisplay.from_estimator(GENERATOR, ax=ax),
+    "SampleDisplay": lambda ax: plotting.SampleDisplay.from_estimator(GENERATOR, n_per_class=3, ax=ax),
+    "CompletionDisplay": lambda ax: plotting.CompletionDisplay.from_estimator(GENERATOR, X, y=Y, ax=ax),
+    "InterpolationDisplay": lambda ax: plotting.InterpolationDisplay.from_estimator(GENERATOR, X[:2], X[2:], ax=ax),
+    "SurpriseDisplay": lambda ax: plotting.SurpriseDisplay.from_estimator(GENERATOR, X, y=Y, ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", FROM_GENERATOR)
+def test_a_generator_is_drawn_like_its_parts(name):
+    figures = [agg_figure(figsize=(4, 3), dpi=60) for _ in range(2)]
+    for figure, draw in zip(figures, (DRAWN[name], FROM_GENERATOR[name]), strict=True):
+        draw(ax=figure.subplots())
+    np.testing.assert_array_equal(*map(rendered, figures))
 
 
 def test_four_displays_in_one_figure_share_it():
@@ -203,14 +238,6 @@ def test_four_displays_in_one_figure_share_it():
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
-def modules():
-    found = [f"skvq.plotting.{module.name}" for module in pkgutil.iter_modules(plotting.__path__)]
-    return ["skvq.plotting", *found]
-
-
-@pytest.mark.parametrize("name", modules())
-def test_the_examples_in_docstrings_run(name):
-    module = importlib.import_module(name)
-    assert doctest.testmod(module).failed == 0
-    public = [value for key, value in vars(module).items() if key.endswith("Display")]
-    assert all(">>>" in display.__doc__ for display in public)
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_every_display_has_an_example(name):
+    assert ">>>" in getattr(plotting, name).__doc__  # test_doctests.py runs it

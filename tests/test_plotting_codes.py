@@ -33,7 +33,7 @@ def test_code_maps_show_each_codes_colour_over_its_block(layout):
     vqvae = stand_in(layout)
     X = blocky_images(3, vqvae)
     display = CodeMapDisplay.from_estimator(vqvae, X, ax=new_axes())
-    colors = display.colors[vqvae.transform(X)].reshape(3, *vqvae.code_shape_, 3)
+    colors = display.colors[vqvae.encode(X)].reshape(3, *vqvae.grid_.shape, 3)
     maps = [np.kron(m, np.ones((4, 4, 1), dtype=np.float32)) for m in colors]
     originals = unit(X, vqvae)
     if originals.ndim == 3:
@@ -45,7 +45,7 @@ def test_code_maps_show_each_codes_colour_over_its_block(layout):
 def test_code_maps_render_as_a_direct_drawing():
     ax, expected_ax = new_axes(), new_axes()
     display = CodeMapDisplay.from_estimator(VQVAE, X, ax=ax, title="")
-    colors = display.colors[VQVAE.transform(X)].reshape(-1, 2, 3, 3)
+    colors = display.colors[VQVAE.encode(X)].reshape(-1, 2, 3, 3)
     maps = [m.repeat(4, axis=0).repeat(4, axis=1) for m in colors]
     canvas = laid_out([np.stack([unit(X, VQVAE)] * 3, axis=-1), maps], GAP)
     gaps = np.isnan(canvas[..., :1])
@@ -60,12 +60,12 @@ def test_code_maps_render_as_a_direct_drawing():
 def test_codes_must_be_maps_of_the_codebook():
     images, codebook = np.zeros((2, 4, 4)), np.eye(3)
     with pytest.raises(
-        ValueError, match=r"codes must be one map \(h, w\) for each of the 2 images; got shape \(2, 4\)"
+        ValueError, match=r"codes must have one map \(h, w\) for each of the 2 images; got shape \(2, 4\)"
     ):
         CodeMapDisplay(images, np.zeros((2, 4), int), codebook)
-    for wrong in (np.full((2, 2, 2), 3), np.full((2, 2, 2), -1), np.zeros((2, 2, 2))):
-        with pytest.raises(ValueError, match=r"codes must be integers in \[0, 3\), rows of the codeb.*got"):
-            CodeMapDisplay(images, wrong, codebook)
+    for wrong in (3, -1, 0.5):
+        with pytest.raises(ValueError, match=r"codes must (lie in \[0, n_embeddings\)|hold codes).*; got"):
+            CodeMapDisplay(images, np.full((2, 2, 2), wrong), codebook)
 
 
 @every_layout
@@ -103,7 +103,7 @@ def test_bars_and_areas_grow_with_use_and_unused_codes_are_struck_out():
     assert len(unused.get_offsets()) == 1
     shares = np.array([4, 16, 1]) / 21
     np.testing.assert_allclose(display.perplexity, np.prod(shares**-shares))
-    assert display.ax_.get_title() == "Codebook: 3 of 4 codes in use, perplexity 1.95"
+    assert display.ax_.get_title() == "Codebook: 3 of 4 codes used, perplexity 1.95"
 
 
 def test_a_codebook_without_use_is_drawn_all_the_same():
@@ -114,16 +114,18 @@ def test_a_codebook_without_use_is_drawn_all_the_same():
 
 
 def test_only_the_most_used_codes_are_drawn_when_there_are_many():
-    display = CodebookDisplay(np.zeros((300, 4, 4)), np.eye(300), np.arange(300.0))
+    display = CodebookDisplay(np.zeros((300, 4, 4)), np.eye(300, 4), np.arange(300.0))
     assert len(display.plot(new_axes()).patches_ax_.collections[0].get_paths()) == 256
     assert len(display.plot(new_axes(), n_codes=10).patches_ax_.collections[0].get_paths()) == 10
 
 
 def test_codebooks_are_refused_when_arrays_do_not_fit():
     patches = np.zeros((3, 4, 4))
-    with pytest.raises(ValueError, match=r"codebook must be \(3, code_dim\) and counts.*\(2, 2\) and \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"codebook must have shape \(3, embedding_dim\), and counts.*\(2, 2\) and \(3,\)"
+    ):
         CodebookDisplay(patches, np.eye(2), np.ones(3))
-    with pytest.raises(ValueError, match=r"counts must be >= 0; got -1\.0"):
+    with pytest.raises(ValueError, match=r"counts must be >= 0; got a minimum of -1\.0"):
         CodebookDisplay(patches, np.eye(3), [1, -1, 0])
     with pytest.raises(ValueError, match="kind must be one of 'both', 'patches', 'map'; got 'all'"):
         CodebookDisplay(patches, np.eye(3), np.ones(3)).plot(kind="all")
@@ -133,9 +135,9 @@ def test_codebooks_are_refused_when_arrays_do_not_fit():
 def test_surprise_is_in_bits_below_each_image(layout):
     vqvae = stand_in(layout)
     X, prior = blocky_images(3, vqvae), CountingPrior(vqvae, classes=[0, 1])
-    display = SurpriseDisplay.from_estimator(vqvae, prior, X, y=[0, 1, 0], ax=new_axes())
-    codes = vqvae.transform(X)  # code k costs k bits
-    bits = codes.reshape(3, *vqvae.code_shape_).repeat(4, axis=1).repeat(4, axis=2)
+    display = SurpriseDisplay.from_estimator(vqvae, X, prior=prior, y=[0, 1, 0], ax=new_axes())
+    codes = vqvae.encode(X)  # code k costs k bits
+    bits = codes.reshape(3, *vqvae.grid_.shape).repeat(4, axis=1).repeat(4, axis=2)
     originals = unit(X, vqvae)
     nothing = np.full_like(originals, np.nan)
     np.testing.assert_array_equal(shown(display.originals_image_), laid_out([originals, nothing], GAP))
@@ -154,7 +156,7 @@ def test_the_colour_bar_spans_the_row_it_explains():
     assert (box.y0, box.y1) == pytest.approx((bottom, top), abs=1)
     assert display.image_.get_clim() == (0, 4)
     assert display.plot(new_axes(), colorbar=False).colorbar_ is None
-    with pytest.raises(ValueError, match=r"bits must be one map \(h, w\) for each of.*got shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"bits must have one map \(h, w\) for each of.*got shape \(2, 4\)"):
         SurpriseDisplay(np.zeros((2, 8, 8)), np.ones((2, 4)))
 
 
@@ -199,7 +201,7 @@ def test_a_front_of_one_point_is_not_named():
 
 def test_points_are_refused_when_they_do_not_fit():
     for wrong in ([1, 0], [1, np.nan], [[1, 2]], []):
-        with pytest.raises(ValueError, match="rates must be positive finite numbers"):
+        with pytest.raises(ValueError, match="rates must have one finite number > 0 for each model; got"):
             RateDistortionDisplay(wrong, [1, 2])
-    with pytest.raises(ValueError, match="labels must have one entry for each of 2 rates; got 1"):
+    with pytest.raises(ValueError, match="labels must have one entry for each of the 2 rates; got 1"):
         RateDistortionDisplay([1, 2], [1, 2], ["a"])

@@ -102,5 +102,7 @@ def test_what_is_zero_throughout_is_left_out_and_the_loss_comes_first():
 
 @pytest.mark.parametrize("history", [{}, {"loss": []}, {"loss": [[1.0]]}])
 def test_a_history_has_a_number_an_epoch(history):
-    with pytest.raises(ValueError, match="history must map names of terms to one number an epoch"):
+    with pytest.raises(
+        ValueError, match="history must have at least one term, and for each term one number for each epoch; got"
+    ):
         LossCurveDisplay(history)

@@ -1,4 +1,4 @@
-"""Rows of images: the right ones in the right places and units, under the right words."""
+"""Displays that draw rows of images: which images they draw, where, in which units and with which labels."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,9 @@ def test_the_gain_of_differences_is_named():
 
 
 def test_originals_and_reconstructions_have_one_shape():
-    with pytest.raises(ValueError, match=r"same shape; got \(1, 2, 2\) and \(2, 2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"reconstructions must have the shape of originals, \(1, 2, 2\); got \(2, 2, 2\)"
+    ):
         ReconstructionDisplay(np.zeros((1, 2, 2)), np.zeros((2, 2, 2)))
 
 
@@ -96,7 +98,7 @@ def test_samples_stand_in_rows_by_class(layout):
     vqvae = stand_in(layout)
     prior = CountingPrior(vqvae, classes=["a", "b", "c"])
     options = {"n_per_class": 4, "temperature": 0.5, "random_state": 9}
-    display = SampleDisplay.from_estimator(vqvae, prior, ax=new_axes(), **options)
+    display = SampleDisplay.from_estimator(vqvae, prior=prior, ax=new_axes(), **options)
     labels = ["a"] * 4 + ["b"] * 4 + ["c"] * 4
     call = prior.calls[0]
     assert call["y"].tolist() == labels
@@ -108,7 +110,7 @@ def test_samples_stand_in_rows_by_class(layout):
 
 def test_samples_without_classes_are_a_plain_grid():
     prior = CountingPrior(VQVAE)
-    display = SampleDisplay.from_estimator(VQVAE, prior, n_samples=5, n_columns=3, ax=new_axes())
+    display = SampleDisplay.from_estimator(VQVAE, prior=prior, n_samples=5, n_columns=3, ax=new_axes())
     assert prior.calls[0]["y"] is None
     images = unit(VQVAE.inverse_transform(prior.sample(5)), VQVAE)
     blank = np.full_like(images[0], np.nan)
@@ -141,21 +143,21 @@ def test_samples_render_as_a_direct_drawing():
 
 
 def test_samples_are_refused_when_numbers_do_not_fit():
-    with pytest.raises(ValueError, match=r"labels must hold one class for each of the 2 images.*\(3,\)"):
+    with pytest.raises(ValueError, match="labels must have one class for each of the 2 rows; got 3"):
         SampleDisplay(np.zeros((2, 4, 4)), [1, 2, 3])
     for labels in ([1, np.nan, np.nan], np.array(["a", None, np.nan], dtype=object)):
-        with pytest.raises(ValueError, match=r"labels must name a class for every image; got NaN or None for 2 of 3"):
+        with pytest.raises(ValueError, match=r"labels must hold no missing or mixed values.*; got (nan|None)"):
             SampleDisplay(np.zeros((3, 4, 4)), labels)
     for name in ("n_per_class", "n_samples", "n_columns"):
         with pytest.raises(ValueError, match=f"{name} must be an integer >= 1; got 0"):
-            SampleDisplay.from_estimator(VQVAE, CountingPrior(VQVAE), **{name: 0})
+            SampleDisplay.from_estimator(VQVAE, prior=CountingPrior(VQVAE), **{name: 0})
 
 
 @every_layout
 @pytest.mark.parametrize("given", ["default", "map", "flat", "each", "each map"])
 def test_completions_keep_what_is_known(layout, given):
     vqvae = stand_in(layout)
-    X, prior, (h, w) = blocky_images(3, vqvae), CountingPrior(vqvae), vqvae.code_shape_
+    X, prior, (h, w) = blocky_images(3, vqvae), CountingPrior(vqvae), vqvae.grid_.shape
     known = np.random.default_rng(5).random((3, h * w)) < 0.5
     if given in ("default", "map", "flat"):
         known[:] = np.arange(h * w) < (h // 2) * w if given == "default" else known[0]
@@ -167,15 +169,15 @@ def test_completions_keep_what_is_known(layout, given):
         "each map": known.reshape(3, h, w),
     }[given]
     display = CompletionDisplay.from_estimator(
-        vqvae, prior, X, known=argument, n_completions=2, random_state=4, ax=new_axes()
+        vqvae, X, prior=prior, mask=argument, n_completions=2, random_state=4, ax=new_axes()
     )
     assert prior.calls[0]["random_state"] == 4
-    np.testing.assert_array_equal(prior.calls[0]["known"], np.tile(known, (2, 1)))
+    np.testing.assert_array_equal(prior.calls[0]["mask"], np.tile(known, (2, 1)))
     originals = unit(X, vqvae)
     seen = known.reshape(3, h, w).repeat(4, axis=1).repeat(4, axis=2)
     seen = seen if originals.ndim == 3 else seen[..., None]
     hidden = np.where(seen, originals, np.float32(0.45))
-    codes = np.where(known, vqvae.transform(X), np.arange(6).reshape(2, 3, 1))
+    codes = np.where(known, vqvae.encode(X), np.arange(6).reshape(2, 3, 1))
     filled = [unit(vqvae.inverse_transform(c), vqvae) for c in codes]
     np.testing.assert_array_equal(shown(display.image_), laid_out([originals, hidden, *filled], GAP))
     assert row_labels(display) == ["original", "known", "completions"]
@@ -184,27 +186,29 @@ def test_completions_keep_what_is_known(layout, given):
 def test_classes_are_handed_to_the_prior_for_each_completion():
     prior = CountingPrior(VQVAE, classes=[1, 2])
     options = {"n_images": 3, "n_completions": 2, "ax": new_axes()}
-    CompletionDisplay.from_estimator(VQVAE, prior, X, y=[1, 2, 1, 2, 1], **options)
+    CompletionDisplay.from_estimator(VQVAE, X, prior=prior, y=[1, 2, 1, 2, 1], **options)
     assert prior.calls[0]["y"].tolist() == [1, 2, 1, 1, 2, 1]
-    with pytest.raises(ValueError, match=r"y must hold one label for each row of X, 5 here.*\(4,\)"):
-        CompletionDisplay.from_estimator(VQVAE, prior, X, y=[1, 2, 1, 2])
+    with pytest.raises(ValueError, match="y must have one class for each of the 5 rows; got 4"):
+        CompletionDisplay.from_estimator(VQVAE, X, prior=prior, y=[1, 2, 1, 2])
     for display in (CompletionDisplay, SurpriseDisplay):
-        with pytest.raises(ValueError, match=r"y must hold one label for each row of X, 5 here.*got shape \(\)"):
-            display.from_estimator(VQVAE, prior, X, y="a")
+        with pytest.raises(ValueError, match=r"y must hold no missing or mixed values.*; got None"):
+            display.from_estimator(VQVAE, X, prior=prior, y=[None] * 5)
 
 
-@pytest.mark.parametrize("known", [np.ones((3, 3), bool), np.ones(6), [[True]], np.ones((4, 6), bool)])
-def test_known_must_be_booleans_for_the_codes(known):
-    with pytest.raises(ValueError, match=r"known must be booleans of shape \(2, 3\) or \(6,\).*got \w+ of"):
-        CompletionDisplay.from_estimator(VQVAE, CountingPrior(VQVAE), X, known=known)
+@pytest.mark.parametrize("mask", [np.ones((3, 3), bool), np.ones(6), [[True]], np.ones((4, 6), bool)])
+def test_a_mask_must_be_bool_and_fit_the_codes(mask):
+    with pytest.raises(
+        ValueError, match=r"mask must be an array of bool of shape \(6,\) or .*\(2, 3\).*; got \w+, shape"
+    ):
+        CompletionDisplay.from_estimator(VQVAE, X, prior=CountingPrior(VQVAE), mask=mask)
 
 
 def test_completions_are_refused_when_arrays_do_not_fit():
-    images, known = np.zeros((2, 4, 4)), np.ones((2, 2, 2), bool)
-    with pytest.raises(ValueError, match=r"known must be one boolean map \(h, w\) for each.*got int64"):
-        CompletionDisplay(images, known.astype(np.int64), [images])
-    with pytest.raises(ValueError, match=r"completions must be \(n_completions, \*originals.shape\)"):
-        CompletionDisplay(images, known, images)
+    images, mask = np.zeros((2, 4, 4)), np.ones((2, 2, 2), bool)
+    with pytest.raises(ValueError, match="mask must be an array of bool; got dtype int64"):
+        CompletionDisplay(images, mask.astype(np.int64), [images])
+    with pytest.raises(ValueError, match=r"completions must have the shape \(n_completions, \*originals.shape\)"):
+        CompletionDisplay(images, mask, images)
 
 
 @every_layout
@@ -212,7 +216,7 @@ def test_interpolation_walks_through_the_nearest_codes(layout):
     vqvae = stand_in(layout)
     starts, ends = blocky_images(2, vqvae, seed=1), blocky_images(2, vqvae, seed=2)
     display = InterpolationDisplay.from_estimator(vqvae, starts, ends, n_steps=4, ax=new_axes())
-    first, last = vqvae.codebook_[vqvae.transform(starts)], vqvae.codebook_[vqvae.transform(ends)]
+    first, last = vqvae.codebook_[vqvae.encode(starts)], vqvae.codebook_[vqvae.encode(ends)]
     columns = [unit(starts, vqvae)]
     for t in (0, 1 / 3, 2 / 3, 1):
         latents = first + t * (last - first)
@@ -229,7 +233,7 @@ def test_interpolation_walks_through_the_nearest_codes(layout):
 def test_interpolation_is_refused_when_numbers_do_not_fit():
     with pytest.raises(ValueError, match="n_steps must be an integer >= 2; got 1"):
         InterpolationDisplay.from_estimator(VQVAE, X[:1], X[1:2], n_steps=1)
-    with pytest.raises(ValueError, match="X_start and X_end must hold equally many images; got 1 and 2"):
+    with pytest.raises(ValueError, match="X_end must have as many images as X_start, 1; got 2"):
         InterpolationDisplay.from_estimator(VQVAE, X[:1], X[1:3])
-    with pytest.raises(ValueError, match=r"steps \(n_steps, \*starts.shape\)"):
+    with pytest.raises(ValueError, match=r"steps the shape \(n_steps, \*starts.shape\)"):
         InterpolationDisplay(X[:1], X[:1], X[:1])

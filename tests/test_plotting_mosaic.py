@@ -1,4 +1,4 @@
-"""The NumPy parts of the displays: tiles in their places, units, cells over pixels, colours of codes."""
+"""The NumPy parts of the displays: positions of tiles, units, maps over pixels, and colours of codes."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_a_range_is_two_numbers(data_range):
 
 @pytest.mark.parametrize("shape", [(4,), (2, 16), (0, 4, 4), (1, 2, 3, 4, 5)])
 def test_images_have_three_or_four_axes(shape):
-    with pytest.raises(ValueError, match=r"pictures must be one or more images.*got shape \("):
+    with pytest.raises(ValueError, match=r"pictures must hold one or more images.*got shape \("):
         unit_images(np.zeros(shape), (0, 1), "pictures")
 
 

@@ -38,7 +38,7 @@ class TestSkops:
         skops_io = pytest.importorskip("skops.io")
         dumped = skops_io.dumps(vqvae)
         own = skops_io.get_untrusted_types(data=dumped)
-        assert own == ["skvq._images.Layout", "skvq.vqvae.VQVAE"]
+        assert own == ["skvq._contract.codes.CodeGrid", "skvq._contract.images.Layout", "skvq.vqvae.VQVAE"]
         twin = skops_io.loads(dumped, trusted=own)
         np.testing.assert_array_equal(twin.transform(images), codes)
         np.testing.assert_array_equal(twin.inverse_transform(codes), vqvae.inverse_transform(codes))
@@ -48,7 +48,7 @@ class TestSkops:
         skops_io = pytest.importorskip("skops.io")
         dumped = skops_io.dumps(prior)
         own = skops_io.get_untrusted_types(data=dumped)
-        assert own == ["skvq.pixelcnn_prior.PixelCNNPrior"]
+        assert own == ["skvq._contract.codes.CodeGrid", "skvq.priors.pixelcnn.PixelCNNPrior"]
         twin = skops_io.loads(dumped, trusted=own)
         np.testing.assert_array_equal(twin.score_samples(codes, labels), prior.score_samples(codes, labels))
         np.testing.assert_array_equal(twin.sample(3, y=0, random_state=0), prior.sample(3, y=0, random_state=0))

@@ -8,6 +8,7 @@ then is that network made. ``save`` reads what it has made by the same rules bef
 
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -120,12 +121,23 @@ def _unpacked(data: bytes) -> Any:
 
 def _checked(data: bytes) -> tuple[Any, list[tuple]]:
     """Return what the file holds, its entries checked, but no network."""
-    document, arrays = unpack(data)
-    document = mapping(document, "the description", ("estimator",))
-    estimator, networks = read_estimator(document["estimator"], arrays)
-    if arrays:
-        raise Refused(f"no entry asks for its array {printable(next(iter(arrays)))}")
+    document, arrays, writer = unpack(data)
+    try:
+        document = mapping(document, "the description", ("estimator",))
+        estimator, networks = read_estimator(document["estimator"], arrays)
+        if arrays:
+            raise Refused(f"no entry asks for its array {printable(next(iter(arrays)))}")
+    except Refused as error:
+        raise Refused(str(error), _upgrade(writer)) from None
     return estimator, networks
+
+
+def _upgrade(writer: str) -> str | None:
+    """Return advice for a file that a later version of skvq wrote; None for another."""
+    written, present = ([int(n) for n in re.findall(r"\d{1,4}", version[:20])[:3]] for version in (writer, __version__))
+    if written <= present:
+        return None
+    return f"skvq {printable(writer)} wrote it, and this is skvq {__version__}: pip install --upgrade skvq."
 
 
 def _read(path: Any, max_bytes: int) -> tuple[bytes, str]:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,8 @@ def pack(document: dict, arrays: Mapping[str, np.ndarray]) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def unpack(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return the document and the arrays of a file.
+def unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray], str]:
+    """Return the document and the arrays of a file, and the version of skvq that wrote it.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def unpack(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     document = metadata["estimator"]
     if not isinstance(document, str):
         refuse("the estimator's description", "be text", document)
-    return parse_json(document, "the estimator's description"), arrays
+    return parse_json(document, "the estimator's description"), arrays, str(metadata["skvq_version"])
 
 
 def _header(data: bytes) -> tuple[dict, int]:

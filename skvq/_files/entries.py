@@ -123,6 +123,23 @@ def array_list(*dtypes: str) -> Entry:
     return Entry(write, read)
 
 
+def _write_counts(counts: np.ndarray, where: str, arrays: Arrays) -> None:
+    arrays[where] = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
+
+
+def _read_counts(node: Any, where: str, arrays: Arrays) -> np.ndarray:
+    if node is not None:
+        refuse(where, "be null beside its array", node)
+    counts = take(arrays, where, ("uint8", "uint16", "uint32", "uint64"), 2)
+    if counts.max(initial=0) > LARGEST_COUNT:
+        refuse(where, f"hold counts up to {LARGEST_COUNT}", counts.max())
+    return counts.astype(np.int64)
+
+
+# In the narrowest integers: the counts of a large grid are the largest part of a small network's file.
+COUNTS = Entry(_write_counts, _read_counts)
+
+
 def record(entries: dict[str, Entry], extra: dict[str, Entry] | None = None) -> Entry:
     """Entry of a dict with these items, of which the extra ones may be missing."""
     extra = extra or {}

@@ -1,240 +1,16 @@
-"""Which estimators a file may hold, what each is made of, and how its entries have to agree."""
+"""Estimators as JSON nodes and tables of arrays: one by its schema, a generator by those of its two stages."""
 
-import math
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from skvq._contract.errors import InvalidInputError
-from skvq._contract.images import Layout
 from skvq._files.checks import Refused, choice, mapping, refuse
-from skvq._files.entries import (
-    GRID,
-    HISTORY,
-    LABELS,
-    LARGEST_COUNT,
-    LAYOUT,
-    MAX_POSITIONS,
-    RANGE,
-    Arrays,
-    Entry,
-    array,
-    array_list,
-    either,
-    integer,
-    optional,
-    place,
-    real,
-    record,
-    word,
-)
-from skvq._files.params import checked, read_params, write_params
+from skvq._files.entries import Arrays, optional, place, real
+from skvq._files.params import read_params, write_params
+from skvq._files.schemas import SCHEMAS
 
-OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd")
-SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
-
-_flag = Entry(lambda value, where, arrays: bool(value), lambda node, where, arrays: _boolean(node, where))
-_contexts = Entry(
-    lambda value, where, arrays: [list(parts) for parts in value], lambda node, where, arrays: _chain(node, where)
-)
-_rows = Entry(
-    lambda value, where, arrays: [int(n) for n in value],
-    lambda node, where, arrays: tuple(integer(0, 2**31).read(n, where, arrays) for n in _listed(node, where)),
-)
-
-FITTED = {"grid_": GRID, "history_": HISTORY, "n_iter_": integer(0, 2**31), "_fit_seed": integer()}
-TRAINED = {
-    "_weights": array_list("float32"),
-    "_training_state": optional(
-        record(
-            {
-                "signature": record(
-                    {
-                        "optimizer": word(*OPTIMIZERS),
-                        "clip_norm": optional(real(0)),
-                        "weight_decay": optional(real(0)),
-                    }
-                ),
-                "optimizer": array_list("float32", "int32", "int64"),
-                "seeds": array_list("uint32", "int32", "int64"),
-            }
-        )
-    ),
-}
-NAMES = {"feature_names_in_": LABELS}
-PRIOR = {
-    "classes_": optional(LABELS),
-    "_unseen": optional(record({"stand_in": integer(0, 2**31), "log_probability": real(-1e3, 0)})),
-}
-
-
-class Schema(NamedTuple):
-    """One class of estimators in files.
-
-    Parameters
-    ----------
-    module : str
-        Where the class is.
-    state : Entry
-        Of its fitted attributes that cannot be derived.
-    complete : callable
-        ``(state, where) -> attributes``: checks the entries against each other, and adds the derived attributes.
-    """
-
-    module: str
-    state: Entry
-    complete: Callable[[dict, str], dict]
-
-    def load_class(self, name: str) -> type:
-        """Return the class."""
-        return getattr(import_module(self.module), name)
-
-
-def _complete_vqvae(state: dict, where: str) -> dict:
-    from skvq._vqvae.network import NETWORK_PARAMETERS
-    from skvq.vqvae import VQVAE
-
-    layout, grid, config = state["_layout"], state["grid_"], state["_network_config"]
-    checked(VQVAE, {name: config[name] for name in NETWORK_PARAMETERS}, f"{where}_network_config/")
-    codebook_shape = (grid.n_embeddings, config["embedding_dim"])
-    if grid.depth != 1 or (config["n_embeddings"], config["embedding_dim"]) != codebook_shape:
-        refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']}", str(grid))
-    if state["codebook_"].shape != codebook_shape:
-        refuse(f"{where}codebook_", f"have shape {codebook_shape}", state["codebook_"].shape)
-    if _n_positions(layout, config) > MAX_POSITIONS:
-        refuse(f"{where}_layout", f"make at most {MAX_POSITIONS} codes", layout)
-    if config["architecture"] == "conv" and layout.is_vector:
-        refuse(f"{where}_layout", "hold images for architecture='conv'", layout)
-    if config["bounded"] is layout.is_vector:
-        refuse(f"{where}_network_config/bounded", f"be {not layout.is_vector}", config["bounded"])
-    low, high = state["data_range_"]
-    slack = 1e-3 * max(abs(low), abs(high), SMALLEST_SCALE)
-    if not low - slack <= config["mean"] <= high + slack:
-        refuse(f"{where}_network_config/mean", f"lie in data_range_, {low:g} to {high:g}", config["mean"])
-    counts = state["_region_counts"]
-    if counts.size and not (counts.min() >= 0 and counts.max() <= LARGEST_COUNT):
-        refuse(f"{where}_region_counts", f"lie in 0 to {LARGEST_COUNT}", "others")
-    _check_names(state, layout.n_features, where)
-    return {
-        **state,
-        "image_shape_": layout.image_shape,
-        "n_features_in_": layout.n_features,
-        "code_counts_": counts.sum(axis=0),
-    }
-
-
-def _complete_pixelcnn(state: dict, where: str) -> dict:
-    from skvq.priors.pixelcnn import PixelCNNPrior
-
-    config = state["_network_config"]
-    params = {name: config[name] for name in PixelCNNPrior.network_parameters}
-    checked(PixelCNNPrior, params, f"{where}_network_config/")
-    if config["conditional"] != (state["classes_"] is not None):
-        refuse(f"{where}classes_", f"fit conditional={config['conditional']}", state["classes_"])
-    if (config["dropout"] == "auto") != ("dropout_rate" in config):
-        refuse(f"{where}_network_config", "have dropout_rate where dropout is 'auto', and only there", list(config))
-    return _complete_prior(state, where)
-
-
-def _complete_context(state: dict, where: str) -> dict:
-    config, grid = state["_network_config"], state["grid_"]
-    if any("class" in parts for parts in config["contexts"]) and state["classes_"] is None:
-        refuse(f"{where}classes_", "be given where a context names them", None)
-    if len(config["n_rows"]) != len(config["contexts"]) or len(state["_weights"]) != 3 * len(config["contexts"]):
-        refuse(f"{where}_network_config", "have one table for each context", config)
-    tables = zip(*(state["_weights"][i::3] for i in range(3)), config["n_rows"], strict=True)
-    for i, (index, shares, broader, n_rows) in enumerate(tables):
-        if index.dtype != np.int32 or shares.shape != (1 + n_rows, grid.n_embeddings) or broader.shape != (1 + n_rows,):
-            refuse(f"{where}_weights", f"have the {1 + n_rows} rows of table {i}", [index.dtype.name, shares.shape])
-        if index.ndim != 1 or not index.size or index.min() < 0 or index.max() > n_rows:
-            refuse(f"{where}_weights", f"look up rows of table {i}", "others")
-        if shares.min() < 0 or broader.min() < 0 or not np.allclose(shares.sum(axis=1) + broader, 1, atol=1e-3):
-            refuse(f"{where}_weights", f"hold probabilities in table {i}", "other numbers")
-    return _complete_prior(state, where)
-
-
-def _complete_prior(state: dict, where: str) -> dict:
-    classes, grid, unseen = state["classes_"], state["grid_"], state["_unseen"]
-    if classes is not None and not (len(classes) and np.array_equal(np.unique(classes), classes)):
-        refuse(f"{where}classes_", "be sorted and unique", classes)
-    if unseen is not None and unseen["stand_in"] >= grid.n_embeddings:
-        refuse(f"{where}_unseen/stand_in", f"be below n_embeddings={grid.n_embeddings}", unseen["stand_in"])
-    _check_names(state, grid.n_codes, where)
-    return {**state, "n_features_in_": grid.n_codes}
-
-
-SCHEMAS = {
-    "VQVAE": Schema(
-        "skvq.vqvae",
-        record(
-            {
-                **FITTED,
-                **TRAINED,
-                "_layout": LAYOUT,
-                "data_range_": RANGE,
-                "codebook_": array("float32", 2),
-                "_region_counts": array("int64", 2),
-                "_network_config": record(
-                    {
-                        "architecture": word("conv", "dense"),
-                        "quantizer": word("ema", "gradient", "fsq"),
-                        "n_embeddings": integer(2, 2**24),
-                        "embedding_dim": integer(1, 2**16),
-                        "ema_decay": real(0, 1),
-                        "downsampling": integer(1, 32),
-                        "hidden_channels": integer(1, 2**16),
-                        "n_residual_blocks": integer(0, 128),
-                        "reconstruction_loss": word("mse", "mae", "bce", "ssim"),
-                        "mean": real(),
-                        "scale": real(SMALLEST_SCALE),
-                        "reconstruction_scale": real(SMALLEST_SCALE),
-                        "bounded": _flag,
-                    }
-                ),
-            },
-            NAMES,
-        ),
-        _complete_vqvae,
-    ),
-    "PixelCNNPrior": Schema(
-        "skvq.priors.pixelcnn",
-        record(
-            {
-                **FITTED,
-                **TRAINED,
-                **PRIOR,
-                "_network_config": record(
-                    {
-                        "conditional": _flag,
-                        "hidden_channels": integer(1, 2**16),
-                        "n_layers": integer(1, 256),
-                        "kernel_size": integer(1, 7),
-                        "dropout": either(real(0, 1), word("auto")),
-                    },
-                    {"dropout_rate": real(0, 1)},
-                ),
-            },
-            NAMES,
-        ),
-        _complete_pixelcnn,
-    ),
-    "ContextPrior": Schema(
-        "skvq.priors.context",
-        record(
-            {
-                **FITTED,
-                **PRIOR,
-                "_weights": array_list("float32", "int32"),
-                "_network_config": record({"contexts": _contexts, "n_rows": _rows}),
-            },
-            NAMES,
-        ),
-        _complete_context,
-    ),
-}
 STAGES = {"vqvae": ("VQVAE",), "prior": ("PixelCNNPrior", "ContextPrior")}
 NOISE = optional(real(0, 1e300))
 
@@ -310,7 +86,8 @@ def _write_stage(model: Any, stage: str) -> Any:
 
 
 def _read_generator(node: dict, arrays: Arrays) -> tuple[Any, list[tuple]]:
-    from skvq.generator import VQGenerator
+    # By name, as generator imports this package to save itself.
+    VQGenerator = import_module("skvq.generator").VQGenerator
 
     params = mapping(node["params"], "the parameters", tuple(STAGES))
     state = mapping(node["state"], "the state", ("vqvae_", "prior_", "noise_variance_"))
@@ -351,36 +128,3 @@ def _class_of(estimator: Any, where: str, names: tuple[str, ...]) -> str:
             f"{kind.__module__}.{kind.__qualname__}. skvq.load builds no other class: keep the estimator by pickle."
         )
     return kind.__name__
-
-
-def _n_positions(layout: Layout, config: dict) -> int:
-    sides = layout.image_shape[:2] if config["architecture"] == "conv" else (layout.n_features,)
-    return math.prod(math.ceil(side / config["downsampling"]) for side in sides)
-
-
-def _check_names(state: dict, n_features: int, where: str) -> None:
-    names = state.get("feature_names_in_")
-    if names is not None and (names.dtype != object or len(names) != n_features or len(set(names)) != n_features):
-        refuse(f"{where}feature_names_in_", f"be {n_features} names", names)
-
-
-def _boolean(node: Any, where: str) -> bool:
-    if not isinstance(node, bool):
-        refuse(where, "be true or false", node)
-    return node
-
-
-def _listed(node: Any, where: str) -> list:
-    if not isinstance(node, list) or len(node) > 16:
-        refuse(where, "be a list", node)
-    return node
-
-
-def _chain(node: Any, where: str) -> tuple[tuple[str, ...], ...]:
-    """Return contexts: some of those that there are, in their order."""
-    from skvq._context_tables import CONTEXTS
-
-    chain = tuple(tuple(parts) if isinstance(parts, list) else None for parts in _listed(node, where))
-    if list(chain) != [parts for parts in CONTEXTS if parts in chain]:
-        refuse(where, f"be some of {CONTEXTS}, in this order", node)
-    return chain

@@ -1,12 +1,12 @@
-"""Images to fit on, and splits that keep patients apart.
+"""Load images, and split them so that no patient is in two splits.
 
 - digits: :func:`load_mnist_sample` (offline), :func:`load_idx`, :func:`fetch_mnist`
-- folders and zips of images, decoded when asked for: :func:`open_images`, :func:`open_oasis`
+- folders and zip files of images, decoded on access: :func:`open_images`, :func:`open_oasis`
 - volumes: :func:`slices_from_nifti`
 - patients: :func:`subjects_from_names`, :func:`split_by_subject`, :func:`check_subjects_apart`
 - downloads: :func:`check_oasis_manifest`
 
-Files may come from anywhere: what cannot be read, or would take more memory than a stated limit, is one error,
+Files need not be trusted: a file that cannot be read, or would need more memory than a stated limit, raises
 :class:`DataFileError`.
 """
 

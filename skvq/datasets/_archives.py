@@ -1,4 +1,4 @@
-"""Zip files from anywhere: what a directory of entries claims is checked before anything is unpacked."""
+"""Zip files that need not be trusted: the directory of entries is checked before anything is unpacked."""
 
 import io
 import os
@@ -19,17 +19,17 @@ _UNPACK = "Download it again, or unpack it with a program that you trust and pas
 
 
 class Archive(zipfile.ZipFile):
-    """A zip file whose entries are plain: stored or deflated, each name once, none sharing bytes with another.
+    """A zip file with plain entries: stored or deflated, with unique names, and without overlaps.
 
     Raises
     ------
     OSError
         If it cannot be opened.
     DataFileError
-        If it is no zip file, or one that is damaged or would unfold to more than it should.
+        If it is not a zip file, is damaged, or has duplicate or overlapping entries.
     """
 
-    _bytes: io.BufferedReader | None = None  # also after opening failed, when Python closes what was never open
+    _bytes: io.BufferedReader | None = None  # needed by close, which Python also calls if opening failed
 
     def __init__(self, path: str | os.PathLike) -> None:
         self._bytes = _BoundedReads(open_regular(path))
@@ -52,13 +52,13 @@ class Archive(zipfile.ZipFile):
             self._bytes.close()
 
     def unfold(self, name: str, max_bytes: int) -> tuple[BinaryIO, int]:
-        """Return a file that can seek, of one entry, and its length.
+        """Return one entry as a seekable file, and its length.
 
         Raises
         ------
         DataFileError
-            If the entry is encrypted, compressed in another way than by deflate, or longer than ``max_bytes``. Reading
-            raises it where data are damaged.
+            If the entry is encrypted, compressed by another method than deflate, or longer than ``max_bytes``. Reading
+            the file raises it if the data are damaged.
         """
         if name not in self.NameToInfo:
             raise DataFileError("no longer in the zip file")
@@ -73,7 +73,7 @@ class Archive(zipfile.ZipFile):
             raise DataFileError("damaged in the zip file: two lengths that differ")
         try:
             return _Unfolded(self.open(entry), entry.file_size), entry.file_size
-        except Exception as error:  # its local header may be anything
+        except Exception as error:  # zipfile raises many kinds of errors on a damaged local header
             raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
 
     def _check_entries(self, path: str | os.PathLike) -> None:
@@ -96,7 +96,7 @@ def _not_plain(path: str | os.PathLike, rule: str, got: str) -> DataFileError:
 
 
 class _BoundedReads(io.BufferedReader):
-    """A file whose every read is short: the directory of a zip is read at once, and takes fifteen times its length."""
+    """A file with a limit on each read. zipfile reads a whole directory at once and needs 15 times its length."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > _MAX_DIRECTORY_BYTES:
@@ -105,7 +105,7 @@ class _BoundedReads(io.BufferedReader):
 
 
 class _Unfolded(io.RawIOBase):
-    """One entry, unpacked as far as it is read, and kept: going back must not unpack it again."""
+    """One entry as a seekable file. Unpacked data are kept, so that seeking back does not unpack again."""
 
     def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
         self._stream = stream
@@ -133,7 +133,7 @@ class _Unfolded(io.RawIOBase):
         end = self._n_bytes if size is None or size < 0 else min(self._position + size, self._n_bytes)
         try:
             while len(self._content) < end:
-                # Never without a length: what deflate unfolds to may be longer than it says.
+                # Always read with a length: an entry may unpack to more than its header says.
                 chunk = self._stream.read(min(_CHUNK, end - len(self._content)))
                 if not chunk:
                     raise EOFError("it ends before the length that it states")

@@ -1,4 +1,4 @@
-"""One image file to an array: which formats are read, of which depth, and within which limits."""
+"""Decode one image file to an array: supported formats, bit depths and limits."""
 
 from dataclasses import dataclass
 from types import ModuleType
@@ -28,11 +28,11 @@ _OTHER_FORMATS = {
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 _SIGNED, _WHITE_IS_ZERO = 2, 0
 _MOST_SCANS, _MOST_SCANNED_PIXELS = 100, 2**30
-_LEVELS = {"L;2": 85, "L;4": 17}  # grey levels of few bits are spread over 0 to 255 by these
+_LEVELS = {"L;2": 85, "L;4": 17}  # Pillow multiplies grey levels of 2 and 4 bits by these factors
 
 
 class ImageHeader(NamedTuple):
-    """What the head of a file tells: size ``(height, width)``, dtype of its values, and whether depth gets lost."""
+    """The header of a file: size ``(height, width)``, dtype, and whether its values are cut to 8 bits."""
 
     size: tuple[int, int]
     dtype: np.dtype
@@ -50,7 +50,7 @@ class Decoder:
         ``(height, width)`` to resize to.
     interpolation : {"bilinear", "nearest"}
     data_range : tuple of float or None
-        Values that become 0 and 255; None keeps values and dtype.
+        Values that become 0 and 255. None keeps values and dtype.
     max_pixels : int
     """
 
@@ -70,7 +70,7 @@ class Decoder:
         Raises
         ------
         Exception
-            Of any kind that Pillow and pydicom raise on broken bytes, with a reason for a message.
+            Any error that Pillow or pydicom raises on broken files.
         """
         if _dicom.is_dicom(file):
             header = ImageHeader(*_dicom.look(file))
@@ -82,14 +82,14 @@ class Decoder:
         return header if self.data_range is None else header._replace(dtype=np.dtype(np.uint8))
 
     def decode(self, content: bytes, file: BinaryIO) -> np.ndarray:
-        """Decode a file, and resize it.
+        """Decode and resize one file.
 
         Parameters
         ----------
         content : bytes
-            All of the file.
+            The whole file.
         file : binary file
-            The same, as parsers may read it.
+            The same content, for parsers.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class Decoder:
             raise ValueError("floats, where labels are expected: save it with integers")
 
     def _arranged(self, values: np.ndarray) -> np.ndarray:
-        """Resize values (h, w), scale them, and give them channels (h, w, c)."""
+        """Resize and scale values (h, w), and add the axis of channels: (h, w, c)."""
         if self.size is not None and values.shape != self.size:
             values = _resized_values(values, self.size, self.interpolation)
         return self._scaled(np.repeat(values[..., None], self.n_channels, axis=2))
@@ -147,13 +147,13 @@ class Decoder:
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         if self.data_range is None:
             return values
-        if values.dtype in (np.uint8, np.uint16):  # a table of all values takes less time and memory
+        if values.dtype in (np.uint8, np.uint16):  # a lookup table needs less time and memory
             return _scaled_to_bytes(np.arange(np.iinfo(values.dtype).max + 1, dtype=np.float64), self.data_range)[
                 values
             ]
         if not np.isfinite(values).all():
-            raise ValueError("NaN or infinity, which data_range cannot place: fill such pixels, or leave it None")
-        # Row by row, as float64 takes eight times the memory of the result.
+            raise ValueError("NaN or infinity, which data_range cannot scale: fill such pixels, or use data_range=None")
+        # Row by row, because float64 needs eight times the memory of the result.
         scaled = np.empty(values.shape, dtype=np.uint8)
         for row, of_row in zip(scaled, values, strict=True):
             row[:] = _scaled_to_bytes(of_row.astype(np.float64), self.data_range)
@@ -166,7 +166,7 @@ def _scaled_to_bytes(values: np.ndarray, data_range: tuple[float, float]) -> np.
 
 
 def pillow(asker: str) -> ModuleType:
-    """Return ``PIL.Image``, or raise an ImportError that tells how to get it."""
+    """Return ``PIL.Image``, or raise an ImportError that says how to install it."""
     try:
         from PIL import Image
     except ImportError as missing:
@@ -177,17 +177,17 @@ def pillow(asker: str) -> ModuleType:
 
 
 def resize(image: Any, size: tuple[int, int], interpolation: str) -> Any:
-    """Resize a Pillow image to ``(height, width)``; bilinear antialiases when it shrinks."""
+    """Resize a Pillow image to ``(height, width)``. Bilinear shrinking is antialiased."""
     Resampling = pillow("size").Resampling
     return image.resize(size[::-1], Resampling.NEAREST if interpolation == "nearest" else Resampling.BILINEAR)
 
 
 def _resized_values(values: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Resize values (h, w) of any dtype; integers are rounded and kept in range."""
+    """Resize values (h, w) of any dtype. Integers are rounded and clipped to the range of their dtype."""
     PIL_Image = pillow("size")
     dtype = values.dtype
     if interpolation == "nearest":
-        # Where the pixels come from, and not the values: no dtype changes on the way.
+        # Resize the indices of pixels instead of the values, so that the dtype does not change.
         rows, columns = (
             np.asarray(resize(PIL_Image.fromarray(np.arange(n, dtype=np.int32)[:, None]), (m, 1), "nearest")).ravel()
             for n, m in zip(values.shape, size, strict=True)
@@ -201,7 +201,7 @@ def _resized_values(values: np.ndarray, size: tuple[int, int], interpolation: st
 
 
 def _open(file: BinaryIO) -> Any:
-    """Open an image of one of our formats: of all that Pillow knows, some start other programs."""
+    """Open an image of an allowed format. For some other formats, Pillow would start external programs."""
     PIL_Image = pillow("open_images")
     head = file.read(8)
     file.seek(0)
@@ -213,7 +213,7 @@ def _open(file: BinaryIO) -> Any:
 
 
 def _dtype(image: Any) -> np.dtype:
-    """Return the dtype of the values in a file, as far as Pillow reads them."""
+    """Return the dtype of the values in a file, as Pillow reads them."""
     tags = image.tag_v2 if image.format == "TIFF" else {}
     is_signed = _first(tags.get(_SAMPLE_FORMAT)) == _SIGNED
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
@@ -230,30 +230,30 @@ def _first(tag: Any) -> Any:
 
 
 def _raw_mode(image: Any) -> str:
-    """Return Pillow's name of how values lie in the file, ``"RGB;16B"`` for instance."""
+    """Return Pillow's name of the storage format of values, for example ``"RGB;16B"``."""
     args = image.tile[0][3] if image.tile else ""
     return str(_first(args))
 
 
 def _deep_values(image: Any, dtype: np.dtype) -> np.ndarray:
     values = np.asarray(image)
-    # Pillow keeps the bits of unsigned values of 32, and of signed ones of 8, in types of the other kind.
+    # Pillow stores uint32 values as int32, and int8 values as uint8: same bits, other type.
     return values.view(dtype) if dtype in (np.uint32, np.int8) else values.astype(dtype)
 
 
 def _labels(image: Any, dtype: np.dtype) -> np.ndarray:
-    """Return the values of a file as they are stored: indices into its palette, or grey levels."""
+    """Return the stored values of a file: indices of its palette, or grey levels."""
     if dtype != np.uint8:
         return _deep_values(image, dtype)
     step = _LEVELS.get(_raw_mode(image)[:3], 1)
     values = np.asarray(image)
-    if values.ndim == 3:  # a palette with transparency beside it
+    if values.ndim == 3:  # a palette with transparency
         values = values[..., 0]
     return values.astype(np.uint8) // np.uint8(step)
 
 
 def _check_scans(image: Any, content: bytes) -> None:
-    """Refuse JPEG files that draw the whole image hundreds of times, each in a few bytes."""
+    """Reject JPEG files with hundreds of scans of the whole image: each needs few bytes but much time."""
     if image.format in ("JPEG", "MPO"):
         n_scans = content.count(b"\xff\xda")
         height, width = image.size

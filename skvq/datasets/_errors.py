@@ -1,4 +1,4 @@
-"""How whatever a parser raises on a data file becomes one documented error."""
+"""Convert the errors of parsers of data files to one documented error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ __all__ = ["DataFileError", "parsing", "printable", "reason"]
 
 
 def reason(error: BaseException) -> str:
-    """Return the message of an error for print, or its type where it has none or the type says more."""
+    """Return a printable message of an error, with its type unless it is a ValueError or OSError."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     text = printable(error)
@@ -19,16 +19,16 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def parsing(file: object, rule: str, way_out: str, *, name: str = "") -> Iterator[None]:
-    """Turn whatever a parser raises on broken content into a DataFileError that names the file.
+    """Convert any error of a parser to a DataFileError that names the file.
 
-    ``name`` is the parameter by which the file was given, if it was given and not found.
+    ``name`` is the parameter with which the user gave the file, if there is one.
 
-    Open the file before: an OSError of opening (no permission, a disk error) is not about the content.
+    Open the file before this block: an OSError from opening it (no permission, a disk error) must stay as it is.
     """
     try:
         yield
     except DataFileError:
         raise
-    except Exception as error:  # parsers raise almost any kind on broken bytes
+    except Exception as error:  # parsers raise almost any error on broken bytes
         got = f"{printable(file)}, which cannot be read" if name else "an error"
         raise DataFileError(f"{name or printable(file)} must {rule}; got {got}: {reason(error)}. {way_out}") from error

@@ -1,4 +1,4 @@
-"""Folders and zips of image files as arrays that decode what is asked for."""
+"""Open folders and zip files of images as arrays that decode images on access."""
 
 import os
 from pathlib import PurePosixPath
@@ -27,53 +27,54 @@ def open_images(
 ) -> ImageFiles:
     """Open the PNG, JPEG, TIFF and DICOM files of a folder or a zip as one lazy array.
 
-    Values keep the depth that they have in the files: grey of 16 bits comes as uint16, TIFF files of floats as
-    float32, CT slices as int16. Files may come from anywhere: other formats are refused, whatever their suffix, and
-    so are archives and headers that claim too much.
+    Values keep their bit depth: 16-bit grey images give uint16, TIFF files of floats give float32, and CT slices give
+    int16. Files need not be trusted: other formats are refused, whatever their suffix, and so are archives and images
+    over the limits.
 
     Parameters
     ----------
     path : str or path
-        A folder or a zip file. Linked folders are read like others, hidden files are passed over. Zip files must be
-        plain: entries stored or deflated, no encryption, no name twice, a directory of up to 16 MiB.
+        A folder or a zip file. Linked folders are read like others. Hidden files are ignored. Entries of zip files must
+        be stored or deflated, not encrypted, and have unique names, and the directory may have up to 16 MiB.
     pattern : str, default="**/*"
-        Which files, relative to ``path``; ``**`` stands for any number of folders: ``"train/**/*.png"``.
-        Upper and lower case differ.
+        Which files to open, relative to ``path``. ``**`` matches any number of folders, as in ``"train/**/*.png"``.
+        It is case-sensitive.
     size : int, tuple of int or None, default=None
-        Side, or ``(height, width)``, that images are resized to, whatever their proportions. With None all
-        files must have one size.
+        Side, or ``(height, width)``, to which images are resized. Proportions are not kept. None keeps the size, which
+        must then be the same in all files.
     mode : {"grey", "rgb", "labels"}, default="grey"
-        One channel or three; files of the other kind are converted, transparency is dropped. ``"labels"`` gives the
-        values as they are stored: indices into the palette, levels of 1, 2 or 4 bits without spreading them to 255.
-        The orientation tag of photographs is not applied.
+        One channel or three. Files with the other number are converted, and transparency is dropped. ``"labels"`` gives
+        the stored values: indices of the palette, or levels of 1, 2 or 4 bits that are not scaled to 255. The
+        orientation tag of photographs is not applied.
     interpolation : {"bilinear", "nearest"} or None, default=None
-        How images are resized. Bilinear averages over the pixels that it shrinks; nearest makes no new
-        values, as masks of labels need. None is bilinear, and nearest with ``mode="labels"``, which allows no other.
+        How images are resized. Bilinear averages the pixels when it shrinks. Nearest makes no new values, which masks
+        of labels need. None uses bilinear, or nearest with ``mode="labels"``, which allows only nearest.
     data_range : tuple of float or None, default=None
-        ``(low, high)``: these values of the files become 0 and 255 of uint8, linearly and clipped; ``(0, 4095)`` for
-        12 bits in files of 16, ``(-160, 240)`` for a window of CT. None keeps values and dtype.
+        ``(low, high)``: the values in the files that become 0 and 255 of uint8, linearly and clipped. For example
+        ``(0, 4095)`` for 12-bit values in 16-bit files, or ``(-160, 240)`` for a CT window. None keeps
+        values and dtype.
     on_error : {"raise", "skip"}, default="raise"
-        What to do with files whose header cannot be read, and, without ``size``, with those whose size is not
-        the most frequent one; without ``data_range``, likewise for the dtype. Those skipped are listed in ``skipped``.
+        What to do with files whose header cannot be read, whose size is not the most frequent one (without ``size``),
+        or whose dtype is not the most frequent one (without ``data_range``). ``skipped`` lists the skipped files.
     max_pixels : int, default=2**26
-        Height times width of the largest image that is decoded, at most. (Pillow itself refuses images of more than
+        Limit on height times width of an image. (Pillow itself refuses images of more than
         ``2 * PIL.Image.MAX_IMAGE_PIXELS``, 178,956,970.)
     max_bytes : int, default=2**28
-        Length of the longest file that is read, out of a zip unpacked.
+        Limit on the size of each file, unpacked.
 
     Returns
     -------
     ImageFiles
-        Array-like of shape (n, height, width, channels); files in order of their names, numbers in names by value.
-        uint8 in [0, 255] for files of 8 bits and with ``data_range``; else the dtype of the files: uint16, int16,
-        int32, uint32 or float32 (TIFF files of float64 lose digits). DICOM values are in the units that rescale slope
-        and intercept give, in the smallest integer type that holds them, or float32.
+        Array-like of shape (n, height, width, channels), in the order of file names, with numbers in names by value.
+        The dtype is uint8, in [0, 255], for 8-bit files and with ``data_range``. Otherwise it is that of the files:
+        uint16, int16, int32, uint32 or float32 (TIFF files of float64 lose digits). DICOM values are rescaled by slope
+        and intercept, in the smallest integer type for them, or in float32.
 
     Warns
     -----
     UserWarning
-        If the values of uint16 files fill less than an eighth of 0 to 65535, or those of any files an eighth of
-        ``data_range``, by the look of eight files; or if colours of 16 bits are cut to 8.
+        If, in eight files, values cover less than an eighth of ``data_range``; without it, if values of
+        uint16 files cover less than an eighth of 0 to 65535. Also if 16-bit colours are cut to 8 bits.
 
     Raises
     ------
@@ -82,9 +83,9 @@ def open_images(
     OSError
         If a folder in it cannot be read.
     DataFileError
-        If it holds no image that fits ``pattern``, or files are corrupt, over a limit, or of several sizes or dtypes
-        (one error for all, naming the first). Only headers are read here: data cut off after the header raises it
-        when the image is asked for, naming the file, see :meth:`ImageFiles.drop_broken`.
+        If no image matches ``pattern``, or files are corrupt, over a limit, or of several sizes or dtypes. There is one
+        error for all files, and it names the first ones. Only headers are read here. A file that is truncated after its
+        header raises the error when its image is accessed; see :meth:`ImageFiles.drop_broken`.
     ValueError
         If an option is out of range.
     ImportError

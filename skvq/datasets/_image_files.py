@@ -1,4 +1,4 @@
-"""Image files seen as one array that decodes what is asked for."""
+"""Image files as one array that decodes images on access."""
 
 import copy
 import io
@@ -16,39 +16,39 @@ from ._reading import MeteredFile
 from ._trees import FileTree
 
 _NAMED_IN_ERRORS = 5
-_LOOKED_AT, _LOOKED_AT_PIXELS = 8, 2**24  # files that the check of ranges decodes: fewer where they are large
+_LOOKED_AT, _LOOKED_AT_PIXELS = 8, 2**24  # files that the check of ranges decodes; fewer if they are large
 _SMALL_PART = 1 / 8
 _WHERE_MOST = " values, where most are "
 
 
 class SkippedFile(NamedTuple):
-    """A file that was left out: its path below the folder or zip, and why."""
+    """A file that was skipped: its path in the folder or zip file, and the reason."""
 
     path: str
     reason: str
 
 
 class ImageFiles:
-    """Images in files, seen as an array ``(n, height, width, channels)`` of the dtype that they have in the files.
+    """Images in files, as an array-like ``(n, height, width, channels)`` that decodes them on access.
 
-    Made by :func:`open_images`. Indexing by an integer, a slice, or an array of integers or booleans decodes
-    just those images into an ordinary array; ``numpy.asarray`` decodes all of them. Can be pickled, and split
-    by scikit-learn's cross-validation.
+    :func:`open_images` makes it. An index (an integer, a slice, or an array of integers or booleans) decodes only the
+    selected images and gives an ordinary array. ``numpy.asarray`` decodes all images. It can be pickled, and split by
+    scikit-learn's cross-validation.
 
     Attributes
     ----------
     shape : tuple of int
         ``(n, height, width, channels)``.
     dtype : numpy.dtype
-        That of most files; uint8 with ``data_range``.
+        The dtype of most files, or uint8 with ``data_range``.
     ndim : int
         4.
     size : int
-        Number of values in all.
+        Total number of values.
     paths : list of str
-        One for each row, relative to the folder or zip.
+        The path of each row, relative to the folder or zip file.
     skipped : list of SkippedFile
-        What was left out, and why.
+        The skipped files, with reasons.
     """
 
     ndim = 4
@@ -110,7 +110,7 @@ class ImageFiles:
         if isinstance(key, slice):
             rows = self.paths[key]
         else:
-            # NumPy's own rules for arrays of integers and booleans, and its own errors.
+            # NumPy applies its rules for arrays of integers and booleans, and raises its own errors.
             key = np.asarray(key)
             positions = np.arange(len(self))[key if key.size else key.astype(np.intp)]
             if positions.ndim != 1:
@@ -121,8 +121,8 @@ class ImageFiles:
     def drop_broken(self) -> "ImageFiles":
         """Decode every file once, and return the images without the files that fail.
 
-        Headers are all that is read at opening, so a file cut off in transit is noticed only when its image
-        is asked for. This is the way to find all of them at once.
+        Opening reads only the headers, so a truncated file is noticed only when its image is accessed. This method
+        finds all such files at once.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class ImageFiles:
         for path in self.paths:
             try:
                 self._decode(path)
-            except Exception as error:  # kept as the reason; Pillow raises almost any kind on broken bytes
+            except Exception as error:  # kept as the reason; Pillow raises almost any error on broken bytes
                 broken.append(SkippedFile(path, reason(error)))
         whole = copy.copy(self)
         lost = {file.path for file in broken}
@@ -142,7 +142,7 @@ class ImageFiles:
         return whole
 
     def _look_at_headers(self, paths: Sequence[str]) -> tuple[dict[str, ImageHeader], list[SkippedFile]]:
-        """Return the headers of files that go together, and the others: most files decide on size and dtype."""
+        """Return the headers of files with the most frequent size and dtype, and the other files with reasons."""
         headers: dict[str, ImageHeader] = {}
         reasons = {}
         for path in paths:
@@ -177,7 +177,7 @@ class ImageFiles:
         for row, path in enumerate(paths):
             try:
                 images[row] = self._decode(path)
-            except Exception as error:  # told below, for all files at once
+            except Exception as error:  # reported below, for all files at once
                 broken.append((SkippedFile(path, reason(error)), error))
         if broken:
             files, errors = zip(*broken, strict=True)
@@ -197,7 +197,7 @@ class ImageFiles:
         return image
 
     def _warn_of_depth(self, cut_to_8_bits: list[str]) -> None:
-        """Say where depth is lost, or where the range of values is not the one that the dtype suggests."""
+        """Warn if bit depth is lost, or if values cover only a small part of their range."""
         if cut_to_8_bits:
             warnings.warn(
                 f"Colours must have 8 bits; got {len(cut_to_8_bits)} files of 16 in {printable(self._tree.path)}, "
@@ -229,9 +229,9 @@ class ImageFiles:
             )
 
     def _range_of_some(self) -> tuple[float, float, int]:
-        """Return the least and the greatest value of some files spread over all, and how many could be read."""
+        """Return the minimum and maximum of a sample of files, and the number of files that could be read."""
         n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // np.prod(self._image_size)))
-        # Those in the middles of equal parts: the first and last slices of a scan are often empty.
+        # From the middle of equal parts, because the first and last slices of a scan are often empty.
         chosen = (2 * np.arange(n_files) + 1) * len(self.paths) // (2 * n_files)
         decoder, extremes = replace(self._decoder, data_range=None), []
         for path in (self.paths[i] for i in chosen):
@@ -240,7 +240,7 @@ class ImageFiles:
                 values = decoder.decode(content, MeteredFile(io.BytesIO(content), len(content)))
                 finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
                 extremes.append((float(finite.min()), float(finite.max())))
-            except Exception:  # reported when the image is asked for
+            except Exception:  # reported when the image is accessed
                 continue
         lows, highs = zip(*extremes, strict=True) if extremes else ((0.0,), (0.0,))
         return min(lows), max(highs), len(extremes)

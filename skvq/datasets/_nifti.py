@@ -1,4 +1,4 @@
-"""NIfTI files from anywhere to arrays: the header is checked, and no more is read than it states."""
+"""Read NIfTI files that need not be trusted: headers are checked, and nothing is read beyond the stated size."""
 
 import gzip
 import math
@@ -19,26 +19,26 @@ _MOST_EXTENSION_BYTES = 2**26  # between header and data
 
 
 def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Read a volume, turned to right, anterior, superior by whole axes.
+    """Read a volume, with its axes reordered to right, anterior, superior.
 
     Parameters
     ----------
     path : str or path
-        NIfTI 1 or 2 in one file, plain or by gzip, whatever its suffix.
+        NIfTI 1 or 2 in one file, plain or gzipped, with any suffix.
     max_voxels : int
 
     Returns
     -------
     volume : ndarray of shape (right, anterior, superior), float32
     spacing : tuple of float
-        Of its voxels, along the three axes, in the unit of the file, millimetres as a rule.
+        Size of a voxel along the three axes, in the unit of the file, usually millimetres.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     DataFileError
-        If it is no such volume, or has more voxels than ``max_voxels``.
+        If it is not such a volume, or has more than ``max_voxels`` voxels.
     ImportError
         If nibabel is not installed.
     """
@@ -62,17 +62,17 @@ def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, t
             )
         _skip(file, header.get_data_offset() - header.sizeof_hdr)
         volume = _values(nibabel, file, shape[:3], dtype, header.get_slope_inter())
-        file.read(1)  # at the end of a gzip file its checksum is compared
+        file.read(1)  # makes gzip compare the checksum at the end of the file
         orientation = nibabel.orientations.io_orientation(header.get_best_affine())
         turned = nibabel.orientations.apply_orientation(volume, orientation)
-        # io_orientation names for each axis of the file the one that it becomes.
+        # For each axis of the file, io_orientation gives its new position.
         axes = np.argsort(orientation[:, 0])
         spacing = nibabel.affines.voxel_sizes(header.get_best_affine())[axes]
     return turned, tuple(float(side) for side in spacing)
 
 
 def _header(nibabel: ModuleType, file: BinaryIO) -> Any:
-    """Read the header alone: what may come behind it, as extensions, holds other formats."""
+    """Read only the header. Extensions after it may contain other formats, which are not parsed."""
     block = bytes(read_at_most(file, 4))
     sizes = {kind.sizeof_hdr: kind for kind in (nibabel.Nifti1Header, nibabel.Nifti2Header)}
     kind = sizes.get(int.from_bytes(block, "little")) or sizes.get(int.from_bytes(block, "big"))
@@ -88,7 +88,7 @@ def _header(nibabel: ModuleType, file: BinaryIO) -> Any:
 
 def _check_kind(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
     is_real = dtype.kind in "iuf" and dtype.itemsize <= 8
-    # Many scanners' volumes end in dimensions of one.
+    # Volumes of many scanners have further axes of length 1.
     if not (is_real and len(shape) >= 3 and all(side > 0 for side in shape[:3]) and set(shape[3:]) <= {1}):
         raise DataFileError(
             f"path must be a volume of three dimensions and real numbers; got {printable(path)} of shape {shape} and "
@@ -109,7 +109,7 @@ def _skip(file: BinaryIO, n_bytes: int) -> None:
 def _values(
     nibabel: ModuleType, file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype, scaling: tuple[Any, Any]
 ) -> np.ndarray:
-    """Return scaled values (x, y, z) as float32, read a slab at a time: the file's own values are never held whole."""
+    """Return scaled values (x, y, z) as float32. They are read in parts, so the unscaled values need little memory."""
     slope, intercept = (None if factor is None else np.float64(factor) for factor in scaling)
     volume = np.empty(shape, dtype=np.float32, order="F")
     slabs = volume.reshape(-1, order="F")  # a view: columns first, as in the file
@@ -119,7 +119,7 @@ def _values(
         content = read_at_most(file, n_values * dtype.itemsize)
         if len(content) < n_values * dtype.itemsize:
             raise EOFError(f"the file ends after {start + len(content) // dtype.itemsize} of {slabs.size} voxels")
-        with np.errstate(all="ignore"):  # float64 may hold what float32 cannot, which becomes infinity
+        with np.errstate(all="ignore"):  # values beyond the range of float32 become infinity
             scaled = nibabel.volumeutils.apply_read_scaling(np.frombuffer(content, dtype), slope, intercept)
             slabs[start : start + n_values] = scaled
     return volume

@@ -1,4 +1,4 @@
-"""The 2-D OASIS brain slices: their folders, their patients, and whether a download is complete."""
+"""The 2-D OASIS brain slices: open a split, read the patients, and check that a download is complete."""
 
 import csv
 import gzip
@@ -22,18 +22,18 @@ from ._trees import FileTree
 
 _SPLITS = ("train", "validate", "test")
 _NAMED_IN_ERRORS = 5
-_MAX_MANIFEST_BYTES = 2**24  # unpacked: a row of the published one takes about 130
+_MAX_MANIFEST_BYTES = 2**24  # unpacked; a row of the published manifest has about 130
 _FOLDER = re.compile(r"keras_png_slices_(?:seg_)?(?:train|validate|test)")
 _FILE = re.compile(r"(?:case|seg)_\d+_slice_\d+\.nii\.png")
 
 
 class OasisSlices(ImageFiles):
-    """Slices of the 2-D OASIS set as a lazy array; made by :func:`open_oasis`.
+    """Slices of the 2-D OASIS set as a lazy array. :func:`open_oasis` makes it.
 
     Attributes
     ----------
     subjects : ndarray of shape (n,), int64
-        Case number of each row, read from its name.
+        Case number of each row, from the file name.
     """
 
     @property
@@ -50,7 +50,7 @@ def open_oasis(
     mode: str = "grey",
     on_error: str = "raise",
 ) -> OasisSlices:
-    """Open one split of the 2-D OASIS set, or of images in its layout, as a lazy array.
+    """Open one split of the 2-D OASIS set, or of other images in the same folders, as a lazy array.
 
     The layout is ``keras_png_slices_data/keras_png_slices_{train,validate,test}/case_XXX_slice_N.nii.png``,
     and ``keras_png_slices_seg_{train,validate,test}/seg_XXX_slice_N.nii.png`` for masks.
@@ -58,24 +58,24 @@ def open_oasis(
     Parameters
     ----------
     path : str or path
-        A folder or zip: ``keras_png_slices_data``, one above it, or one of the folders in it.
+        A folder or zip file: ``keras_png_slices_data``, a folder above it, or one of the folders in it.
     split : {"train", "validate", "test"}, default="train"
         The published splits have no patient in common.
     segmented : bool, default=False
-        Whether to open the masks of labels and not the images. Row by row both show the same slice.
+        Open the masks of labels instead of the images. Equal rows show the same slice.
     size : int, tuple of int or None, default=None
-        Side, or ``(height, width)``, to resize to: images bilinear, masks by nearest pixel.
+        Side, or ``(height, width)``, to resize to. Images are resized bilinearly, and masks by the nearest pixel.
     mode : {"grey", "rgb"}, default="grey"
         One channel or three.
     on_error : {"raise", "skip"}, default="raise"
-        What to do with files that cannot be read, as in :func:`open_images`. Where any are skipped, images and
-        masks no longer go row by row: compare their ``paths``.
+        What to do with files that cannot be read, as in :func:`open_images`. If files are skipped, equal rows of images
+        and masks may show different slices: compare their ``paths``.
 
     Returns
     -------
     OasisSlices
         Array-like of shape (n, height, width, channels), uint8, in [0, 255] (uint16 if the files have it),
-        ordered by case and slice, with the attribute ``subjects``.
+        in the order of case and slice, with the attribute ``subjects``.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def open_oasis(
     ValueError
         If an option is out of range.
     DataFileError
-        If the folder is there twice, or files are corrupt, of several sizes, or over the limits of :func:`open_images`.
+        If the folder exists twice, or files are corrupt, of several sizes, or over the limits of :func:`open_images`.
     ImportError
         If Pillow is not installed.
 
@@ -119,17 +119,17 @@ def open_oasis(
 
 @dataclass(frozen=True)
 class ManifestReport:
-    """How a copy of the OASIS set compares with the list of its files.
+    """The differences between a copy of the OASIS set and the list of its files.
 
     Attributes
     ----------
     missing, altered, extra : tuple of str
-        Files as ``folder/name``: listed but not there; there, but of another size or content; there but not
-        listed.
+        Files as ``folder/name``: ``missing`` are listed but do not exist, ``altered`` have another size or content,
+        and ``extra`` are not listed.
     counts : dict of str to tuple of int
-        For each listed folder how many files are intact, and how many are listed.
+        For each listed folder, the number of intact files and the number of listed files.
     sizes_only : bool
-        Whether contents were left unread, so that ``altered`` means another size only.
+        Whether only sizes were compared, so that ``altered`` means another size.
     """
 
     missing: tuple[str, ...]
@@ -140,7 +140,7 @@ class ManifestReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every listed file is there and intact; extra files do not count."""
+        """Whether every listed file exists and is intact. Extra files are ignored."""
         return not self.missing and not self.altered
 
     def __str__(self) -> str:
@@ -167,7 +167,7 @@ def check_oasis_manifest(
         Gzipped table with tabs and the columns ``path`` (below ``keras_png_slices_data``), ``sha256`` and
         ``bytes``.
     sizes_only : bool, default=False
-        Compare lengths of files and read none: much faster, finds what is cut off, not what is altered.
+        Compare only the sizes of files. This is much faster. It finds truncated files, but not altered contents.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def check_oasis_manifest(
     FileNotFoundError
         If either does not exist.
     DataFileError
-        If the manifest is not such a table or longer than 16 MiB, or a folder is there twice.
+        If the manifest is not such a table or longer than 16 MiB, or a folder exists twice.
 
     Examples
     --------
@@ -206,9 +206,9 @@ def check_oasis_manifest(
 
 
 def _tree_above(path: str | os.PathLike) -> tuple[FileTree, list[str]]:
-    """Return the tree that holds the splits' folders, and the names in it.
+    """Return the tree that contains the folders of the splits, and the names in it.
 
-    When one of these folders is pointed at, they are those of the splits beside it: no copy elsewhere is meant.
+    If ``path`` is one of these folders, only the folders next to it belong to the set, and no copies elsewhere.
     """
     path = Path(path).absolute()
     if not (_FOLDER.fullmatch(path.name) and path.is_dir()):
@@ -221,7 +221,7 @@ def _tree_above(path: str | os.PathLike) -> tuple[FileTree, list[str]]:
 
 
 def _slices(names: list[str], any_file: bool = False) -> dict[str, list[str]]:
-    """Sort names of files in the folders of the layout by folder, all or those that are named like slices."""
+    """Group names by their folder of the set: names of slices, or of all files in these folders."""
     slices: dict[str, list[str]] = {}
     for name in names:
         *parents, file = name.split("/")
@@ -267,7 +267,7 @@ def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
 
 
 def _sha256(tree: FileTree, name: str) -> str | None:
-    """Return the hash of a file, or None where it cannot be read as one: an entry that is damaged or encrypted."""
+    """Return the hash of a file, or None if it is a damaged or encrypted entry."""
     try:
         return hashlib.sha256(tree.read(name)).hexdigest()
     except DataFileError:

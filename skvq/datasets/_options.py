@@ -1,4 +1,4 @@
-"""Checks of the options that readers of images share."""
+"""Checks of the options that all readers of images have."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Return ``(height, width)`` for a user's ``size``, and None for None."""
+    """Return ``(height, width)`` for ``size``, and None for None."""
     if size is None:
         return None
     sides = (size, size) if isinstance(size, (int, np.integer)) else size
@@ -23,7 +23,7 @@ def check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def check_limit(name: str, value: int) -> int:
-    """Return a user's limit, or raise a ValueError unless it is a positive integer."""
+    """Return a limit as an int. Raise a ValueError unless it is a positive integer."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ValueError(
             f"{name} must be a positive integer; got {value!r}. It bounds the memory that a file may take."

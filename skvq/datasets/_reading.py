@@ -1,4 +1,4 @@
-"""Bytes from files that may be anything: regular files only, and never more of them than was asked for."""
+"""Read bytes of files that need not be trusted: only regular files, and with limits on all reads."""
 
 import io
 import os
@@ -15,17 +15,17 @@ _MOST_READS = 2**18
 def open_regular(path: str | os.PathLike) -> io.FileIO:
     """Open a regular file, or a link to one, for reading bytes.
 
-    Opening a named pipe would wait for ever, and opening a device may do something: they are refused before.
+    Opening a named pipe can wait forever, and opening a device can have effects. So they are refused without opening.
 
     Raises
     ------
     OSError
         If it cannot be opened (``FileNotFoundError`` if it does not exist).
     DataFileError
-        If it is something else than a file.
+        If it is not a regular file.
     """
     _check_regular(path, os.stat(path))
-    # What was a file a moment ago may be a pipe now: opening it must not wait.
+    # The file may have been replaced by a pipe since the check: opening it must not wait.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     file = io.FileIO(os.open(path, flags), "rb")
     try:
@@ -44,7 +44,7 @@ def _check_regular(path: str | os.PathLike, status: os.stat_result) -> None:
 
 
 def read_at_most(file: BinaryIO, n_bytes: int) -> bytearray:
-    """Read until the end or ``n_bytes``, whichever comes first; memory grows with what is there alone."""
+    """Read until the end, but at most ``n_bytes``. Memory grows only with the bytes that exist."""
     content = bytearray()
     while len(content) < n_bytes:
         chunk = file.read(min(_CHUNK, n_bytes - len(content)))
@@ -55,15 +55,15 @@ def read_at_most(file: BinaryIO, n_bytes: int) -> bytearray:
 
 
 class MeteredFile(io.RawIOBase):
-    """A file for parsers that trust what they read: each read is bounded, and so are all reads together.
+    """A file with limits on each read and on all reads together, for parsers that do not check what they read.
 
-    A few bytes can tell a parser to read the same megabytes again for each of thousands of tags, or to go through
-    millions of empty blocks. It gets every byte four times over, in at most 2**18 reads.
+    A few bytes can make a parser read the same megabytes for each of thousands of tags, or millions of empty blocks.
+    So it can read four times the length of the file, in at most 2**18 reads.
 
     Parameters
     ----------
     file : binary file
-        Can seek.
+        It must be seekable.
     n_bytes : int
         Its length.
     """

@@ -1,4 +1,4 @@
-"""Splits that keep each patient on one side: slices of one brain are near copies of one another."""
+"""Splits in which each patient is on one side only, because slices of one brain are very similar."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
     Parameters
     ----------
     names : iterable of str
-        Paths or names; folders are ignored.
+        Paths or names. Folders are ignored.
     pattern : str, default=r"(?:case|seg)_(\\d+)"
-        Regular expression searched in the name, whose one group is the patient. The default is that of the
-        2-D OASIS set, ``case_001_slice_0.nii.png``; BIDS names want ``r"sub-([^_]+)"``.
+        Regular expression that is searched in the name. Its one group is the patient. The default is for the 2-D OASIS
+        set, ``case_001_slice_0.nii.png``. For BIDS names, use ``r"sub-([^_]+)"``.
 
     Returns
     -------
     ndarray of shape (n,)
-        int64 if all are numbers that fit, else str. Read the names of all splits in one call: read apart, a
-        patient may be 1 in one split and ``"01"`` in another.
+        int64 if all are numbers in its range, otherwise str. Read the names of all splits in one call. In separate
+        calls, a patient may be 1 in one split and ``"01"`` in another.
 
     Raises
     ------
     ValueError
         If a name does not match, or ``pattern`` has not exactly one group.
     DataFileError
-        If what matches is longer than 255 characters.
+        If a patient has more than 255 characters.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
             r"Put parentheses around that part alone: 'case_(\d+)'; others are (?:...)."
         )
     found = [expression.search(PurePosixPath(name).name) for name in names]
-    # A group that is optional or empty leaves a name that matches without a patient.
+    # With an optional or empty group, a name can match without a patient.
     strangers = [name for name, match in zip(names, found, strict=True) if not (match and match.group(1))]
     if strangers:
         raise ValueError(
@@ -69,7 +69,7 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
         )
     subjects = [match.group(1) for match in found]
     longest = max(subjects, key=len, default="")
-    if len(longest) > _LONGEST:  # every row of an array of text takes what its longest takes
+    if len(longest) > _LONGEST:  # in an array of text, each row needs the memory of the longest
         raise DataFileError(
             f"names must tell their patient in at most {_LONGEST} characters; got {len(longest)}, "
             f"{printable(longest)}. Pass a pattern whose group is the patient alone, or rename the file."
@@ -82,15 +82,15 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
 def split_by_subject(
     subjects: ArrayLike, *, test_size: float | int = 0.2, random_state: RandomStateLike = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows in two so that no patient is on both sides.
+    """Split rows in two parts, so that no patient is in both.
 
     Parameters
     ----------
     subjects : array_like of shape (n,)
-        Patient of each row, numbers or strings.
+        Patient of each row: numbers or strings.
     test_size : float or int, default=0.2
-        Share of the patients (not of the rows), in (0, 1), or their number, >= 1. At least one patient is
-        left on each side.
+        Fraction of the patients (not of the rows), in (0, 1), or number of patients, >= 1. Each side has at least one
+        patient.
     random_state : int, RandomState, Generator or None, default=None
         Pass an int for the same split at every call.
 
@@ -125,7 +125,7 @@ def split_by_subject(
 
 
 def check_subjects_apart(**splits: ArrayLike) -> None:
-    """Raise unless every patient belongs to one split only.
+    """Raise an error unless every patient is in one split only.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
     Raises
     ------
     ValueError
-        Naming the patients that cross, and the splits that they are in. And if some are numbers and some text:
-        1 and ``"01"`` may be one patient, and would pass as two.
+        If a patient is in several splits; the message names the patients and splits. Also if some patients are numbers
+        and others are text, because 1 and ``"01"`` may be the same patient.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def _check_subjects(subjects: ArrayLike, name: str) -> np.ndarray:
 
 
 def _kinds(subjects: np.ndarray) -> list[str]:
-    """Which of numbers, text, bytes and others there are."""
+    """Return the kinds that occur: numbers, text, bytes and others."""
     types = set(map(type, subjects.tolist()))
     return sorted({next(name for base, name in _KINDS.items() if issubclass(t, base)) for t in types})
 

@@ -1,4 +1,4 @@
-"""The files below a folder or in a zip, by one set of names."""
+"""The files of a folder or zip file, with the same names for both."""
 
 import io
 import os
@@ -16,24 +16,24 @@ from ._reading import MAX_FILE_BYTES, MeteredFile, open_regular, read_at_most
 
 
 class FileTree:
-    """A folder or a zip file, read alike.
+    """A folder or a zip file with one interface.
 
-    Names are relative to it, with ``/`` between parts. Hidden files and the shadow entries that macOS adds to
-    archives are left out; linked folders are read like others, but no folder twice. A tree can be pickled, used on
-    both sides of a fork, and after the working folder has changed.
+    Names are relative to it, with ``/`` between parts. Hidden files and the metadata entries that macOS adds to
+    archives are ignored. Linked folders are read like others, but no folder is read twice. A tree can be pickled, and
+    works on both sides of a fork and after a change of the working folder.
 
     Parameters
     ----------
     path : str or path
     max_bytes : int, default=2**28
-        Length of the longest file that is read, unpacked.
+        Limit on the size of each file, unpacked.
 
     Raises
     ------
     FileNotFoundError
-        If nothing is there.
+        If ``path`` does not exist.
     DataFileError
-        If it is neither a folder nor a zip file, or a zip file that is damaged or not plain.
+        If it is neither a folder nor a zip file, or if :class:`Archive` refuses the zip file.
     """
 
     def __init__(self, path: str | os.PathLike, max_bytes: int = MAX_FILE_BYTES) -> None:
@@ -51,12 +51,12 @@ class FileTree:
             self._zip()
 
     def names(self) -> list[str]:
-        """Return the names of all files, numbers in them ordered by value: slice_2 before slice_10.
+        """Return the sorted names of all files. Numbers in names are sorted by value: slice_2 before slice_10.
 
         Raises
         ------
         OSError
-            If a folder cannot be read; it is named.
+            If a folder cannot be read. The error names it.
         """
         if self.is_zip:
             files = [entry.filename for entry in self._zip().infolist() if not entry.is_dir()]
@@ -70,15 +70,15 @@ class FileTree:
         return self._zip().getinfo(name).file_size if self.is_zip else (self.path / name).stat().st_size
 
     def open(self, name: str) -> MeteredFile:
-        """Open a file for reading as much of it as a header takes.
+        """Open a file, with limits on the bytes that are read.
 
         Raises
         ------
         OSError
             If it cannot be opened.
         DataFileError
-            Whose message is a reason alone, for whoever names the file: not a regular file, longer than
-            ``max_bytes``, encrypted or damaged. Reading raises it where an archive is damaged.
+            If it is not a regular file, longer than ``max_bytes``, encrypted or damaged. The message is only the
+            reason, and the caller adds the name. Reading raises it, too, if an archive is damaged.
         """
         if self.is_zip:
             return MeteredFile(*self._zip().unfold(name, self.max_bytes))
@@ -90,12 +90,12 @@ class FileTree:
         return MeteredFile(io.BufferedReader(file), n_bytes)
 
     def read(self, name: str) -> bytes:
-        """Read a whole file; raises what :meth:`open` does."""
+        """Read a whole file. It raises the same errors as :meth:`open`."""
         with self.open(name) as file:
             return bytes(read_at_most(file, self.max_bytes))
 
     def _zip(self) -> Archive:
-        # A forked process shares its parent's place in the file, and would read from wherever that one is.
+        # A forked process shares the position in the file with its parent, so it opens the file again.
         if self._archive is None or self._archive_process != os.getpid():
             self._archive, self._archive_process = Archive(self.path), os.getpid()
         return self._archive
@@ -105,10 +105,10 @@ class FileTree:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a name fits a pattern in which ``**`` stands for any number of folders."""
+    """Return whether a name matches a pattern in which ``**`` matches any number of folders."""
     parts = name.split("/")
-    # fits[i]: whether the parts of the pattern read so far can stand for the first i parts of the name. A row a
-    # part takes time in proportion to name times pattern; trying all ways to share the name out has no such bound.
+    # fits[i]: whether the parts of the pattern so far match the first i parts of the name. The time is proportional to
+    # the length of the name times that of the pattern. A search through all assignments could be exponential.
     fits = [True] + [False] * len(parts)
     for glob in pattern.split("/"):
         if glob == "**":
@@ -123,12 +123,12 @@ def _is_hidden(part: str) -> bool:
 
 
 def _files_below(top: Path) -> Iterator[str]:
-    """Yield the names of files, each folder read once: what lies here first, then what links lead to."""
+    """Yield the names of files: first those in real folders, then those in linked ones. Each folder is read once."""
     folders, links, seen = deque([(str(top), "")]), deque(), set()
     while folders or links:
         folder, prefix = (folders or links).popleft()
         real = os.path.realpath(folder)
-        if real in seen:  # a link to it would give the same images twice, and one that leads back up no end
+        if real in seen:  # a second link would give the same images again, and a link to a parent would never end
             continue
         seen.add(real)
         for entry in _entries(folder):
@@ -153,7 +153,7 @@ def _entries(folder: str) -> list[os.DirEntry]:
 
 def _natural_order(name: str) -> tuple:
     def number(digits: str) -> tuple[int, str]:
-        # By length, then digit by digit, is the order of values, and bounds nothing as int() of many digits does.
+        # Length, then digits, gives the order of values. int() would refuse very long numbers.
         digits = digits.lstrip("0")
         return len(digits), digits
 

@@ -26,29 +26,28 @@ def slices_from_nifti(
 ) -> np.ndarray:
     """Cut a NIfTI volume into 8-bit slices.
 
-    The volume is first turned to the axes right, anterior, superior, by whole axes and without interpolation.
-    Intensities are scaled over the whole volume, so that slices compare: the 0.5th percentile of all finite
-    voxels becomes 0 and the 99.5th 255, linearly and clipped. (Where these coincide, as in nearly empty
-    volumes, minimum and maximum take their place; a constant volume becomes 0, and so do voxels that are not
-    finite.)
+    The axes are first reordered to right, anterior, superior, without interpolation. All slices have the same
+    intensity scale: the 0.5th percentile of all finite voxels becomes 0 and the 99.5th becomes 255, linearly and
+    clipped. If the two percentiles are equal, as in nearly empty volumes, minimum and maximum are used instead.
+    Constant volumes become 0, and so do voxels that are not finite.
 
     Parameters
     ----------
     path : str or path
-        NIfTI 1 or 2 in one file, plain or by gzip: ``.nii`` or ``.nii.gz``. nibabel converts other formats:
+        NIfTI 1 or 2 in one file, plain or gzipped: ``.nii`` or ``.nii.gz``. nibabel converts other formats:
         ``nibabel.save(nibabel.Nifti1Image.from_image(nibabel.load("scan.mgz")), "scan.nii.gz")``.
     axis : {0, 1, 2}, default=2
-        The axis cut across: 2 gives axial, 1 coronal, 0 sagittal slices. Superior is up, in axial slices
-        anterior; the patient's left is on the left, in sagittal slices posterior.
+        The axis along which slices are taken: 2 gives axial, 1 coronal and 0 sagittal slices. Superior is up; in axial
+        slices, anterior is up. The patient's left is on the left; in sagittal slices, posterior is on the left.
     n_slices : int or None, default=None
-        Number of slices, from the middles of as many equal parts of the axis; None gives all.
+        Number of slices, from the middles of equal parts of the axis. None gives all.
     size : int, tuple of int or None, default=None
-        Side, or ``(height, width)``, that slices are resized to (bilinear, antialiased).
+        Side, or ``(height, width)``, to which slices are resized (bilinear, antialiased).
     square_pixels : bool, default=False
-        Whether slices keep the proportions of the body. Without ``size`` they are resized so that a pixel is a square
-        of the finer spacing; with it they are made to fit, and zeros fill the margins. False takes voxels as cubes.
+        Keep the proportions of the body. Without ``size``, slices are resized so that a pixel is a square of the finer
+        spacing. With ``size``, they are resized to fit in it, and the margins are 0. False treats voxels as cubes.
     max_voxels : int, default=2**27
-        Size of the largest volume that is read; reading takes nine bytes a voxel.
+        Limit on the size of the volume. Reading needs nine bytes of memory for each voxel.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def slices_from_nifti(
     Warns
     -----
     UserWarning
-        If the sides of a slice's pixels differ by more than a hundredth, and ``square_pixels`` is False.
+        If the sides of a pixel differ by more than a hundredth, and ``square_pixels`` is False.
 
     Raises
     ------
@@ -67,8 +66,8 @@ def slices_from_nifti(
     OSError
         If it cannot be opened.
     DataFileError
-        If it is not a readable volume of three dimensions (further ones of length one are let pass), or has more than
-        ``max_voxels``.
+        If it is not a readable volume of three dimensions (further dimensions of length 1 are accepted), or has more
+        than ``max_voxels`` voxels.
     ValueError
         If a parameter is out of range.
     ImportError
@@ -102,8 +101,7 @@ def slices_from_nifti(
             stacklevel=2,
         )
     darkest, brightest = _limits(volume)
-    # Two axes that ascend become an image whose first row is the top: a quarter turn. One slice at a time, as
-    # scaling works in float64.
+    # A quarter turn, because the first row of an image is its top. One slice at a time, because scaling needs float64.
     slices = (np.rot90(_as_bytes(volume[k], darkest, brightest)) for k in chosen)
     if size is None and not square_pixels:
         return np.stack(list(slices))
@@ -115,7 +113,7 @@ def slices_from_nifti(
 
 
 def _fitted(shape: tuple[int, int], spacing: tuple[float, float], size: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the size, in square pixels, of a slice of ``shape`` pixels; within ``size`` if one is given."""
+    """Return the size in square pixels of a slice of ``shape`` pixels. It is at most ``size``, if that is given."""
     extents = [n * side for n, side in zip(shape, spacing, strict=True)]
     finest = min(spacing) if size is None else max(e / n for e, n in zip(extents, size, strict=True))
     longest = _LONGEST_SIDE if size is None else max(size)
@@ -129,7 +127,7 @@ def _fitted(shape: tuple[int, int], spacing: tuple[float, float], size: tuple[in
 
 
 def _centred(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Put an image (h, w) into the middle of zeros of ``size``."""
+    """Return an image (h, w) in the middle of an array of zeros of ``size``."""
     margins = [(n - m) // 2 for n, m in zip(size, image.shape, strict=True)]
     canvas = np.zeros(size, dtype=image.dtype)
     canvas[margins[0] : margins[0] + image.shape[0], margins[1] : margins[1] + image.shape[1]] = image
@@ -137,7 +135,7 @@ def _centred(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _limits(volume: np.ndarray) -> tuple[float, float]:
-    """Darkest and brightest intensity of the scale, from all slices and not only those returned."""
+    """Return the intensities that become black and white, from all slices of the volume."""
     finite = volume[np.isfinite(volume)]
     if finite.size == 0:
         return 0.0, 0.0

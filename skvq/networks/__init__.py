@@ -1,31 +1,32 @@
-"""Keras networks, written with ``keras.ops`` alone so that every backend runs and trains them.
+"""Keras networks. They use only ``keras.ops``, so they can be trained and run on every backend.
 
 - encoders and decoders: :mod:`~skvq.networks.architectures`
 - quantisers: :mod:`~skvq.networks.quantizers`
-- reconstruction losses, and what the weights of the loss do to one another: :mod:`~skvq.networks.losses`
-- the VQ-VAE that these make: :mod:`~skvq.networks.autoencoder`
-- networks of priors: :mod:`~skvq.networks.priors`; exact sampling from any of them: :mod:`~skvq.networks.sampling`;
-  and the proof of a sample: :mod:`~skvq.networks.certificate`
-- functions of a network, compiled and run in batches: :mod:`~skvq.networks.inference`
+- reconstruction losses, and how the weights of the loss interact: :mod:`~skvq.networks.losses`
+- the VQ-VAE, made of these parts: :mod:`~skvq.networks.autoencoder`
+- networks of priors: :mod:`~skvq.networks.priors`
+- exact sampling from these networks: :mod:`~skvq.networks.sampling`
+- a check of samples by one forward pass: :mod:`~skvq.networks.certificate`
+- compiled functions of a network, run in batches: :mod:`~skvq.networks.inference`
 
 To write your own
 -----------------
-Each is a parameter of :class:`~skvq.VQVAE`, and nothing has to be registered. ``keras`` and ``ops`` of this module are
-those of the backend in use; what is written with them alone runs on every backend.
+Each of the following is a parameter of :class:`~skvq.VQVAE`. Nothing has to be registered. Code that uses only
+``keras`` and ``ops`` of this module runs on every backend.
 
 - ``reconstruction_loss``: a function of images and reconstructions, both ``(n, *image_shape)`` in [0, 1], that returns
-  a scalar tensor. It may mix those of the table.
+  a scalar tensor. It may combine the built-in losses.
 - ``architecture``: a function ``(input_shape, *, embedding_dim, downsampling, hidden_channels, n_residual_blocks)``
   that returns two Keras models: an encoder of images ``(n, *input_shape)`` to latents
-  ``(n, *code_shape, embedding_dim)``, and a decoder of these to images. Heights and widths arrive as multiples
-  of ``downsampling``.
+  ``(n, *code_shape, embedding_dim)``, and a decoder of latents to images. Height and width of ``input_shape`` are
+  multiples of ``downsampling``.
 - ``quantizer``: a subclass of :class:`~skvq.networks.quantizers.Quantizer`, made with ``n_embeddings``,
-  ``embedding_dim`` and ``decay``. It overrides what differs, and returns its loss terms unweighted; the class lists
-  what may differ.
+  ``embedding_dim`` and ``decay``. The base class lists the methods that it may override. Its loss terms are not
+  weighted.
 
-An estimator with one of these is kept by pickle; ``estimator.save`` refuses it, as its files hold no code.
-``examples/own_quantizer.py`` has a quantiser and an architecture in one file, ``examples/own_prior.py`` the network of
-a prior.
+An estimator with such a parameter can be pickled. ``estimator.save`` refuses it, because its files contain no code.
+``examples/own_quantizer.py`` is an example of a quantiser and an architecture, and ``examples/own_prior.py`` of the
+network of a prior.
 """
 
 from skvq.networks._backend import load_keras

@@ -1,4 +1,4 @@
-"""Load Keras, or say which extra brings the backend that is missing."""
+"""Load Keras, or say which extra installs a missing backend."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ def load_keras():
     Raises
     ------
     ImportError
-        If that backend is not installed; the message names the extra that installs it.
+        If that backend is not installed. The message names the extra that installs it.
     """
     try:
         return importlib.import_module("keras")
@@ -21,6 +21,6 @@ def load_keras():
         raise ImportError(
             f"skvq trains with Keras, whose backend {backend!r} is not installed (no module named {missing.name!r}). "
             f'Install it with `pip install "skvq[{backend}]"`, or set the environment variable KERAS_BACKEND to '
-            "'tensorflow', 'jax' or 'torch', whichever you have. To run exported files, `import skvq.runtime` "
-            "needs none of them."
+            "'tensorflow', 'jax' or 'torch' for an installed backend. To run exported files, skvq.runtime needs no "
+            "backend."
         ) from missing

@@ -1,9 +1,9 @@
-"""Encoders and decoders: one function a family, one row in :data:`ARCHITECTURES`.
+"""Encoders and decoders. Each family is one function, with one entry in :data:`ARCHITECTURES`.
 
 An architecture is any callable ``(input_shape, *, embedding_dim, downsampling, hidden_channels,
-n_residual_blocks) -> (encoder, decoder)`` of two Keras models. The encoder maps standardised images
-``(n, *input_shape)`` to latents ``(n, *code_shape, embedding_dim)``; the decoder maps these back. Heights and
-widths arrive as multiples of ``downsampling``.
+n_residual_blocks) -> (encoder, decoder)`` that returns two Keras models. The encoder maps standardised images
+``(n, *input_shape)`` to latents ``(n, *code_shape, embedding_dim)``, and the decoder maps latents to images. Height and
+width are multiples of ``downsampling``.
 """
 
 import math
@@ -20,10 +20,11 @@ def conv(
     hidden_channels: int,
     n_residual_blocks: int,
 ) -> tuple[keras.Model, keras.Model]:
-    """Strided convolutions with residual blocks, and their mirror image.
+    """Strided convolutions with residual blocks, and a decoder with the same layers in reverse order.
 
-    ``hidden_channels`` is the width at the codes' resolution; it halves wherever height and width double, down to 8.
-    With one width everywhere most of the time would go into the largest maps, which gain least by it.
+    ``hidden_channels`` is the number of channels at the resolution of the codes. It is halved each time height and
+    width double, down to 8. With the same number everywhere, the largest maps would take most of the time and improve
+    the result least.
 
     Input shape
     -----------
@@ -72,7 +73,7 @@ def dense(
     hidden_channels: int,
     n_residual_blocks: int,
 ) -> tuple[keras.Model, keras.Model]:
-    """Fully connected layers for vectors, with one code for every ``downsampling`` features.
+    """Fully connected layers for vectors, with one code for each ``downsampling`` features.
 
     Input shape
     -----------

@@ -1,4 +1,4 @@
-"""The VQ-VAE itself: scaling, encoder, quantiser, decoder, and the loss that weighs their terms."""
+"""The network of the VQ-VAE: scaling, encoder, quantiser, decoder, and the weighted loss."""
 
 from collections.abc import Callable
 
@@ -13,25 +13,25 @@ LOSS_TERMS = ("loss", "reconstruction_loss", "codebook_loss", "commitment_loss")
 
 
 class Autoencoder(keras.Model):
-    """Images in the user's units -> codes -> images in the user's units.
+    """Maps images to codes, and codes to images. Images are in the user's units.
 
     Parameters
     ----------
     image_shape : tuple of int
         ``(height, width, channels)``, or ``(n_features,)`` for vectors.
     encoder, decoder : keras.Model
-        On standardised images, padded to a shape that the networks can halve.
+        For standardised images, padded to sides that are multiples of the downsampling.
     quantizer : Quantizer
     values : ValueRange
-        Where the training data lie.
+        Range, mean and scale of the training data.
     reconstruction_loss : callable
         ``(images, reconstructions) -> scalar``, both in [0, 1].
     reconstruction_scale : float
-        Value of that loss which counts as 1.
+        The loss is divided by this value.
     beta, vq_weight : float
-        Weights of the loss.
+        Weights of the commitment term, and of both terms of the quantiser.
     bounded : bool
-        Whether reconstructions are kept within the training data's range, as pixels are.
+        Clip reconstructions to the range of the training data, as for pixels.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class Autoencoder(keras.Model):
         return ops.clip(images, self.values.minimum, self.values.maximum) if self.bounded else images
 
     def unit_images(self, embeddings):
-        """Embeddings -> images on the scale where the training data fill [0, 1]."""
+        """Embeddings -> images, scaled so that the range of the training data is [0, 1]."""
         standardised = self._crop(self.decoder(embeddings))
         return standardised * (self.values.scale / self.span) + (self.values.mean - self.values.minimum) / self.span
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Shape of an image's codes."""
+        """Shape of the codes of an image."""
         return tuple(self.encoder.output_shape[1:-1])
 
     @property
@@ -108,7 +108,7 @@ class Autoencoder(keras.Model):
         return n
 
     def _pad(self, images):
-        # The border's own values go on, so that no edge appears where the image ends.
+        # Repeat the values of the border, because zeros would add an edge at the end of the image.
         for axis, wanted in enumerate(self.encoder.input_shape[1:3], start=1):
             missing = wanted - images.shape[axis]
             if missing and len(self.image_shape) == 3:
@@ -117,7 +117,7 @@ class Autoencoder(keras.Model):
         return images
 
     def _crop(self, images):
-        # A slice that cuts nothing off would be exported as one.
+        # Without this test, a slice without effect would be exported as a node.
         if len(self.image_shape) == 3 and tuple(images.shape[1:]) != tuple(self.image_shape):
             return images[:, : self.image_shape[0], : self.image_shape[1]]
         return images
@@ -132,12 +132,12 @@ class Autoencoder(keras.Model):
         }
 
     def reset_metrics(self):
-        # Keras resets all metrics before each batch; codes are counted over an epoch.
+        # Keras resets all metrics before each batch, but codes are counted over an epoch.
         for tracker in self.trackers:
             tracker.reset_state()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        # The torch backend hands over the array that it was given.
+        # The torch backend passes the given array, which is not a tensor.
         targets = (ops.convert_to_tensor(x) - self.values.minimum) * (1.0 / self.span)
         reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"]) / self.reconstruction_scale
         codebook, commitment = y_pred["codebook_loss"], y_pred["commitment_loss"]

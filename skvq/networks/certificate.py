@@ -1,7 +1,7 @@
-"""The certificate of a sample: one full forward pass shows whether each code is the one that its uniform asks for.
+"""Check a sample by one full forward pass, without a second sampler.
 
-Inverting the cumulative distribution that the network gives each position, under the codes before it, must give the
-sample again, up to what float32 rounds.
+The forward pass gives the distribution of each code given the codes before it. At its uniform, the inverse of the
+cumulative distribution must be the code of the sample, up to the rounding of float32.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from skvq.networks.sampling import cumulative_weights
 def boundary_distance(
     logits: np.ndarray, uniforms: np.ndarray, codes: np.ndarray, options: SamplingOptions
 ) -> np.ndarray:
-    """How far each uniform lies from the interval of its code: the certificate of a sample.
+    """Return the distance of each uniform from the interval of its code.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def boundary_distance(
     Returns
     -------
     ndarray of shape (n, positions)
-        0 where inverting the cumulative distribution gives the code; otherwise the distance of the uniform to the
-        code's interval, as a probability, or 1 where the code's interval is empty.
+        0 if the inverse of the cumulative distribution is the code. Otherwise the distance of the uniform from the
+        interval of the code, as a probability, or 1 if the interval is empty.
     """
     cumulative = ops.convert_to_numpy(cumulative_weights(ops.convert_to_tensor(logits), options)).astype(np.float64)
     cumulative = cumulative / cumulative[..., -1:]

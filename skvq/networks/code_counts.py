@@ -1,4 +1,4 @@
-"""How often each code occurs, by region of the grid: a statistic of training, not a weight."""
+"""Count how often each code occurs in each region of the grid. Counts are statistics of training, not weights."""
 
 import math
 
@@ -6,14 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
-MOST_CELLS = 2**17  # regions times codes, so that the counts of large grids stay small in memory and in files
+MOST_CELLS = 2**17  # limit on regions times codes, so that counts of large grids need little memory and small files
 
 
 def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
-    """Return the region of each position of a grid, row-major.
+    """Return the region of each position of a grid, in row-major order.
 
-    Every position is a region of its own unless that makes too many cells; then regions are blocks of positions with
-    equal sides, the smallest that suffice.
+    Each position is its own region, unless that gives too many cells. Then regions are square blocks of positions, as
+    small as the limit allows.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
 class CodeCounts(keras.metrics.Metric):
     """Uses of each code in each region, (n_regions, n_embeddings), since the last reset.
 
-    As a metric, its variable is none of the network's weights: it is not copied with them, nor saved.
+    It is a metric, so its variable is not a weight of the network, and is neither copied nor saved with the weights.
 
     Parameters
     ----------
@@ -58,5 +58,5 @@ class CodeCounts(keras.metrics.Metric):
         return ops.convert_to_tensor(self.counts)
 
     def numpy(self) -> np.ndarray:
-        """Return the counts as int32, which float32 holds exactly up to 2**24."""
+        """Return the counts as int32. In float32, they are exact up to 2**24."""
         return ops.convert_to_numpy(self.counts).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Functions of a network, compiled once and run in batches of one size.
+"""Functions of a network, compiled once and run in batches.
 
 The last batch is padded to the full size: the last bits of a float depend on the size of the batch it was
 computed in, and a row's codes must not depend on its neighbours.
@@ -12,14 +12,14 @@ import numpy as np
 
 
 class CompiledFunction(keras.Model):
-    """A function of a network's weights, compiled for the backend in use.
+    """A function of the weights of a network, compiled for the present backend.
 
     Parameters
     ----------
     network : keras.Model
-        Owner of the weights.
+        The owner of the weights.
     function : callable
-        Keras tensors -> Keras tensor; a method of the network, or a closure over it.
+        Keras tensors -> Keras tensor. A method of the network, or a function that uses it.
     """
 
     def __init__(self, network: keras.Model, function: Callable):
@@ -30,8 +30,8 @@ class CompiledFunction(keras.Model):
         if keras.config.backend() == "tensorflow":
             import tensorflow as tf
 
-            # predict_on_batch would trace again for every model. TensorFlow counts traces by a function's code, and
-            # would warn that several networks share it; a partial has no code, so each counts for itself.
+            # predict_on_batch would trace again for every model. TensorFlow counts traces for the code of a function,
+            # and would warn if several networks share it. A partial has no code, so each network is counted alone.
             self._run = tf.function(partial(function), autograph=False, reduce_retracing=True)
         else:
             self.compile(jit_compile=keras.config.backend() == "jax")
@@ -41,14 +41,14 @@ class CompiledFunction(keras.Model):
         return self.function(*inputs)
 
     def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple = ()) -> np.ndarray:
-        """Run on rows of the inputs, ``batch_size`` at a time, and return all answers.
+        """Run on the rows of the inputs in batches, and return all results.
 
         Parameters
         ----------
         *inputs : ndarray, all of the same length
         batch_size : int
         shared : tuple
-            Inputs that every batch gets as they are, after the others.
+            Inputs that are passed unchanged to each batch, after the others.
         """
         rows = (tuple(np.asarray(x[start:stop]) for x in inputs) for start, stop in spans(len(inputs[0]), batch_size))
         return np.concatenate([self.one_batch(batch, batch_size, shared) for batch in rows])
@@ -61,9 +61,9 @@ class CompiledFunction(keras.Model):
 
 
 def compile_step(network: keras.Model) -> None:
-    """Have ``network.train_on_batch`` compile its step anew at the next call, with the network as it then is.
+    """Compile the step of ``network.train_on_batch`` again at its next call, with the present state of the network.
 
-    On TensorFlow for this network alone, for the reason above; Keras's own function would be traced no differently.
+    On TensorFlow, the function belongs to this network only, for the reason given in :class:`CompiledFunction`.
     """
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
@@ -75,6 +75,6 @@ def compile_step(network: keras.Model) -> None:
 
 
 def spans(n_rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """Yield the (start, stop) of each batch."""
+    """Yield (start, stop) of each batch."""
     for start in range(0, n_rows, batch_size):
         yield start, min(start + batch_size, n_rows)

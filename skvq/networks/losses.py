@@ -1,37 +1,38 @@
-"""Reconstruction losses, each a function of images and reconstructions: one row in :data:`LOSSES`.
+"""Reconstruction losses: functions of images and reconstructions, listed in :data:`LOSSES`.
 
-Both arguments are in [0, 1] (the training data's minimum and maximum). A mixture is a callable of the same
-form::
+Both arguments are scaled to [0, 1], the minimum and maximum of the training data. A combination of losses is a
+function with the same arguments::
 
     def mixture(images, reconstructions):
         return 0.8 * losses.ssim(images, reconstructions) + 0.2 * losses.mae(images, reconstructions)
 
-The model divides each loss by its value for the training data's mean as the answer to every image, so that a network
-that has learnt nothing scores about 1 whatever the loss and the data's scale; ``beta`` and ``vq_weight`` then mean
-the same under each of them.
+The model divides each loss by the loss of a constant reconstruction, the mean of the training data. So an untrained
+network has a loss of about 1 for every loss function and scale of data, and ``beta`` and ``vq_weight`` have the same
+meaning for all.
 
-What the weights do to one another
-----------------------------------
+How the weights interact
+------------------------
 The loss of a batch is ::
 
     loss(x, x_hat) / loss(x, mean)  +  vq_weight * (codebook + beta * commitment)
 
-where the codebook and commitment terms are mean squared distances over all numbers of the latents.
+where the codebook and commitment terms are mean squared distances over all values of the latents.
 
-- **The scale of the data** is in none of the terms. Images are standardised for the encoder and brought to [0, 1] for
-  the loss: ``X``, ``255 * X`` and ``3 * X - 1`` train alike, and weights found on one are right for the others.
-- **The paper's β.** The paper leaves the scale of its first term open. With ``mse`` the first term here is the squared
-  error over the data's variance, as in the authors' published code, and at ``vq_weight=1`` ``beta`` is the paper's β.
-  Code with a bare loss, ``loss(x, x_hat) + w * (codebook + β * commitment)``, is matched by
-  ``vq_weight = w / loss(x, mean)``: for MSE on [0, 1] this divisor is the variance, for the digits of MNIST 0.095.
-  Code that sums where means are taken here is matched by the number of the latents' values over that of the image's.
-- **Moving averages** learn without a codebook term: it is 0, and only ``vq_weight * beta`` acts. ``"fsq"`` has neither
-  term, and both weights do nothing. With ``"gradient"`` the embeddings' whole gradient has the factor ``vq_weight``,
-  which Adam and its kin divide out again: there, too, it is nearly the product alone that acts.
-- **The commitment has the units of the latents**, which nothing else fixes. An encoder that halves them, a codebook
-  that follows and a decoder that doubles them again keep every code and image, and quarter the term. So the product is
-  no price of an error in the image: it holds the latents together. Measured on digits: at 0 they run away from their
-  embeddings and the codes collapse; from 0.05 to 4 they get smaller, and from 0.25 to 4 the perplexity falls.
+- **The scale of the data** has no influence on the terms. Images are standardised for the encoder and scaled to [0, 1]
+  for the loss. So ``X``, ``255 * X`` and ``3 * X - 1`` give the same training, and the same weights suit all three.
+- **The β of the paper.** The paper does not give the scale of its first term. With ``mse``, the first term here is the
+  squared error divided by the variance of the data, as in the code of the authors. With ``vq_weight=1``, ``beta`` is
+  then the β of the paper. For code without this divisor, ``loss(x, x_hat) + w * (codebook + β * commitment)``, use
+  ``vq_weight = w / loss(x, mean)``. For MSE on [0, 1], the divisor is the variance: 0.095 for the digits of MNIST. For
+  code with sums instead of means, also multiply by the number of values of the latents, divided by that of the image.
+- **With moving averages**, the codebook term is 0, so only the product ``vq_weight * beta`` matters. ``"fsq"`` has
+  neither term, and both weights have no effect. With ``"gradient"``, the gradient of the embeddings has the factor
+  ``vq_weight``. Adam and similar optimizers normalise it, so there, too, almost only the product matters.
+- **The commitment term has the units of the latents**, and no other term fixes their scale. If encoder and codebook
+  halve the latents and the decoder doubles them, all codes and images stay the same, but the term is a quarter. So the
+  product does not trade against image error; it keeps latents from drifting. Measured on digits: with a product of 0,
+  latents drift away from their embeddings and few codes are used. From 0.05 to 4, latents get smaller, and from 0.25
+  to 4, the perplexity falls.
 """
 
 import math
@@ -54,7 +55,7 @@ def mae(images, reconstructions):
 
 
 def bce(images, reconstructions):
-    """Cross-entropy in nats a value, each value of an image taken as a probability."""
+    """Mean cross-entropy in nats. Values of images are interpreted as probabilities."""
     probabilities = ops.clip(reconstructions, 1e-6, 1.0 - 1e-6)
     return -ops.mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities))
 
@@ -62,10 +63,10 @@ def bce(images, reconstructions):
 def ssim(images, reconstructions):
     """One minus the structural similarity, averaged over images, channels and positions.
 
-    The settings are those of the original paper: Gaussian window of 11 × 11 pixels with sigma 1.5, population
-    covariance, K1 = 0.01, K2 = 0.03, data range 1, positions whose window leaves the image left out. This is
-    scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    data_range=1)``. Images smaller than the window get the largest odd window that fits.
+    The settings are those of the paper: a Gaussian window of 11 × 11 pixels with sigma 1.5, population covariance,
+    K1 = 0.01, K2 = 0.03, data range 1, and only windows inside the image. It equals
+    ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`` of
+    scikit-image. For smaller images, the window is the largest odd one that fits.
 
     References
     ----------
@@ -76,7 +77,7 @@ def ssim(images, reconstructions):
     offsets = np.arange(size) - size // 2
     window = np.exp(-0.5 * (offsets / 1.5) ** 2)
     window = (window / window.sum()).astype("float32")
-    # One blur of all five maps side by side takes two thirds of the time of five.
+    # One convolution of all five maps takes two thirds of the time of five convolutions.
     maps = [images, reconstructions, images * images, reconstructions * reconstructions, images * reconstructions]
     blurred = ops.concatenate(maps, axis=-1)  # (n, height, width, 5 * channels)
     for shape in ((size, 1, 1, 1), (1, size, 1, 1)):
@@ -97,20 +98,20 @@ LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
 def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values: ValueRange) -> float:
-    """Return the loss of answering every image with the mean value: the unit that losses are measured in.
+    """Return the loss of a constant reconstruction, the mean of the data. Losses are divided by it.
 
     Parameters
     ----------
     loss : callable
     batches : iterable of ndarray
-        Images in the user's units, a few at a time, as a loss holds many arrays of their size.
+        Images in the user's units. Batches should be small, because a loss needs many arrays of their size.
     values : ValueRange
         Of the training data.
 
     Raises
     ------
     ValueError
-        If the loss is no number.
+        If the loss is not one number.
     """
     span = values.maximum - values.minimum or 1.0
     total, n_images = 0.0, 0

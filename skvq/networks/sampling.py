@@ -1,11 +1,11 @@
 """Exact incremental sampling from any :class:`~skvq.networks.priors.base.PriorNetwork`.
 
-Sampling by running the whole grid once for every code computes each feature rows × columns times. A network of the
-protocol computes each once, row by row and cell by cell. Two nested loops of ``keras.ops`` run it on every backend, and
-become two nested ``Loop`` nodes in ONNX.
+A forward pass of the whole grid for each code would compute each feature rows × columns times. The methods of the
+protocol compute each feature once, row by row and cell by cell. They run in two nested loops of ``keras.ops`` on every
+backend, and become two nested ``Loop`` nodes in ONNX.
 
-Randomness is an input. A code is the inverse of the cumulative distribution at its uniform, so equal uniforms give
-equal codes wherever the graph runs. :mod:`~skvq.networks.certificate` judges a sample by one full forward pass.
+Random numbers are an input. A code is the inverse of the cumulative distribution at its uniform, so equal uniforms give
+equal codes on every platform. :mod:`~skvq.networks.certificate` checks a sample by one full forward pass.
 """
 
 from keras import ops
@@ -15,7 +15,7 @@ from skvq.networks.priors.base import PriorNetwork
 
 
 def cumulative_weights(logits, options: SamplingOptions):
-    """Cumulative sums (..., K) of unnormalised probabilities; codes that are left out weigh nothing."""
+    """Return cumulative sums (..., K) of unnormalised probabilities. Excluded codes have probability 0."""
     scaled = logits / options.temperature
     weights = ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True))
     if options.top_k is not None or options.top_p is not None:
@@ -24,7 +24,7 @@ def cumulative_weights(logits, options: SamplingOptions):
 
 
 def _narrowed(weights, options: SamplingOptions):
-    """The weights (..., K), 0 for the codes that ``top_k`` and ``top_p`` leave out."""
+    """Return the weights (..., K), with 0 for codes that ``top_k`` or ``top_p`` excludes."""
     n_embeddings = weights.shape[-1]
     falling = ops.top_k(weights, n_embeddings)[0]  # (..., K), the largest first
     if options.top_k is not None:
@@ -33,19 +33,19 @@ def _narrowed(weights, options: SamplingOptions):
         )
     if options.top_p is not None:
         top_p = ops.cast(options.top_p, "float32")
-        # The sums round: to reach all of 1 could leave out the rarest codes.
+        # Sums are rounded, so the condition for top_p = 1 could exclude the rarest codes.
         share = ops.where(top_p < 1, top_p, 2.0)
         before = ops.cumsum(falling, axis=-1) - falling
         falling = falling * ops.cast(before < share * ops.sum(falling, axis=-1, keepdims=True), "float32")
-    # Codes as likely as the last one kept are kept with it.
+    # Also keep codes that are exactly as likely as the last one kept.
     lowest = ops.min(ops.where(falling > 0, falling, 1.0), axis=-1, keepdims=True)
     return ops.where(weights >= lowest, weights, 0.0)
 
 
 def invert(cumulative, uniforms):
-    """Codes (...) whose interval of the cumulative weights (..., K) holds the uniforms (...).
+    """Return the codes (...) whose intervals of the cumulative weights (..., K) contain the uniforms (...).
 
-    A code of probability zero has an empty interval and is never chosen.
+    A code with probability 0 has an empty interval and is never chosen.
     """
     threshold = ops.expand_dims(uniforms, -1) * cumulative[..., -1:]
     passed = ops.sum(ops.cast(cumulative <= threshold, "int32"), axis=-1)
@@ -62,9 +62,9 @@ def sample(network: PriorNetwork, uniforms, options: SamplingOptions, labels=Non
         One for each code.
     options : SamplingOptions
     labels : integer tensor of shape (n,) or None
-        Indices of classes, for a conditional network.
+        Class indices, for a conditional network.
     known_codes : integer tensor of shape (n, rows * columns) or None
-        Codes to keep; the others are drawn around them. Negative where a code is to be drawn.
+        Codes to keep. Negative values are drawn. Known codes later in raster order are ignored when a code is drawn.
     """
     height, width = network.code_shape
     n = ops.shape(uniforms)[0]

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skvq._contract.codes import check_code_values
-from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._code_colors import code_colors
 from skvq.plotting._model import code_maps, first_rows, fitted_autoencoder, images_of
-from skvq.plotting._mosaic import as_rgb, check_data_range, mosaic, spread_over_pixels, unit_images
+from skvq.plotting._mosaic import as_rgb, check_data_range, check_maps, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,15 +75,10 @@ class CodeMapDisplay:
     ) -> None:
         self.originals = np.asarray(originals)
         self.colors = code_colors(codebook, counts)
-        self.codes = check_code_values(codes, "codes", len(self.colors))
+        codes = check_code_values(codes, "codes", len(self.colors))
+        way_out = "Make maps with vqvae.grid_.to_grid(vqvae.transform(X))."
+        self.codes = check_maps(codes, len(self.originals), "codes", way_out)
         self.data_range = check_data_range(data_range, self.originals)
-        if self.codes.ndim != 3 or len(self.codes) != len(self.originals):
-            raise invalid(
-                "codes",
-                f"have one map (h, w) for each of the {len(self.originals)} images",
-                f"shape {self.codes.shape}",
-                "Make maps with vqvae.grid_.to_grid(vqvae.transform(X)).",
-            )
 
     @classmethod
     def from_estimator(

@@ -9,7 +9,7 @@ from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._model import code_maps, decoded, first_labels, first_rows, fitted_parts, images_of
-from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, spread_over_pixels, unit_images
+from skvq.plotting._mosaic import check_data_range, check_maps, in_same_mode, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,15 +71,11 @@ class CompletionDisplay:
         data_range: tuple[float, float] | None = None,
     ) -> None:
         self.originals = np.asarray(originals)
-        self.mask = np.asarray(mask)
+        way_out = "True keeps the code at that position."
+        self.mask = check_maps(np.asarray(mask), len(self.originals), "mask", way_out)
         self.completions = np.asarray(completions)
-        if self.mask.ndim != 3 or len(self.mask) != len(self.originals) or self.mask.dtype != bool:
-            raise invalid(
-                "mask",
-                f"have one map (h, w) of bool for each of the {len(self.originals)} images",
-                f"{self.mask.dtype}, shape {self.mask.shape}",
-                "True keeps the code at that position.",
-            )
+        if self.mask.dtype != bool:
+            raise invalid("mask", "be an array of bool", f"dtype {self.mask.dtype}", way_out)
         if self.completions.shape[1:] != self.originals.shape:
             raise invalid(
                 "completions",

@@ -97,6 +97,19 @@ def check_data_range(data_range: tuple[float, float] | None, images: np.ndarray)
     return (low, high) if high > low else (low, low + 1.0)
 
 
+def check_maps(maps: np.ndarray, n_images: int, name: str, way_out: str) -> np.ndarray:
+    """Return maps ``(n_images, h, w)``.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is not one map for each image, or maps do not have two axes.
+    """
+    if maps.ndim != 3 or len(maps) != n_images:
+        raise invalid(name, f"have one map (h, w) for each of the {n_images} images", f"shape {maps.shape}", way_out)
+    return maps
+
+
 def mosaic(tiles: np.ndarray, gap: int | None = None) -> Mosaic:
     """Arrange a grid of tiles in one picture.
 

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skvq._contract.errors import invalid
 from skvq.metrics._scorers import codes_of
 from skvq.plotting._axes import mosaic_inches, open_axes, show_mosaic
 from skvq.plotting._model import code_maps, first_labels, first_rows, fitted_parts, images_of
-from skvq.plotting._mosaic import check_data_range, mosaic, spread_over_pixels, unit_images
+from skvq.plotting._mosaic import check_data_range, check_maps, mosaic, spread_over_pixels, unit_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,15 +66,9 @@ class SurpriseDisplay:
         self, originals: np.ndarray, bits: np.ndarray, *, data_range: tuple[float, float] | None = None
     ) -> None:
         self.originals = np.asarray(originals)
-        self.bits = np.asarray(bits)
+        way_out = "Make maps with vqvae.grid_.to_grid(bits)."
+        self.bits = check_maps(np.asarray(bits), len(self.originals), "bits", way_out)
         self.data_range = check_data_range(data_range, self.originals)
-        if self.bits.ndim != 3 or len(self.bits) != len(self.originals):
-            raise invalid(
-                "bits",
-                f"have one map (h, w) for each of the {len(self.originals)} images",
-                f"shape {self.bits.shape}",
-                "Make maps with vqvae.grid_.to_grid(bits).",
-            )
 
     @classmethod
     def from_estimator(

@@ -1,7 +1,7 @@
 """Training of Keras networks over checked sources: steps, learning rate, early stopping, codebook maintenance.
 
-Nothing here knows an estimator. An estimator hands a network, a source of rows, a :class:`TrainingConfig` and an
-:class:`Observer` to the :class:`Trainer`, and takes back a :class:`TrainingResult`.
+This package does not know estimators. An estimator passes a network, a source of rows, a :class:`TrainingConfig` and
+an :class:`Observer` to the :class:`Trainer`, and gets a :class:`TrainingResult`.
 """
 
 from skvq.training.config import TRAINING_ADVICE, TRAINING_CONSTRAINTS, TrainingConfig

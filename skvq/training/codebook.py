@@ -1,4 +1,4 @@
-"""The codebook's start by k-means and the restart of its dead codes, which keep every code in use."""
+"""Initialise the codebook by k-means, and restart dead codes, so that every code is used."""
 
 import warnings
 
@@ -13,15 +13,15 @@ from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
 
-WARM_UP_STEPS = 100  # steps without quantiser, so that k-means finds latents that mean something
-RESTART_EVERY = 25  # steps between two looks for dead codes
-RESTART_UNTIL = 0.8  # of all steps: codes restarted later have no time to settle
+WARM_UP_STEPS = 100  # steps without quantisation, so that k-means runs on trained latents
+RESTART_EVERY = 25  # steps between two checks for dead codes
+RESTART_UNTIL = 0.8  # fraction of all steps; codes restarted later have no time to settle
 LATENTS_PER_CODE = 40  # for k-means
 MOST_START_IMAGES = 2048
 
 
 class CodebookMaintenance:
-    """Starts the codebook during a training, then restarts codes that are hardly used.
+    """Initialises the codebook during training, then restarts codes that are rarely used.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ class CodebookMaintenance:
     indices : ndarray
         Training rows.
     n_steps : int
-        Steps of the whole training.
+        Number of steps of the training.
     batch_size : int
     init : {"kmeans", "random"} or None
-        How a new codebook begins; None where training continues with the codebook there is.
+        How a new codebook is initialised. None continues with the present codebook.
     restart_threshold : float
-        Codes used less than this fraction of the mean usage are dead; 0 restarts none.
+        Codes used less than this fraction of the mean usage are dead. 0 restarts none.
     start_generator, restart_generator : numpy Generator
     """
 
@@ -66,12 +66,12 @@ class CodebookMaintenance:
         if init == "kmeans":
             network.quantizer.active.assign(0.0)
         elif init == "random":
-            # Embeddings as they were drawn, each as if it had been used like every other.
+            # The embeddings stay as they were drawn. Equal usage, so that no code counts as dead at first.
             table = keras.ops.convert_to_numpy(network.quantizer.codebook)
             network.quantizer.start(table, np.full(len(table), self._latents_per_step() / len(table), np.float32))
 
     def before_step(self, step: int, images: np.ndarray) -> None:
-        """Start or restart codes where this step asks for it."""
+        """Initialise the codebook or restart codes, if it is time for that."""
         if not self.started and step >= self.start_step:
             self._start()
         elif self._restarts_at(step):
@@ -98,7 +98,7 @@ class CodebookMaintenance:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
         quantizer.start(centres, shares * self._latents_per_step())
-        self.network.code_counts.reset_state()  # they were of other embeddings
+        self.network.code_counts.reset_state()  # these counts belong to the old embeddings
         self.started = True
 
     def _latents_per_step(self) -> int:
@@ -112,9 +112,9 @@ class CodebookMaintenance:
 
 
 def k_means(latents: np.ndarray, n_centres: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``n_centres`` centres of latents (n, D), and the share of the latents that each one holds.
+    """Return ``n_centres`` centres of latents (n, D), and the share of latents in each cluster.
 
-    Where there are fewer distinct latents than centres, they are repeated with a little noise.
+    If there are fewer distinct latents than centres, they are repeated with a little noise.
     """
     distinct = np.unique(latents, axis=0)
     if len(distinct) <= n_centres:
@@ -123,9 +123,9 @@ def k_means(latents: np.ndarray, n_centres: int, generator: np.random.Generator)
         centres = np.resize(distinct, noise.shape) + noise
         return centres.astype(np.float32), np.full(n_centres, 1 / n_centres, np.float32)
     model = KMeans(n_centres, n_init=1, max_iter=25, random_state=int(generator.integers(2**31)))
-    # One thread gives equal sums everywhere; a worker of a search has fewer threads than this process.
+    # The result must not depend on the number of threads: workers of a search have fewer than this process.
     with threadpool_limits(1), warnings.catch_warnings():
-        # K-means only gives a start; training goes on from wherever it stops.
+        # K-means need not converge, because training continues from its result.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(latents)
     shares = np.bincount(model.labels_, minlength=n_centres) / len(latents)

@@ -1,4 +1,4 @@
-"""What a training is told: the estimators' training parameters, their ranges, and the advice in their messages."""
+"""The training parameters of estimators: their values, their ranges, and the advice in error messages."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from skvq.networks import keras
 from skvq.training.optimizers import OPTIMIZERS
 
 SCHEDULES = ("linear", "cosine", "constant")
-LOWEST_RATE = 0.01  # of the learning rate, where a schedule falls
+LOWEST_RATE = 0.01  # smallest fraction of the learning rate in a falling schedule
 
 TRAINING_CONSTRAINTS = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), keras.optimizers.Optimizer],
@@ -31,38 +31,38 @@ TRAINING_CONSTRAINTS = {
 }
 
 TRAINING_ADVICE = {
-    "optimizer": "A keras.optimizers.Optimizer brings its own learning rate, clipping and weight decay.",
+    "optimizer": "A keras.optimizers.Optimizer uses its own learning rate, clipping and weight decay.",
     "learning_rate": "It is the rate of the first step; 0.001 to 0.004 suits Adam and Nadam.",
     "schedule": "'linear' falls to zero over max_iter epochs.",
     "warmup_steps": "It is the number of steps over which the learning rate rises to its value; 0 is common.",
     "clip_norm": "Gradients with a larger norm are scaled down to it; 1 is a common start, None turns it off.",
-    "batch_size": "'auto' suits most data, and takes fewer rows to a step where they are large.",
+    "batch_size": "'auto' suits most data. It uses fewer rows in each step if the rows are large.",
     "max_iter": "It is the number of passes over X; 20 is a common start.",
-    "validation_fraction": "It is the part of X held out when early_stopping=True; 0.1 is a common start.",
-    "n_iter_no_change": "It is the number of epochs without gain before fit stops; 5 is a common start.",
-    "tol": "It is the smallest gain in the validation loss that counts; 0.0001 is a common start.",
+    "validation_fraction": "It is the part of X that is held out when early_stopping=True; 0.1 is a common start.",
+    "n_iter_no_change": "It is the number of epochs without improvement before fit stops; 5 is a common start.",
+    "tol": "It is the smallest decrease of the validation loss that counts as improvement; 0.0001 is a common start.",
     "random_state": "Pass an int for the same result at every call.",
 }
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training, as the parameters of an estimator describe it.
+    """The settings of one training.
 
     Parameters
     ----------
     name : str
-        Of the estimator, for reports and warnings.
+        Name of the estimator, for reports and warnings.
     batch_size, max_iter : int
     optimizer : str or keras.optimizers.Optimizer
-        An instance is copied, and keeps its own rate, clipping and weight decay.
+        An instance is copied, and uses its own learning rate, clipping and weight decay.
     learning_rate : float
     schedule : {"linear", "cosine", "constant"}
-        Course of the learning rate over all epochs.
+        How the learning rate changes over all epochs.
     warmup_steps : int
     clip_norm : float or None
     weight_decay : float or None
-        None leaves the optimizer's own.
+        None uses the default of the optimizer.
     n_iter_no_change : int
     tol : float
     verbose : int
@@ -82,7 +82,7 @@ class TrainingConfig:
     verbose: int = 0
 
     def rate(self, step: int, n_steps: int) -> float:
-        """Return the learning rate of a step out of ``n_steps``."""
+        """Return the learning rate of step number ``step`` of ``n_steps``."""
         part = step / n_steps
         falling = {
             "linear": max(1.0 - part, LOWEST_RATE),

@@ -1,7 +1,7 @@
-"""Optimizers by name, and what a training carries from one call to the next, as arrays.
+"""Optimizers by name, and the state that training keeps between calls, as arrays.
 
-An estimator that is continued after a pickle must take the very steps of one that never left memory. So the
-optimizer's moments and the state of dropout's random seeds belong to the fitted state.
+Training that continues after a pickle must give the same weights as training that continues in memory. So the
+fitted state includes the optimizer's moments and the random seeds of dropout.
 """
 
 from typing import Any
@@ -21,18 +21,18 @@ OPTIMIZERS = {
 
 
 def make_optimizer(config: Any) -> keras.optimizers.Optimizer:
-    """Return a new optimizer as a :class:`TrainingConfig` asks for it."""
+    """Return a new optimizer with the settings of a :class:`TrainingConfig`."""
     if isinstance(config.optimizer, keras.optimizers.Optimizer):
         return type(config.optimizer).from_config(config.optimizer.get_config())
     settings = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
-    # Clipping keeps a large gradient on a rare batch from undoing an epoch's work.
+    # Without clipping, one large gradient of a rare batch can destroy the progress of an epoch.
     return OPTIMIZERS[config.optimizer](
         learning_rate=config.learning_rate, global_clipnorm=config.clip_norm, **settings
     )
 
 
 def signature(config: Any) -> dict:
-    """Return what decides whether earlier moments may be continued."""
+    """Return the settings that must be equal for a training to continue with earlier moments."""
     if isinstance(config.optimizer, keras.optimizers.Optimizer):
         settings = {
             name: value
@@ -44,12 +44,13 @@ def signature(config: Any) -> dict:
 
 
 def compile_network(network: keras.Model, config: Any) -> None:
-    """Give a network the optimizer of a config, unless it already has that one."""
+    """Give a network the optimizer of a config, unless it already has an optimizer with these settings."""
     wanted = signature(config)
     if getattr(network, "optimizer", None) is not None and network.optimizer_signature == wanted:
         return
     optimizer = make_optimizer(config)
-    # With its variables made beforehand, TensorFlow traces the step once and not twice: half the time of a short fit.
+    # If its variables exist before the first step, TensorFlow traces the step once instead of twice. That halves the
+    # time of a short fit.
     optimizer.build(network.trainable_variables)
     network.compile(optimizer=optimizer, jit_compile=keras.config.backend() == "jax")
     network.optimizer_signature = wanted
@@ -57,7 +58,7 @@ def compile_network(network: keras.Model, config: Any) -> None:
 
 
 def training_state(network: keras.Model) -> dict | None:
-    """Return the optimizer's variables and the random seeds of a trained network; None without an optimizer."""
+    """Return the optimizer's variables and the random seeds of a trained network, or None without an optimizer."""
     if getattr(network, "optimizer", None) is None:
         return None
     return {
@@ -68,7 +69,7 @@ def training_state(network: keras.Model) -> dict | None:
 
 
 def load_training_state(network: keras.Model, config: Any, state: dict | None) -> None:
-    """Give a network that was built anew what :func:`training_state` kept, where the optimizer is still the same."""
+    """Restore the result of :func:`training_state` in a new network. Moments need an optimizer with equal settings."""
     if state is None:
         return
     for variable, value in zip(_seeds(network), state["seeds"], strict=True):
@@ -80,7 +81,7 @@ def load_training_state(network: keras.Model, config: Any, state: dict | None) -
 
 
 def _seeds(network: keras.Model) -> list:
-    """Return the variables that are neither weights nor metrics: the states of seed generators."""
+    """Return the states of seed generators: the variables that are neither weights nor metrics."""
     others = {id(v) for v in (*network.weights, *network.metrics_variables)}
     optimizer = getattr(network, "optimizer", None)
     if optimizer is not None:

@@ -19,14 +19,14 @@ from skvq.training.optimizers import compile_network
 
 @dataclass
 class TrainingResult:
-    """What came of a training.
+    """The result of a training.
 
     Attributes
     ----------
     history : dict of list
-        One value an epoch for every quantity.
+        For each quantity, one value for each epoch.
     statistics : object
-        What the observer returned after the epoch whose weights the network now has; None if no epoch ended.
+        What the observer returned for the epoch whose weights the network now has. None if no epoch was completed.
     """
 
     history: dict[str, list] = field(default_factory=dict)
@@ -34,13 +34,13 @@ class TrainingResult:
 
     @property
     def n_epochs(self) -> int:
-        """Epochs that ended."""
+        """Number of completed epochs."""
         return len(self.history.get("loss", []))
 
 
 @dataclass
 class _Snapshot:
-    """The weights at the end of an epoch, and what belongs to them."""
+    """The weights at the end of an epoch, with their statistics and loss."""
 
     weights: list[np.ndarray]
     statistics: Any = None
@@ -48,22 +48,22 @@ class _Snapshot:
 
 
 class Trainer:
-    """Steps over shuffled batches until the epochs are done.
+    """Trains a network on shuffled batches, for a number of epochs.
 
     Parameters
     ----------
     network : keras.Model
-        Built. It is compiled here unless it already has the optimizer that ``config`` asks for.
+        It must be built. It is compiled here, unless it already has the optimizer of ``config``.
     config : TrainingConfig
     source : object
         Has ``rows(indices)``, which returns ``x`` or ``(x, y)``.
     indices : ndarray
         The rows to train on.
     generator : numpy Generator
-        Orders the batches.
+        Shuffles the rows.
     observer : Observer
     validate : callable or None
-        ``validate() -> float``, smaller is better, after each epoch.
+        ``validate() -> float``, called after each epoch. Smaller is better.
     """
 
     def __init__(
@@ -89,21 +89,21 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that make one pass over the rows."""
+        """Number of batches in one pass over the rows."""
         return math.ceil(len(self.indices) / self.config.batch_size)
 
     @property
     def n_steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps in all epochs."""
         return self.steps_per_epoch * self.config.max_iter
 
     def run(self) -> TrainingResult:
-        """Train, and leave the network with the best weights if there is validation, else with the last.
+        """Train. The network then has the best weights if there is validation, and the last weights otherwise.
 
         Raises
         ------
         KeyboardInterrupt
-            If it comes before the first epoch ends. Later it ends the training, with a warning.
+            If it comes before the end of the first epoch. A later interruption ends training with a warning.
         """
         config, result = self.config, TrainingResult()
         last = _Snapshot(self.network.get_weights())
@@ -133,7 +133,7 @@ class Trainer:
                     if epochs_without_gain >= config.n_iter_no_change:
                         stop = True
                         if config.verbose:
-                            print(f"No gain in {epochs_without_gain} epochs: stopped, best weights restored.")
+                            print(f"No improvement in {epochs_without_gain} epochs: stopped, best weights restored.")
                 if stop:
                     break
         except KeyboardInterrupt:
@@ -154,7 +154,7 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         order = self.generator.permutation(self.indices)
-        # All batches have one size, so that one compiled step serves them; the last is filled from the start.
+        # All batches have the same size, so that the step is compiled once. The last is filled with the first rows.
         order = np.resize(order, self.steps_per_epoch * self.config.batch_size)
         progress = self._progress_bar(epoch)
         has_own_rate = isinstance(self.config.optimizer, keras.optimizers.Optimizer)
@@ -182,7 +182,7 @@ class Trainer:
 
     def _undo(self, last: _Snapshot, error: DivergenceError, epoch: int) -> None:
         self.network.set_weights(last.weights)
-        # The optimizer's moments are NaN and would spoil every later step.
+        # The optimizer's moments are NaN; discard it.
         self.network.optimizer = None
         warnings.warn(
             f"The {error} in epoch {epoch + 1} of {self.config.name}; fit stopped and kept the weights from before "

@@ -1,10 +1,10 @@
-"""Which rows are held out of a training."""
+"""Choose the rows that are held out for validation."""
 
 import numpy as np
 
 from skvq._contract.errors import invalid
 
-FEWEST_ROWS = 10  # nothing is held out of fewer
+FEWEST_ROWS = 10  # with fewer rows, none are held out
 
 
 def split_validation(n_rows: int, fraction: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -14,7 +14,7 @@ def split_validation(n_rows: int, fraction: float, generator: np.random.Generato
     ----------
     n_rows : int
     fraction : float
-        Part of the rows to hold out; 0 holds out none, and none are held out of fewer than 10 rows.
+        Part of the rows to hold out. With 0, or with fewer than 10 rows, none are held out.
     generator : numpy Generator
 
     Raises
@@ -31,7 +31,7 @@ def split_validation(n_rows: int, fraction: float, generator: np.random.Generato
             "validation_fraction",
             "leave rows to train on",
             f"{fraction} of {n_rows} rows",
-            "It is the part of X held out when early_stopping=True; 0.1 is a common start.",
+            "It is the part of X that is held out when early_stopping=True; 0.1 is a common start.",
         )
     order = generator.permutation(n_rows)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

@@ -1,3 +1,5 @@
+"""The PixelCNN prior: likelihoods, exact samples, training, and what it refuses."""
+
 import copy
 import pickle
 import random
@@ -7,13 +9,13 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skvq import VQVAE, PixelCNNPrior
+from skvq import VQVAE, ContextPrior, PixelCNNPrior
 from skvq._contract import randomness as _random
 from skvq._contract.sampling import SamplingOptions
 from skvq.networks.certificate import boundary_distance
 from skvq.networks.priors.pixelcnn import PixelCNN
 
-QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1}
+QUICK = {"hidden_channels": 4, "n_layers": 2, "max_iter": 1, "optimizer": "sgd"}
 
 
 def certificate(prior, codes, uniforms, temperature=1.0, labels=()):
@@ -38,10 +40,8 @@ class TestLikelihood:
 
     def test_it_learns_what_repeats(self):
         X = np.tile([0, 1, 2, 1, 0, 2], (64, 1))
-        prior = PixelCNNPrior(
-            hidden_channels=8, n_layers=1, batch_size=8, max_iter=20, learning_rate=0.01, random_state=0
-        )
-        prior.fit(X)
+        params = {"hidden_channels": 8, "n_layers": 1, "batch_size": 8, "max_iter": 20, "learning_rate": 0.01}
+        prior = PixelCNNPrior(code_shape=(1, 6), random_state=0, **params).fit(X)
         assert prior.grid_.shape == (1, 6)
         assert prior.bits_per_code(X) < 0.3
         np.testing.assert_array_equal(prior.sample(5, temperature=0.1, random_state=0), X[:5])
@@ -64,21 +64,37 @@ class TestLikelihood:
         np.testing.assert_array_equal(prior.score_samples(codes[5:8], labels[5:8]), whole[5:8])
 
 
+def dropout_rate(prior):
+    return prior._network().dropout.rate
+
+
 def test_dropout_comes_with_passes_over_the_same_rows():
     X = np.random.default_rng(0).integers(0, 3, (20, 4))
-    prior = PixelCNNPrior(random_state=0, **QUICK).fit(X)
-    rates = {n: prior.set_params(max_iter=n)._build_network().dropout.rate for n in (1, 2, 6, 20)}
-    assert rates == {1: 0.0, 2: 0.02, 6: 0.1, 20: 0.1}
-    assert prior.set_params(dropout=0.3, warm_start=False).fit(X)._build_network().dropout.rate == 0.3
+    rates = {}
+    for n in (1, 2, 6):
+        # Stopped by the first epoch that gains too little: max_iter alone decides.
+        params = {**QUICK, "max_iter": n, "n_iter_no_change": 1, "tol": 10.0}
+        rates[n] = dropout_rate(PixelCNNPrior(3, random_state=0, **params).fit(X))
+    assert rates == {1: 0.0, 2: 0.02, 6: 0.1}
+    assert dropout_rate(PixelCNNPrior(3, random_state=0, dropout=0.3, **QUICK).fit(X)) == 0.3
 
 
 def test_dropout_shrinks_where_codes_outnumber_weights():
-    X = np.random.default_rng(0).integers(0, 3, (10, 4))
-    few, many = (PixelCNNPrior(random_state=0, **QUICK).fit(np.tile(X, (n, 1))) for n in (1, 100))
-    n_weights = sum(weight.size for weight in many._weights)
-    assert 10 * 4 < n_weights < 1000 * 4
-    rates = [prior.set_params(max_iter=20)._build_network().dropout.rate for prior in (few, many)]
-    np.testing.assert_allclose(rates, [0.1, 0.1 * n_weights / 4000])
+    X = np.random.default_rng(0).integers(0, 3, (1000, 4))
+    params = {**QUICK, "max_iter": 20, "n_iter_no_change": 1, "tol": 10.0}
+    prior = PixelCNNPrior(3, random_state=0, **params).fit(X)
+    n_weights = prior._network().count_params()
+    assert n_weights < 4000
+    assert dropout_rate(prior) == pytest.approx(0.1 * n_weights / 4000)
+
+
+def test_automatic_dropout_is_settled_once():
+    X = np.random.default_rng(0).integers(0, 3, (20, 4))
+    prior = PixelCNNPrior(3, random_state=0, warm_start=True, **QUICK).fit(X)
+    assert dropout_rate(prior) == 0.0
+    prior.set_params(max_iter=3).fit(X).partial_fit(np.tile(X, (3, 1)))
+    assert dropout_rate(prior) == 0.0
+    assert dropout_rate(pickle.loads(pickle.dumps(prior))) == 0.0
 
 
 @pytest.mark.parametrize("optimizer", ["nadam", "adamw"])
@@ -87,7 +103,7 @@ def test_weight_decay_shrinks_the_weights_and_follows_its_parameter(optimizer):
         return sum(float(np.square(weight).sum()) for weight in prior._weights)
 
     X = np.random.default_rng(0).integers(0, 3, (64, 4))
-    prior = PixelCNNPrior(random_state=0, optimizer=optimizer, weight_decay=0.0, **QUICK).fit(X)
+    prior = PixelCNNPrior(random_state=0, weight_decay=0.0, **{**QUICK, "optimizer": optimizer}).fit(X)
     kept = norm(prior)
     prior.set_params(weight_decay=30.0, warm_start=True).fit(X)
     assert norm(prior) < 0.9 * kept
@@ -104,8 +120,7 @@ class TestSampling:
         # The certificate can fail: another code lies outside its interval.
         assert certificate(prior, (drawn + 1) % 12, uniforms, temperature, (y,)) > 1
 
-    @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (3, 4), (9, 7)])
-    @pytest.mark.parametrize("kernel_size", [1, 3, 5])
+    @pytest.mark.parametrize(("shape", "kernel_size"), [((1, 1), 1), ((1, 7), 5), ((5, 1), 3), ((9, 7), 3)])
     def test_certificate_on_every_grid(self, shape, kernel_size):
         n_positions = shape[0] * shape[1]
         X = np.random.default_rng(0).integers(0, 5, (20, n_positions))
@@ -153,8 +168,8 @@ class TestSampling:
             assert ranks.max() < choice["top_k"]
 
     def test_completion_keeps_what_is_known_and_draws_the_rest_as_sampling_does(self, prior, codes, labels):
-        known = np.array([True, True, False, False])
-        drawn = prior.complete(codes[:30], known, labels[:30], random_state=2)
+        mask = np.array([True, True, False, False])
+        drawn = prior.complete(codes[:30], mask, labels[:30], random_state=2)
         np.testing.assert_array_equal(drawn[:, :2], codes[:30, :2])
         logits = prior._logits(drawn, labels[:30].astype(np.int32))
         off = boundary_distance(logits, _random.uniforms(2, 30, 4), drawn, SamplingOptions(1.0))
@@ -164,17 +179,17 @@ class TestSampling:
         everything = prior.complete(codes[:30], np.ones((30, 4), bool), labels[:30])
         np.testing.assert_array_equal(everything, codes[:30])
 
-    @pytest.mark.parametrize("known", [[True], [[True] * 4] * 2, [1, 1, 0, 0]])
-    def test_completion_refuses_other_masks(self, prior, codes, labels, known):
-        with pytest.raises(ValueError, match=r"known must be an array of bool of shape \(4,\) or \(96, 4\)"):
-            prior.complete(codes, known, labels)
+    @pytest.mark.parametrize("mask", [[True], [[True] * 4] * 2, [1, 1, 0, 0]])
+    def test_completion_refuses_other_masks(self, prior, codes, labels, mask):
+        with pytest.raises(ValueError, match=r"mask must be an array of bool of shape \(4,\) or \(96, 4\) or \(2, 2\)"):
+            prior.complete(codes, mask, labels)
 
     def test_a_low_temperature_takes_the_likeliest_code(self, prior):
         drawn = prior.sample(8, y=[0] * 8, temperature=1e-3, random_state=0)
         assert len(np.unique(drawn, axis=0)) == 1
 
 
-class TestPipelines:
+class TestStages:
     def test_images_to_codes_and_back(self, images):
         pipe = make_pipeline(
             VQVAE(n_embeddings=6, embedding_dim=2, hidden_channels=4, max_iter=1, random_state=0),
@@ -282,7 +297,7 @@ class TestBadInput:
             prior.sample(2, y=[0, 7])
         with pytest.raises(ValueError, match="one class for each of the 3 rows; got 2"):
             prior.sample(3, y=[0, 1])
-        without = PixelCNNPrior(**QUICK).fit(codes, labels)
+        without = ContextPrior().fit(codes, labels)
         for draw in (lambda: without.sample(2, y=[0, 1]), lambda: without.complete(codes[:1], np.ones(4, bool), y=[0])):
             with pytest.raises(ValueError, match="y must be None: this prior was fitted without classes"):
                 draw()
@@ -306,7 +321,7 @@ class TestBadInput:
         ("params", "message"),
         [
             ({"dropout": "more"}, r"'dropout' .*Got 'more' instead.*'auto' goes by max_iter"),
-            ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*left out in training"),
+            ({"dropout": 1.0}, r"'dropout' .*Got 1\.0 instead.*dropped in training"),
             ({"weight_decay": -0.1}, r"'weight_decay' .*Got -0\.1 instead.*0 turns it off"),
             ({"kernel_size": 2}, r"'kernel_size' .*Got 2"),
             ({"n_embeddings": 0}, r"'n_embeddings' .*Got 0.*largest code"),
@@ -318,5 +333,5 @@ class TestBadInput:
 
     def test_unfitted_use(self, codes):
         for call in (lambda p: p.sample(), lambda p: p.score(codes), lambda p: p.transform(codes)):
-            with pytest.raises(NotFittedError, match="PixelCNNPrior instance is not fitted yet"):
+            with pytest.raises(NotFittedError, match="This PixelCNNPrior must be fitted"):
                 call(PixelCNNPrior())

@@ -1,264 +1,191 @@
-"""What a fit leaves behind: the state of its last good epoch, and nothing of a call that failed."""
+"""The training loop by itself, on a model of one weight: every row, every rate, every way in which it may end."""
 
-import pickle
-
-import keras
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 
-from skvq import VQVAE, PixelCNNPrior
-from skvq._keras_settings import GLOBAL_STATE
-
-LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
-LITTLE_PRIOR = {"n_embeddings": 12, "hidden_channels": 4, "n_layers": 1, "random_state": 0}
+from skvq.networks import keras, ops
+from skvq.training import Observer, Trainer, TrainingConfig, split_validation
 
 
-def copy_of(estimator):
-    """The estimator as its arrays alone tell it."""
-    return pickle.loads(pickle.dumps(estimator))
+class Slope(keras.Model):
+    """y = weight * x, with the squared error as its loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = self.add_weight(shape=(1,), initializer="zeros", name="weight")
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    def call(self, x):
+        return x * self.weight
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = ops.mean(ops.square(y - y_pred))
+        self.loss_tracker.update_state(loss)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return {"loss": self.loss_tracker.result()}
 
 
-class Breaks:
-    """An array of images whose disk fails after some reads."""
+class Rows:
+    """Rows of a line with the slope 3; remembers which rows were asked for."""
 
-    def __init__(self, X, n_reads):
-        self.X, self.n_reads = X, n_reads
-        self.shape, self.dtype, self.ndim = X.shape, X.dtype, X.ndim
+    def __init__(self, n=20):
+        self.x = np.linspace(0.5, 1, n, dtype=np.float32)[:, None]
+        self.asked = []
 
-    def __len__(self):
-        return len(self.X)
-
-    def __getitem__(self, rows):
-        self.n_reads -= 1
-        if self.n_reads < 0:
-            raise OSError("the disk is gone")
-        return self.X[rows]
+    def rows(self, indices):
+        self.asked.append(np.asarray(indices))
+        return self.x[indices], 3 * self.x[indices]
 
 
-class TestFailure:
-    @pytest.mark.parametrize(
-        ("params", "X"),
-        [
-            ({"quantizer": "fsq", "n_embeddings": 11}, np.zeros((96, 12, 12), np.uint8)),
-            ({"quantizer": dict}, None),
-            ({"reconstruction_loss": "ssim"}, np.zeros((96, 30))),
-            ({"early_stopping": True, "validation_fraction": 0.999}, None),
-        ],
+class Recorder(Observer):
+    """Notes rates and weights, and acts at a step: raises what it is given."""
+
+    def __init__(self, error=None, at_step=None, stop_after=None):
+        self.error, self.at_step, self.stop_after = error, at_step, stop_after
+        self.weights = []
+        self.steps = []
+
+    def before_step(self, step, batch):
+        self.steps.append(step)
+        if step == self.at_step:
+            raise self.error
+
+    def after_epoch(self):
+        self.weights.append(float(self.network.get_weights()[0][0]))
+        return {"n_steps": len(self.steps)}, len(self.weights)
+
+    def end_epoch(self, history):
+        return len(history["loss"]) == self.stop_after
+
+
+def trainer(observer=None, losses=None, source=None, **config):
+    """Return a trainer, whose validation gives these losses."""
+    observer = observer or Recorder()
+    config = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 5, "max_iter": 4, **config}
+    observer.network = Slope()
+    made = Trainer(
+        observer.network,
+        TrainingConfig("Slope", **config),
+        source or Rows(),
+        np.arange(20),
+        np.random.default_rng(0),
+        observer=observer,
+        validate=None if losses is None else iter(losses).__next__,
     )
-    def test_a_refit_that_fails_leaves_the_former_fit(self, images, params, X):
-        vqvae = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
-        codes = vqvae.transform(images)
-        with pytest.raises(ValueError, match=r"must|compares"):
-            vqvae.set_params(**params).fit(images if X is None else X)
-        assert vqvae.image_shape_ == (8, 8, 1)
-        assert vqvae.n_features_in_ == 64
-        for each in (vqvae, copy_of(vqvae)):
-            np.testing.assert_array_equal(each.transform(images), codes)
-
-    def test_a_first_fit_that_fails_leaves_none(self, images):
-        vqvae = VQVAE(**{**LITTLE_VQVAE, "quantizer": "fsq", "n_embeddings": 11})
-        with pytest.raises(ValueError, match="n_embeddings must be a product"):
-            vqvae.fit(images)
-        with pytest.raises(NotFittedError):
-            vqvae.transform(images)
-        assert not [name for name in vars(vqvae) if name.endswith("_")]
-
-    @pytest.mark.parametrize("n_reads", [1, 8, 14])
-    def test_a_warm_fit_that_breaks_off_is_undone(self, images, n_reads):
-        params = {**LITTLE_VQVAE, "learning_rate": 0.05, "batch_size": 16, "max_iter": 3, "warm_start": True}
-        vqvae = VQVAE(**params).fit(images)
-        codes = vqvae.transform(images)
-        with pytest.raises(OSError, match="the disk is gone"):
-            vqvae.fit(Breaks(images, n_reads))
-        assert vqvae.n_iter_ == 3
-        for each in (vqvae, copy_of(vqvae)):
-            np.testing.assert_array_equal(each.transform(images), codes)
-        assert vqvae.fit(images).n_iter_ == 6
-
-    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-    def test_a_prior_likewise(self, codes, monkeypatch, method):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=1, warm_start=True).fit(codes)
-        scores = prior.score_samples(codes)
-        report = Training._report
-
-        def fails(self, epoch, logs):
-            report(self, epoch, logs)
-            raise MemoryError
-
-        monkeypatch.setattr(Training, "_report", fails)
-        with pytest.raises(MemoryError):
-            getattr(prior, method)(codes)
-        assert prior.n_iter_ == 1
-        for each in (prior, copy_of(prior)):
-            np.testing.assert_array_equal(each.score_samples(codes), scores)
+    return made, observer
 
 
-class TestDivergence:
-    @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-    def test_a_lower_rate_heals_it(self, images, optimizer):
-        params = {**LITTLE_VQVAE, "optimizer": optimizer, "max_iter": 2, "batch_size": 16, "warm_start": True}
-        vqvae = VQVAE(**params).fit(images)
-        with pytest.warns(ConvergenceWarning, match="Lower learning_rate"):
-            vqvae.set_params(learning_rate=1e30).fit(images)
-        assert vqvae.n_iter_ == 2
-        vqvae.set_params(learning_rate=1e-4).fit(images)
-        assert vqvae.n_iter_ == 4
-        assert np.isfinite(vqvae.history_["loss"]).all()
+def slope(made):
+    return float(made.network.get_weights()[0][0])
 
 
-class TestCounts:
-    def test_they_are_of_one_pass_however_often_it_is_called(self, images):
-        vqvae = VQVAE(**LITTLE_VQVAE, early_stopping=True)
-        for _ in range(3):
-            assert vqvae.partial_fit(images).position_counts_.sum(axis=1).tolist() == [96] * 4
+class TestSteps:
+    def test_it_learns(self):
+        made, _ = trainer(max_iter=20, schedule="constant")
+        result = made.run()
+        assert slope(made) == pytest.approx(3, abs=0.1)
+        assert result.history["loss"][-1] < 0.01 * result.history["loss"][0]
 
-    def test_they_are_of_the_epoch_whose_weights_are_kept(self, images, monkeypatch):
-        counts, losses = [], iter([3.0, 1.0, 2.0, 2.0])
-        report = Training._report
+    def test_every_row_is_asked_once_an_epoch_in_batches_of_one_size(self):
+        source = Rows()
+        trainer(source=source, max_iter=3)[0].run()
+        epochs = np.array(source.asked).reshape(3, 20)
+        for epoch in epochs:
+            assert sorted(epoch) == list(range(20))
+        assert not np.array_equal(epochs[0], epochs[1])
 
-        def noted(self, epoch, logs):
-            counts.append(self.network.counts())
-            report(self, epoch, logs)
+    def test_the_last_batch_is_filled_up(self):
+        source = Rows()
+        trainer(source=source, batch_size=8, max_iter=1)[0].run()
+        assert [len(rows) for rows in source.asked] == [8, 8, 8]
+        assert set(np.concatenate(source.asked)) == set(range(20))
 
-        monkeypatch.setattr(Training, "_report", noted)
-        monkeypatch.setattr(VQVAE, "_validation_loss", lambda *_: next(losses))
-        params = {**LITTLE_VQVAE, "learning_rate": 0.1, "batch_size": 8, "max_iter": 9}
-        vqvae = VQVAE(**params, early_stopping=True, n_iter_no_change=2).fit(images)
-        assert len(counts) == 4
-        np.testing.assert_array_equal(vqvae.position_counts_, counts[1])
-        assert not np.array_equal(counts[1], counts[3])
-        np.testing.assert_array_equal(vqvae.code_counts_, counts[1].sum(axis=0))
-
-    def test_an_interrupted_epoch_leaves_none_behind(self, images, monkeypatch):
-        step = Training._epoch
-
-        def interrupted(self, epoch, before_step):
-            def stops(number, batch):
-                before_step(number, batch)
-                if number == 3:
-                    raise KeyboardInterrupt
-
-            return step(self, epoch, stops)
-
-        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16).partial_fit(images)
-        monkeypatch.setattr(Training, "_epoch", interrupted)
-        with pytest.warns(ConvergenceWarning, match="interrupted"):
-            vqvae.partial_fit(images)
-        monkeypatch.setattr(Training, "_epoch", step)
-        assert vqvae.partial_fit(images).position_counts_.sum(axis=1).tolist() == [96] * 4
-
-    def test_a_divergence_in_the_first_epoch_leaves_those_that_there_were(self, images):
-        vqvae = VQVAE(**LITTLE_VQVAE, optimizer="sgd").partial_fit(images)
-        counts = vqvae.position_counts_
-        vqvae._network().forget_counts()  # as an interrupted epoch leaves the network
-        with pytest.warns(ConvergenceWarning, match="turned"):
-            vqvae.set_params(learning_rate=1e30).partial_fit(images).partial_fit(images)
-        np.testing.assert_array_equal(vqvae.position_counts_, counts)
-
-    def test_codes_of_the_table_before_kmeans_do_not_count(self, images):
-        vqvae = VQVAE(**LITTLE_VQVAE, batch_size=16, max_iter=1).fit(images)
-        assert vqvae.position_counts_.sum(axis=1).tolist() == [80] * 4  # the codebook begins at the second of six steps
+    def test_history_has_an_entry_an_epoch_and_what_the_observer_adds(self):
+        made, observer = trainer()
+        result = made.run()
+        assert result.n_epochs == 4
+        assert result.history["n_steps"] == [4, 8, 12, 16]
+        assert observer.steps == list(range(16))
+        assert {len(values) for values in result.history.values()} == {4}
 
 
-class TestStreams:
-    def test_every_row_is_trained_on(self, monkeypatch):
-        rows = np.stack(np.unravel_index(np.arange(96), (5, 5, 5, 5)), axis=1)
-        seen = []
-        train = keras.Model.train_on_batch
+class TestEnds:
+    def test_the_best_weights_are_kept(self):
+        made, observer = trainer(losses=[3.0, 1.0, 2.0, 2.0, 0.0], max_iter=9, n_iter_no_change=2)
+        result = made.run()
+        assert result.n_epochs == 4
+        assert slope(made) == pytest.approx(observer.weights[1])
+        assert len(set(observer.weights)) == 4
+        assert result.statistics == 2  # those of the epoch that is kept
 
-        def noted(self, x, *args, **kwargs):
-            seen.append(np.asarray(x))
-            return train(self, x, *args, **kwargs)
+    def test_a_gain_below_tol_does_not_count_but_is_kept(self):
+        made, observer = trainer(losses=[1.0, 0.95, 0.9, 0.5], n_iter_no_change=2, tol=0.2)
+        assert made.run().n_epochs == 3
+        assert slope(made) == pytest.approx(observer.weights[2])
 
-        monkeypatch.setattr(keras.Model, "train_on_batch", noted)
-        prior = PixelCNNPrior(**LITTLE_PRIOR).partial_fit(rows)
-        assert len(np.unique(np.concatenate(seen), axis=0)) == 96
-        assert "val_loss" not in prior.history_
+    def test_an_observer_may_stop_it(self):
+        assert trainer(Recorder(stop_after=2))[0].run().n_epochs == 2
 
-    def test_lists_of_the_history_stay_in_step(self, codes):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=2, warm_start=True).fit(codes)
-        prior.partial_fit(codes).fit(codes)
-        assert {name: len(values) for name, values in prior.history_.items()} == {
-            "loss": 5,
-            "learning_rate": 5,
-            "val_loss": 5,
-        }
-        np.testing.assert_array_equal(np.isnan(prior.history_["val_loss"]), [False, False, True, False, False])
+    def test_ctrl_c_before_the_first_epoch_ends_is_raised(self):
+        made, _ = trainer(Recorder(KeyboardInterrupt(), at_step=3))
+        with pytest.raises(KeyboardInterrupt):
+            made.run()
+
+    def test_ctrl_c_later_keeps_the_last_whole_epoch(self):
+        made, observer = trainer(Recorder(KeyboardInterrupt(), at_step=10))
+        with pytest.warns(ConvergenceWarning, match="fit of Slope was interrupted after 2 of 4 epochs"):
+            result = made.run()
+        assert result.n_epochs == 2
+        assert result.statistics == 2
+        assert slope(made) == pytest.approx(observer.weights[1])
+
+    def test_ctrl_c_later_keeps_the_best_so_far(self):
+        made, observer = trainer(Recorder(KeyboardInterrupt(), at_step=10), losses=[1.0, 2.0, 3.0])
+        with pytest.warns(ConvergenceWarning, match="interrupted after 2 of 4"):
+            result = made.run()
+        assert slope(made) == pytest.approx(observer.weights[0])
+        assert result.statistics == 1
+
+    def test_a_divergence_keeps_the_weights_from_before_the_epoch(self):
+        class Breaks(Rows):
+            def rows(self, indices):
+                x, y = super().rows(indices)
+                return x, y if len(self.asked) <= 6 else y * np.float32(np.inf)
+
+        made, observer = trainer(source=Breaks())
+        with pytest.warns(
+            ConvergenceWarning, match=r"loss turned (inf|nan) in epoch 2 of Slope; .*Lower learning_rate"
+        ):
+            result = made.run()
+        assert result.n_epochs == 1
+        assert slope(made) == pytest.approx(observer.weights[0])
+        assert made.network.optimizer is None  # its moments are NaN
+
+
+class TestReports:
+    def test_verbose_prints_every_epoch_and_the_early_end(self, capsys):
+        trainer(losses=[1.0, 1.0, 1.0], n_iter_no_change=2, verbose=1)[0].run()
+        out = capsys.readouterr().out
+        assert "Slope epoch 1/4  loss" in out
+        assert "Slope epoch 3/4" in out
+        assert "No gain in 2 epochs" in out
+
+    def test_it_is_silent_unless_asked(self, capsys):
+        trainer(max_iter=1)[0].run()
+        assert capsys.readouterr().out == ""
 
 
 class TestValidation:
-    @pytest.mark.parametrize("n_rows", [10, 96])
-    def test_it_must_leave_rows_to_train_on(self, codes, n_rows):
-        with pytest.raises(ValueError, match=rf"rows to train on; got 0\.999 of {n_rows} rows\. .*0\.1 is a common"):
-            PixelCNNPrior(**LITTLE_PRIOR, validation_fraction=0.999).fit(codes[:n_rows])
+    @pytest.mark.parametrize(("n", "fraction", "n_held_out"), [(100, 0.1, 10), (10, 0.01, 1), (9, 0.5, 0), (50, 0, 0)])
+    def test_rows_are_divided(self, n, fraction, n_held_out):
+        train, held_out = split_validation(n, fraction, np.random.default_rng(0))
+        assert len(held_out) == n_held_out
+        assert sorted([*train, *held_out]) == list(range(n))
 
-
-class TestContinuing:
-    @pytest.mark.parametrize(
-        ("params", "message"),
-        [
-            ({"n_embeddings": 20}, r"n_embeddings must stay 12 .*; got 20\. .*warm_start=False"),
-            ({"code_shape": (1, 4)}, r"code_shape must stay \(2, 2\) .*; got \(1, 4\)\. .*warm_start=False"),
-            ({"n_layers": 2}, r"n_layers must stay 1 .*; got 2\."),
-        ],
-    )
-    def test_a_prior_refuses_another_network(self, codes, params, message):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, max_iter=1, warm_start=True).fit(codes)
-        with pytest.raises(ValueError, match=message):
-            prior.set_params(**params).fit(codes)
-        assert prior.n_iter_ == 1
-
-    def test_a_stream_refuses_other_classes(self, codes, labels):
-        prior = PixelCNNPrior(**LITTLE_PRIOR, conditional=True).partial_fit(codes, labels, classes=[0, 1])
-        with pytest.raises(ValueError, match=r"classes must stay \[0, 1\] .*; got \[0, 1, 2\]"):
-            prior.partial_fit(codes, labels, classes=[0, 1, 2])
-        assert prior.partial_fit(codes, labels, classes=[1, 0]).n_iter_ == 2
-
-
-@pytest.fixture(params=["float64", "mixed_float16", "mixed_bfloat16", "channels_first"])
-def other_settings(request):
-    """Keras as a user may have set it."""
-    config = keras.config
-    found = config.floatx(), config.image_data_format()
-    GLOBAL_STATE.set_global_attribute("dtype_policy", None)  # as long as nobody sets one, it follows floatx
-    if request.param == "float64":
-        config.set_floatx("float64")
-    elif request.param == "channels_first":
-        config.set_image_data_format("channels_first")
-    else:
-        config.set_dtype_policy(request.param)
-    yield request.param
-    config.set_floatx(found[0])
-    config.set_image_data_format(found[1])
-    GLOBAL_STATE.set_global_attribute("dtype_policy", None)
-
-
-def keras_settings():
-    # By the state itself: keras.config.dtype_policy sets what it is asked for.
-    config = keras.config
-    return config.floatx(), config.image_data_format(), GLOBAL_STATE.get_global_attribute("dtype_policy")
-
-
-class TestKerasSettings:
-    def test_they_change_nothing_and_stay(self, vqvae, prior, images, codes, labels, other_settings):
-        before = keras_settings()
-        np.testing.assert_array_equal(copy_of(vqvae).transform(images), codes)
-        np.testing.assert_array_equal(
-            copy_of(prior).sample(8, y=labels[:8], random_state=0), prior.sample(8, y=labels[:8], random_state=0)
-        )
-        np.testing.assert_array_equal(copy_of(prior).score_samples(codes, labels), prior.score_samples(codes, labels))
-        fitted = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
-        assert all(weight.dtype == np.float32 for weight in fitted._weights)
-        PixelCNNPrior(**LITTLE_PRIOR, max_iter=1).fit(codes)
-        assert keras_settings() == before
-        if other_settings == "float64":
-            assert keras.layers.Dense(1).dtype_policy.name == "float64"
-
-    def test_fits_are_equal(self, images, other_settings):
-        under_others = VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)
-        keras.config.set_floatx("float32")
-        keras.config.set_image_data_format("channels_last")
-        keras.config.set_dtype_policy("float32")
-        for a, b in zip(under_others._weights, VQVAE(**LITTLE_VQVAE, max_iter=1).fit(images)._weights, strict=True):
-            np.testing.assert_array_equal(a, b)
+    def test_rows_to_train_on_must_be_left(self):
+        with pytest.raises(ValueError, match=r"validation_fraction must leave rows to train on; got 0\.999 of 10 rows"):
+            split_validation(10, 0.999, np.random.default_rng(0))

@@ -1,7 +1,7 @@
-"""Networks of priors, one file each: what gives each code a distribution given those before it.
+"""Networks of priors, one file each. They give each code a distribution given the codes before it.
 
-:data:`PRIOR_NETWORKS` lists them. To write your own, subclass :class:`PriorNetwork`; :mod:`~skvq.networks.priors.base`
-says which methods the sampler calls and when, and ``examples/own_prior.py`` is one.
+:data:`PRIOR_NETWORKS` lists them. To write your own, subclass :class:`PriorNetwork`. :mod:`~skvq.networks.priors.base`
+says which methods the sampler calls, and ``examples/own_prior.py`` is an example.
 """
 
 from skvq.networks.priors.base import PriorNetwork

@@ -1,7 +1,7 @@
-"""What a prior's network is: logits of whole grids for training and likelihoods, and the same by rows and cells.
+"""The base of networks of priors: logits of whole grids for training and likelihoods, and of single cells for sampling.
 
-The sampler (:mod:`skvq.networks.sampling`) draws a grid cell by cell, and knows a network by the methods of
-:class:`PriorNetwork` alone. It runs two nested loops, as if this were written::
+The sampler (:mod:`skvq.networks.sampling`) draws a grid cell by cell, and uses only the methods of
+:class:`PriorNetwork`. It runs two nested loops, equivalent to this code::
 
     prepared = network.prepare(labels, n)
     row_memory = network.row_memory(n)
@@ -13,8 +13,8 @@ The sampler (:mod:`skvq.networks.sampling`) draws a grid cell by cell, and knows
             cell_memory = network.put(prepared, code, row, column, cell_memory)
         row_memory = network.end_row(prepared, row_codes, row_memory, cell_memory)
 
-A memory is a list of tensors whose number, shapes and dtypes never change, as both loops become ``Loop`` nodes in ONNX.
-``row`` and ``column`` are integer scalars inside these loops: look things up by ``keras.ops.take``, not by indexing.
+A memory is a list of tensors. Their number, shapes and dtypes never change, because both loops become ``Loop`` nodes in
+ONNX. ``row`` and ``column`` are scalar integer tensors in these loops: use ``keras.ops.take`` instead of indexing.
 """
 
 from typing import Any
@@ -24,11 +24,11 @@ from keras import ops
 
 
 class PriorNetwork(keras.Model):
-    """Base of the networks that give each code a distribution, given those before it in row-major order.
+    """Base of networks that give each code a distribution given the codes before it in row-major order.
 
     A subclass makes its weights in ``__init__``, sets ``self.built = True``, and overrides :meth:`logits`,
-    :meth:`row_memory`, :meth:`begin_row`, :meth:`cell`, and whichever of :meth:`prepare`, :meth:`put` and
-    :meth:`end_row` it needs. ``logits`` must be causal: the logits at a position depend on earlier codes only.
+    :meth:`row_memory`, :meth:`begin_row` and :meth:`cell`. If needed, it also overrides :meth:`prepare`, :meth:`put`
+    and :meth:`end_row`. ``logits`` must be causal: the logits at a position depend only on earlier codes.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class PriorNetwork(keras.Model):
     code_shape : tuple of int
         (rows, columns) of the grid, ``CodeGrid.plane``.
     n_classes : int, default=0
-        Number of classes that condition the codes; 0 for none.
+        Number of classes of a conditional prior. 0 for none.
     name : str, default=None
 
     Input shape
@@ -49,7 +49,7 @@ class PriorNetwork(keras.Model):
     Logits ``(n, n_positions, n_embeddings)``.
     """
 
-    drawings: dict[str, str] = {}  # of the graphs of the parts prior, sampler and controlled_sampler, for their files
+    drawings: dict[str, str] = {}  # descriptions of exported graphs, by part
 
     def __init__(
         self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, name: str | None = None
@@ -62,7 +62,7 @@ class PriorNetwork(keras.Model):
 
     @property
     def n_positions(self) -> int:
-        """Number of codes of a grid."""
+        """Number of codes in a grid."""
         return self.code_shape[0] * self.code_shape[1]
 
     def logits(self, codes, labels=None, training: bool = False):
@@ -70,26 +70,26 @@ class PriorNetwork(keras.Model):
         raise NotImplementedError
 
     def prepare(self, labels, n) -> Any:
-        """Return what is computed once for a draw; it is handed to every method below.
+        """Return values that are computed once for a draw. They are passed to all methods below.
 
         Parameters
         ----------
         labels : integer tensor of shape (n,) or None
         n : int or integer scalar
-            Grids that are drawn at once; may be a tensor.
+            Number of grids that are drawn at once. It may be a tensor.
         """
         return None
 
     def row_memory(self, n) -> list:
-        """Return the tensors that the first row remembers of the (missing) rows above it."""
+        """Return the memory before the first row, as a list of tensors."""
         raise NotImplementedError
 
     def begin_row(self, prepared: Any, row, row_memory: list) -> tuple[Any, list, list]:
-        """Return what all cells of a row share, the new row memory, and the memory of the row's first cell."""
+        """Return the values for all cells of a row, the new row memory, and the memory before its first cell."""
         raise NotImplementedError
 
     def cell(self, prepared: Any, given: Any, row, column, cell_memory: list) -> tuple[Any, list]:
-        """Return logits (n, K) of the code at this place, and the new cell memory.
+        """Return the logits (n, K) of the code at this position, and the new cell memory.
 
         Parameters
         ----------
@@ -101,15 +101,15 @@ class PriorNetwork(keras.Model):
         raise NotImplementedError
 
     def put(self, prepared: Any, code, row, column, cell_memory: list) -> list:
-        """Return the cell memory once the code (n,), int32, at this place is known."""
+        """Return the cell memory after the code (n,), int32, at this position is drawn."""
         return cell_memory
 
     def end_row(self, prepared: Any, row_codes, row_memory: list, cell_memory: list) -> list:
-        """Return the row memory once all codes (n, columns), int32, of the row are known."""
+        """Return the row memory after all codes (n, columns), int32, of the row are drawn."""
         return row_memory
 
     def log_probabilities(self, codes, labels=None):
-        """Return the log-probability (n, n_positions), in nats, of each code given those before it."""
+        """Return the log-probability (n, n_positions), in nats, of each code given the codes before it."""
         every = ops.log_softmax(self.logits(codes, labels), axis=-1)
         chosen = ops.one_hot(codes, self.n_embeddings, dtype="float32")
         return ops.sum(ops.where(chosen > 0, every, 0.0), axis=-1)

@@ -1,8 +1,9 @@
-"""Tables of counts as a prior's network: no weight of it is trained, they are counted.
+"""Tables of counts as the network of a prior. Its weights are counts, and are not trained.
 
-:mod:`skvq._context_tables` counts and has the formula. Each table is three arrays here: an index from contexts to rows,
-0 for a context never seen; rows of every code's share of the counts; and the weight of the broader probabilities, 1 in
-row 0. One look-up and one blend a table make the probabilities of all codes, on whole grids and cell by cell alike.
+:mod:`skvq._context_tables` counts the codes and explains the formula. Here, each table is three arrays: an index from
+contexts to rows, with 0 for unseen contexts; rows with the share of each code in the counts; and the weights of the
+less specific probabilities, with 1 in row 0. The probabilities of all codes need one look-up and one weighted sum for
+each table, both for whole grids and for single cells.
 """
 
 from typing import Any
@@ -12,11 +13,11 @@ from keras import ops
 from skvq._context_tables import ContextTables, context_number, context_sizes, n_contexts
 from skvq.networks.priors.base import PriorNetwork
 
-SMALLEST = 1e-30  # probability; a chain of small weights can fall below what float32 holds
+SMALLEST = 1e-30  # smallest probability; products of small weights can be below the range of float32
 
 
 class ContextNetwork(PriorNetwork):
-    """Logits of every code given its position, its left and its upper neighbour, and its class.
+    """Logits of each code given its position, its left and upper neighbours, and its class.
 
     Logits are log-probabilities.
 
@@ -27,11 +28,11 @@ class ContextNetwork(PriorNetwork):
     code_shape : tuple of int
         (rows, columns) of the grid.
     n_classes : int, default=0
-        Number of classes that condition the codes; 0 for none.
+        Number of classes of a conditional prior. 0 for none.
     contexts : sequence of sequence of str
-        Of each table, what it is given; see :class:`~skvq._context_tables.ContextTables`.
+        For each table, the parts of its context. See :class:`~skvq._context_tables.ContextTables`.
     n_rows : sequence of int
-        Contexts that each table holds.
+        For each table, its number of contexts.
 
     Input shape
     -----------
@@ -61,7 +62,7 @@ class ContextNetwork(PriorNetwork):
 
     @classmethod
     def of(cls, tables: ContextTables) -> "ContextNetwork":
-        """Return the network of tables that were counted."""
+        """Return the network of counted tables."""
         network = cls(
             tables.n_embeddings,
             tables.plane,
@@ -78,9 +79,9 @@ class ContextNetwork(PriorNetwork):
         Parameters
         ----------
         tables : list of tuple
-            Each table's index, shares and weights of the broader probabilities.
+            For each table, its index, its shares and the weights of the less specific probabilities.
         values : dict of integer tensor
-            The value of each part of a context; they broadcast to (...).
+            The value of each part of a context. They broadcast to (...).
         """
         density = 1.0 / self.n_embeddings
         for parts, (index, shares, broader) in zip(self.contexts, tables, strict=True):
@@ -108,7 +109,7 @@ class ContextNetwork(PriorNetwork):
         return n, tables, {} if labels is None else {"class": ops.cast(labels, "int32")}
 
     def row_memory(self, n) -> list:
-        """Return the codes (n, columns) above the first row, all of them beyond the border."""
+        """Return the codes (n, columns) above the first row: the number for "beyond the border"."""
         return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings]
 
     def begin_row(self, prepared: tuple, row, row_memory: list) -> tuple[Any, list, list]:

@@ -1,15 +1,15 @@
-"""A gated PixelCNN without blind spot over a grid of codes.
+"""A gated PixelCNN without blind spot for a grid of codes.
 
-Two stacks of gated convolutions: the vertical stack sees all rows above, the horizontal stack the codes to the
-left in the row, and what the vertical stack found. Causality comes from shifting the inputs by one row and one
-column and from one-sided kernels, not from masks, so there is no weight that must stay zero.
+It has two stacks of gated convolutions. The input of the vertical stack is all rows above. The input of the horizontal
+stack is the codes to the left in the row, and the features of the vertical stack. The network is causal because inputs
+are shifted by one row or column and kernels are one-sided. There are no masks, so no weight has to stay zero.
 
-Each layer of the vertical stack also receives the mean of all rows above, and on a grid wider than the kernels reach
-they skip columns, so that every code influences all that follow. The sampler's memory stays as small as a few rows.
+Each layer of the vertical stack also receives the mean of all rows above. On wide grids, kernels skip columns. So each
+code influences all later codes, and the memory of the sampler is only a few rows.
 
-The same weights are read by :meth:`PixelCNN.logits`, which sees whole grids, and by the methods for the sampler, which
-compute every feature once: a row of the vertical stack when the row above it is complete, a cell of the horizontal
-stack when the code to its left is known.
+:meth:`PixelCNN.logits`, which gets whole grids, and the methods for the sampler use the same weights. The sampler
+computes each feature once: a row of the vertical stack after the row above it is complete, and a cell of the horizontal
+stack after the code to its left is drawn.
 """
 
 from typing import Any, NamedTuple
@@ -23,9 +23,9 @@ from skvq.networks.priors.pixelcnn_drawings import DRAWINGS
 
 
 def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
-    """Return the distance, for each layer, of the columns it sees: 1 everywhere, if that suffices to see all columns.
+    """Return the dilation of each layer along the columns. It is 1 if the layers then reach all columns.
 
-    Otherwise powers of two come first, as many as are needed; any distance is a sum of them.
+    Otherwise the first layers have as many powers of two as needed. Each distance is a sum of them.
     """
     for n_doubled in range(n_layers + 1):
         dilations = [2**i for i in range(n_doubled)] + [1] * (n_layers - n_doubled)
@@ -35,15 +35,16 @@ def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
 
 
 def gate(features):
-    """Halve the channels: the hyperbolic tangent of one half, let through by the sigmoid of the other."""
+    """Halve the channels: the hyperbolic tangent of one half times the sigmoid of the other."""
     values, gates = ops.split(features, 2, axis=-1)
     return ops.tanh(values) * ops.sigmoid(gates)
 
 
 def pointwise(features, kernel):
-    """Map the channels of (n, height, width, channels) by a matrix.
+    """Multiply the channels of (n, height, width, channels) by a matrix.
 
-    As a convolution: with the batch open, a product of more than two dimensions is exported as a dozen nodes.
+    It is a convolution because, with an unknown batch size, other products with more than two axes are exported as a
+    dozen nodes.
     """
     return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
 
@@ -54,9 +55,9 @@ def dilated(features, kernel, dilation: int):
 
 
 def broadcast_over_grid(features):
-    """Features (n, channels) as (n, 1, 1, channels), for every cell of a grid.
+    """Return features (n, channels) as (n, 1, 1, channels), for all cells of a grid.
 
-    By a reshape: indices with None are exported as three nodes.
+    It is a reshape because indices with None are exported as three nodes.
     """
     return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
 
@@ -64,25 +65,25 @@ def broadcast_over_grid(features):
 def in_parts(features, n_parts: int) -> list:
     """Split the last axis into equal parts.
 
-    By places and not by a number: the exporter can do a Split of known sizes in stages, as WebGPU needs.
+    The split is at given indices, because the exporter can divide a Split of known sizes in stages, as WebGPU needs.
     """
     if n_parts == 1:
-        return [features]  # TensorFlow takes no empty list of places
+        return [features]  # TensorFlow refuses an empty list of indices
     size = features.shape[-1] // n_parts
     return ops.split(features, [size * k for k in range(1, n_parts)], axis=-1)
 
 
 class Prepared(NamedTuple):
-    """What :meth:`PixelCNN.prepare` computes once for a draw.
+    """The values that :meth:`PixelCNN.prepare` computes once for a draw.
 
     Attributes
     ----------
     n : int or integer scalar
-        Grids.
+        Number of grids.
     layers : list of dict
-        Each layer's weights, with convolution kernels as matrices.
+        The weights of each layer, with convolution kernels as matrices.
     class_biases : list of tuple
-        Each layer's (vertical, horizontal) biases (n, 2 * channels), or None.
+        For each layer, the (vertical, horizontal) biases (n, 2 * channels), or None.
     embedding, row_embedding, column_embedding : tensors of shape (K, c), (rows, c), (columns, c)
     """
 
@@ -95,7 +96,7 @@ class Prepared(NamedTuple):
 
 
 class PixelCNN(PriorNetwork):
-    """Logits of every code given the codes before it in row-major order.
+    """Logits of each code given the codes before it in row-major order.
 
     Parameters
     ----------
@@ -104,12 +105,12 @@ class PixelCNN(PriorNetwork):
     code_shape : tuple of int
         (height, width) of the grid.
     n_classes : int
-        Number of classes that condition the codes; 0 for none.
+        Number of classes of a conditional prior. 0 for none.
     hidden_channels : int
         Channels of each stack.
     n_layers : int
     kernel_size : int
-        Odd width of the vertical stack's view.
+        Width of the kernels of the vertical stack. It must be odd.
     dropout : float
 
     Input shape
@@ -142,7 +143,7 @@ class PixelCNN(PriorNetwork):
         self.hidden_channels = hidden_channels
         self.n_layers = n_layers
         self.kernel_size = kernel_size
-        self.reach = kernel_size // 2  # columns to either side, and rows or columns back, that one layer sees
+        self.reach = kernel_size // 2  # columns on each side, and rows or columns back, in the kernel of one layer
         height, width = code_shape
         channels = hidden_channels
         self.dilations = column_dilations(width, n_layers, self.reach)
@@ -159,7 +160,7 @@ class PixelCNN(PriorNetwork):
         self.row_embedding = bias("row_embedding", height, 1, channels)
         self.column_embedding = bias("column_embedding", 1, width, channels)
         if n_classes:
-            # One table for all layers: its row is every layer's two biases under that class.
+            # One table for all layers. A row contains both biases of each layer for one class.
             self.class_embedding = bias("class_embedding", n_classes, n_layers * 4 * channels)
         self.layer_weights = [
             {
@@ -169,7 +170,7 @@ class PixelCNN(PriorNetwork):
                 "across": kernel(f"across_{i}", 2 * channels, 2 * channels, gain=0.7),
                 "horizontal": kernel(f"horizontal_{i}", 1, self.reach + 1, channels, 2 * channels),
                 "horizontal_bias": bias(f"horizontal_bias_{i}", 2 * channels),
-                # The last layer's vertical features feed nothing further.
+                # Nothing uses the vertical features of the last layer.
                 "vertical_out": kernel(f"vertical_out_{i}", channels, channels) if i + 1 < n_layers else None,
                 "horizontal_out": kernel(f"horizontal_out_{i}", channels, channels),
                 "horizontal_out_bias": bias(f"horizontal_out_bias_{i}", channels),
@@ -185,16 +186,16 @@ class PixelCNN(PriorNetwork):
         self.built = True
 
     def class_biases(self, labels):
-        """Return each layer's (vertical, horizontal) biases under the labels, each (n, 2 * channels)."""
+        """Return the (vertical, horizontal) biases of each layer for the labels, each (n, 2 * channels)."""
         if not self.n_classes:
             return [(None, None)] * self.n_layers
-        # A product, not a lookup: a lookup's gradient is wrong where labels repeat in a batch.
+        # A product instead of a lookup, whose gradient is wrong if labels repeat in a batch.
         rows = ops.matmul(ops.one_hot(labels, self.n_classes, dtype="float32"), self.class_embedding)
         parts = in_parts(rows, 2 * self.n_layers)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
     def logits(self, codes, labels=None, training=False):
-        """Logits (n, height * width, K) of whole grids of codes (n, height * width)."""
+        """Return the logits (n, height * width, K) of whole grids of codes (n, height * width)."""
         height, width = self.code_shape
         reach = self.reach
         one_hot = ops.one_hot(ops.reshape(codes, (-1,)), self.n_embeddings, dtype="float32")  # (n * h * w, K)
@@ -232,7 +233,7 @@ class PixelCNN(PriorNetwork):
         return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
 
     def logits_of(self, features):
-        """Logits (n, K) of the last layer's features (n, channels)."""
+        """Return the logits (n, K) of the features (n, channels) of the last layer."""
         hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
         return ops.matmul(hidden, self.output_kernel) + self.output_bias
 
@@ -247,7 +248,7 @@ class PixelCNN(PriorNetwork):
         )
 
     def row_memory(self, n) -> list:
-        """Return the embedded row above, and of each layer its last ``reach`` rows; then the sums of all rows above."""
+        """Return the embedded row above, the last ``reach`` rows of each layer, and its sums over all rows above."""
         height, width = self.code_shape
         channels = self.hidden_channels
         return [
@@ -257,7 +258,7 @@ class PixelCNN(PriorNetwork):
         ]
 
     def begin_row(self, prepared: Prepared, row, row_memory: list) -> tuple[Any, list, list]:
-        """Run the vertical stack over one row: what it gives to each column of the horizontal stack, and its memory."""
+        """Run the vertical stack for one row. ``given`` is its output for each column of the horizontal stack."""
         reach, channels, width, n_layers = self.reach, self.hidden_channels, self.code_shape[1], self.n_layers
         embedded_above, rows_above, sums = row_memory[0], row_memory[1 : n_layers + 1], row_memory[n_layers + 1 :]
         row_bias = ops.take(prepared.row_embedding, row, axis=0)  # (c,)
@@ -291,7 +292,7 @@ class PixelCNN(PriorNetwork):
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
     def cell(self, prepared: Prepared, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
-        """Run the horizontal stack over one cell."""
+        """Run the horizontal stack for one cell."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory
         x = embedded_left + (row_bias + ops.take(prepared.column_embedding, column, axis=0))  # (n, c)
@@ -305,7 +306,7 @@ class PixelCNN(PriorNetwork):
         return self.logits_of(x), [embedded_left, *new_cells]
 
     def _seen(self, cells, dilation: int):
-        """Of cells side by side, (n, (reach * dilation + 1) * c), those that the kernel sees, (n, (reach + 1) * c)."""
+        """Return the cells in the kernel, (n, (reach + 1) * c), of all cells (n, (reach * dilation + 1) * c)."""
         if dilation == 1 or not self.reach:
             return cells
         starts = [k * dilation * self.hidden_channels for k in range(self.reach + 1)]
@@ -319,18 +320,19 @@ class PixelCNN(PriorNetwork):
 
 
 def row_product(features, kernel, bias=None):
-    """Map the channels of a row (n, width, channels) by a matrix.
+    """Multiply the channels of a row (n, width, channels) by a matrix.
 
-    As a product of two matrices: with the batch open, one of three dimensions is exported as a dozen nodes.
+    It is a product of two matrices because, with an unknown batch size, a product with three axes is exported as a
+    dozen nodes.
     """
     flat = ops.matmul(ops.reshape(features, (-1, kernel.shape[0])), kernel)
     return ops.reshape(flat if bias is None else flat + bias, (-1, features.shape[1], kernel.shape[1]))
 
 
 def flat_kernels(layer: dict) -> dict:
-    """Return a layer's weights with convolution kernels as matrices, (columns * rows * channels_in, channels_out)."""
+    """Return the weights of a layer, with kernels as matrices (columns * rows * channels_in, channels_out)."""
     flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
-    # The vertical stack's rows lie side by side in the channels of a column.
+    # In the memory, the rows of a column are side by side in its channels.
     flat["vertical"] = ops.transpose(flat["vertical"], (1, 0, 2, 3))
     for name in ("vertical", "horizontal"):
         flat[name] = ops.reshape(flat[name], (int(np.prod(flat[name].shape[:-1])), flat[name].shape[-1]))

@@ -1,7 +1,7 @@
-"""How the graphs of a PixelCNN look in ONNX: the exporter writes these drawings into the files."""
+"""Drawings of the ONNX graphs of a PixelCNN, which the exporter writes into the files."""
 
 DRAWINGS = {
-    "prior": """Logits of every code given those before it.
+    "prior": """Logits of each code given the codes before it.
 
 codes int64 (batch, positions)      labels int64 (batch,), if conditional
        |                                   |
@@ -19,14 +19,14 @@ codes int64 (batch, positions)      labels int64 (batch,), if conditional
    Relu, MatMul, Relu, MatMul
        |
 logits float32 (batch, positions, K)""",
-    "sampler": """Codes by the inverse of their cumulative distribution, each feature computed once.
+    "sampler": """Codes by the inverse of their cumulative distribution. Each feature is computed once.
 
 uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
        |
    Transpose  to (height, width, batch)
        |
-Loop over rows:       Gather the row; MatMul, Tanh * Sigmoid: what the rows above say to each column
-  Loop over columns:  MatMul, Tanh * Sigmoid: what the codes to the left say
+Loop over rows:       Gather the row; MatMul, Tanh * Sigmoid: features of the rows above for each column
+  Loop over columns:  MatMul, Tanh * Sigmoid: features of the codes to the left
                       Div by temperature, Exp: weights of the K codes
                       CumSum; LessOrEqual uniforms, ReduceSum: the code
                       Gather its embedding for the next column
@@ -34,7 +34,7 @@ Loop over rows:       Gather the row; MatMul, Tanh * Sigmoid: what the rows abov
     Reshape
        |
 codes int64 (batch, positions)""",
-    "controlled_sampler": """Codes as the part sampler draws them, from the likeliest only and around known ones.
+    "controlled_sampler": """Codes as in the part sampler, but only from the likeliest ones, and with known codes kept.
 
 uniforms float32 (batch, positions), temperature float32 (), labels int64 (batch,), if conditional
 top_k int64 (), top_p float32 (), known_codes int64 (batch, positions)
@@ -43,10 +43,10 @@ top_k int64 (), top_p float32 (), known_codes int64 (batch, positions)
        |
 Loop over rows:       as in the part sampler
   Loop over columns:  as in the part sampler, up to the weights of the K codes
-                      TopK of all, CumSum: from which weight on the top_k likeliest and top_p are reached
-                      GreaterOrEqual, Mul: the rest weigh nothing
+                      TopK of all, CumSum: the smallest weight that top_k and top_p keep
+                      GreaterOrEqual, Mul: smaller weights become 0
                       CumSum; LessOrEqual uniforms, ReduceSum: the code
-                      where known_codes has one, that one; Gather its embedding for the next column
+                      a code of known_codes replaces it; Gather its embedding for the next column
        |
     Reshape
        |

@@ -1,7 +1,7 @@
-"""What every quantiser is: a map from latents to codes, and from codes to embeddings.
+"""The base of all quantisers, which map latents to codes and codes to embeddings.
 
-A new quantiser is one file with one subclass of :class:`Quantizer`, whose docstring lists what to override. It returns
-its loss terms unweighted; weighing them is the model's business.
+A new quantiser is one file with one subclass of :class:`Quantizer`, whose docstring lists the methods to override. It
+returns its loss terms unweighted. The model applies the weights.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from keras import ops
 
 
 class Quantized(NamedTuple):
-    """What a quantiser makes of latents.
+    """The result of a quantiser.
 
     Attributes
     ----------
@@ -20,9 +20,9 @@ class Quantized(NamedTuple):
         The embeddings, with the gradient passed straight through to the encoder.
     codes : integer tensor of shape (...)
     codebook_loss : scalar tensor
-        Mean squared distance that pulls the embeddings to the latents; 0 where the codebook learns otherwise.
+        Mean squared distance that moves the embeddings to the latents. 0 if the codebook is not trained by gradient.
     commitment_loss : scalar tensor
-        Mean squared distance that pulls the latents to the embeddings.
+        Mean squared distance that moves the latents to the embeddings.
     """
 
     latents: Any
@@ -39,28 +39,28 @@ class Quantizer(keras.layers.Layer):
     n_embeddings : int
         Number of codes K.
     embedding_dim : int
-        Length D of an embedding, which is the number of channels of the latents.
+        Length D of an embedding, equal to the number of channels of the latents.
     decay : float
-        Weight of the past in the running averages of usage. ``VQVAE`` passes its own parameter, 0.95 by default.
+        Decay of the moving averages of usage. ``VQVAE`` passes its own parameter, 0.95 by default.
 
     Notes
     -----
-    A subclass overrides what differs:
+    A subclass overrides some of these:
 
-    - ``codebook``, where the embeddings are not the rows of the table as they are;
-    - ``assign(latents)``, where a code is not the nearest embedding: latents (..., embedding_dim) to integer codes
-      (...). Choose by ``ops.top_k``, as ``ops.argmax`` cannot be exported from Keras on TensorFlow;
-    - ``embed(codes)``, where an embedding is not a row of ``codebook``;
-    - ``trains_table = True`` and ``codebook_loss(latents, codes)``, a scalar, where the table learns by gradient;
-    - ``update(latents, codes, counts)``, where it learns by other means: flat latents (n, embedding_dim), codes (n,)
-      and the uses (n_embeddings,) of each code in the batch;
-    - ``build(input_shape)``, where it has further weights, and with them ``replace(codes, embeddings, usage)``, so that
-      codes that are put elsewhere take these along;
-    - ``has_table = False``, with ``start`` and ``restart_dead`` that leave the codebook alone, where there is no table;
-    - ``call(latents, training)``, where all of this does not fit: it returns a :class:`Quantized`.
+    - ``codebook``, if the embeddings are not the rows of the table;
+    - ``assign(latents)``, if a code is not the nearest embedding. It maps latents (..., embedding_dim) to integer codes
+      (...). Use ``ops.top_k``, because ``ops.argmax`` cannot be exported from Keras on TensorFlow;
+    - ``embed(codes)``, if an embedding is not a row of ``codebook``;
+    - ``trains_table = True`` and ``codebook_loss(latents, codes)``, a scalar, if the table is trained by gradient;
+    - ``update(latents, codes, counts)``, if the table is updated in another way. It gets flat latents
+      (n, embedding_dim), codes (n,) and the number of uses (n_embeddings,) of each code in the batch;
+    - ``build(input_shape)``, if there are further weights. If some belong to codes, also override
+      ``replace(codes, embeddings, usage)``, which must update them;
+    - ``has_table = False``, ``start`` and ``restart_dead``, if there is no table;
+    - ``call(latents, training)``, if nothing else suffices. It returns a :class:`Quantized`.
 
-    Until :attr:`active` is set the quantiser hands the latents on and its losses are 0: a few steps of plain
-    autoencoding put the latents where they want to be, and k-means then finds the codebook there.
+    While :attr:`active` is 0, the quantiser returns the latents without quantisation, and its losses are 0. So training
+    starts with a few steps of a plain autoencoder, before k-means initialises the codebook from the latents.
 
     References
     ----------
@@ -100,10 +100,10 @@ class Quantizer(keras.layers.Layer):
     def assign(self, latents):
         """Return the code of the nearest embedding for latents (..., embedding_dim)."""
         table = self.codebook
-        # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2): the largest score is the smallest distance.
+        # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the largest score has the smallest distance.
         half_norms = 0.5 * ops.sum(ops.square(table), axis=-1)
         score = ops.matmul(latents, ops.transpose(table)) - half_norms  # (..., K)
-        # top_k, for arg-max cannot be exported from Keras on TensorFlow.
+        # top_k, because argmax cannot be exported from Keras on TensorFlow.
         return ops.squeeze(ops.top_k(score, 1)[1], axis=-1)
 
     def embed(self, codes):
@@ -111,11 +111,11 @@ class Quantizer(keras.layers.Layer):
         return ops.take(self.codebook, codes, axis=0)
 
     def codebook_loss(self, latents, codes):
-        """Return the term that moves the codebook by gradient; 0 unless a subclass has one."""
+        """Return the loss term that trains the codebook by gradient. It is 0 unless a subclass overrides it."""
         return ops.zeros((), "float32")
 
     def update(self, latents, codes, counts):
-        """Move the codebook without gradients; called on every training batch."""
+        """Update the codebook without gradients. It is called for each training batch."""
 
     def call(self, latents, training=False):
         codes = self.assign(ops.stop_gradient(latents))
@@ -132,12 +132,12 @@ class Quantizer(keras.layers.Layer):
         return Quantized(straight_through, codes, self.active * codebook, self.active * commitment)
 
     def start(self, embeddings: np.ndarray, usage: np.ndarray) -> None:
-        """Begin from these embeddings (K, D), each used ``usage`` (K,) times a batch, and become active."""
+        """Set all embeddings (K, D) and their usage (K,), the mean number of uses in a batch, and become active."""
         self.replace(np.arange(self.n_embeddings), embeddings, usage)
         self.active.assign(1.0)
 
     def replace(self, codes: np.ndarray, embeddings: np.ndarray, usage: np.ndarray) -> None:
-        """Put new embeddings, with their running averages, in the place of some codes."""
+        """Replace the embeddings of some codes, and their moving averages of usage."""
         table = ops.convert_to_numpy(self.table).copy()
         table[codes] = embeddings
         self.table.assign(table)
@@ -146,9 +146,9 @@ class Quantizer(keras.layers.Layer):
         self.usage.assign(averages)
 
     def restart_dead(self, latents: np.ndarray, threshold: float, generator: np.random.Generator) -> int:
-        """Move codes that are hardly used to latents (n, D) drawn at random; return how many.
+        """Re-initialise dead codes to random latents of (n, D), and return their number.
 
-        A code is dead when its running average of uses in a batch is below ``threshold`` times the average code's.
+        A code is dead if its moving average of usage is below ``threshold`` times the mean usage.
         """
         usage = ops.convert_to_numpy(self.usage)
         share = float(usage.mean())

@@ -1,4 +1,4 @@
-"""Codebook by exponential moving averages of the latents that chose each code (the default)."""
+"""The default: the codebook consists of exponential moving averages of the latents of each code."""
 
 import numpy as np
 from keras import ops
@@ -7,7 +7,7 @@ from skvq.networks.quantizers.base import Quantizer
 
 
 class EMAQuantizer(Quantizer):
-    """Each embedding is the running mean of its latents: online k-means, with no gradient and no learning rate.
+    """Each embedding is the moving average of its latents. This is online k-means, without gradient and learning rate.
 
     References
     ----------
@@ -25,13 +25,13 @@ class EMAQuantizer(Quantizer):
         batch_sums = ops.segment_sum(latents, codes, num_segments=self.n_embeddings)  # (K, D)
         self.sums.assign(self.decay * self.sums + (1.0 - self.decay) * batch_sums)
         usage = ops.expand_dims(ops.convert_to_tensor(self.usage), -1)  # (K, 1)
-        # A code that nobody chose for long keeps its embedding instead of dividing nothing by nothing.
+        # Codes that have not been used for long keep their embedding. For them, the mean would be 0 / 0.
         means = ops.where(usage > 1e-3, self.sums / ops.maximum(usage, 1e-3), self.codebook)
         self.table.assign(means)
 
     def replace(self, codes: np.ndarray, embeddings: np.ndarray, usage: np.ndarray) -> None:
         super().replace(codes, embeddings, usage)
-        # Without this the next update would pull a new embedding straight back to the old mean.
+        # Otherwise the next update would move the new embedding back to the old mean.
         sums = ops.convert_to_numpy(self.sums).copy()
         sums[codes] = embeddings * np.asarray(usage)[:, None]
         self.sums.assign(sums)

@@ -7,7 +7,7 @@ from skvq.networks.quantizers.base import Quantized, Quantizer
 
 
 def levels_for(n_embeddings: int) -> tuple[int, ...]:
-    """Factor K into numbers of levels, each in 3 to 8, as even as can be.
+    """Factor K into numbers of levels from 3 to 8 that are as equal as possible.
 
     Raises
     ------
@@ -36,10 +36,10 @@ def levels_for(n_embeddings: int) -> tuple[int, ...]:
 
 
 class FSQQuantizer(Quantizer):
-    """Latents are projected to a few bounded numbers and each is rounded to one of a few levels.
+    """Latents are projected to a few bounded numbers, and each number is rounded to one of a few levels.
 
-    Nothing has to be learned for the codes to be used, so there is no codebook loss and no restart; the
-    commitment term is 0. The codebook is the projection of every grid point back to ``embedding_dim``.
+    The codebook is a fixed grid, projected back to ``embedding_dim``. So there are no codebook loss, no commitment term
+    and no restarts. Here ``active`` only decides whether training starts without quantisation.
 
     References
     ----------
@@ -64,7 +64,7 @@ class FSQQuantizer(Quantizer):
     def codebook(self):
         return self.project_out(self.grid)
 
-    # Constants meet tensors in functions of keras.ops alone: PyTorch's operators refuse arrays.
+    # Combine arrays and tensors only by functions of keras.ops, because operators of PyTorch refuse arrays.
 
     def _digits(self, bounded):
         return ops.round(ops.divide(bounded + 1.0, self.spacing))

@@ -1,4 +1,4 @@
-"""The paper's codebook: embeddings are weights, pulled to their latents by a loss term."""
+"""The codebook of the paper: embeddings are weights that are trained by a loss term."""
 
 from keras import ops
 
@@ -6,7 +6,7 @@ from skvq.networks.quantizers.base import Quantizer
 
 
 class GradientQuantizer(Quantizer):
-    """Embeddings learn by gradient from the codebook loss ``|sg[z] - e|^2``.
+    """Embeddings are trained by the gradient of the codebook loss ``|sg[z] - e|^2``.
 
     References
     ----------
@@ -16,7 +16,7 @@ class GradientQuantizer(Quantizer):
     trains_table = True
 
     def codebook_loss(self, latents, codes):
-        # A product with one-hot rows: a lookup's gradient is wrong under adaptive optimisers on TensorFlow
-        # whenever a code repeats in the batch.
+        # A product with one-hot rows instead of a lookup: on TensorFlow with adaptive optimisers, the gradient of a
+        # lookup is wrong if a code repeats in the batch.
         embeddings = ops.matmul(ops.one_hot(codes, self.n_embeddings), self.table)
         return ops.mean(ops.square(embeddings - latents))
