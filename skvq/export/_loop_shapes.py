@@ -2,8 +2,8 @@
 
 tf2onnx converts functions in the order of a hash table of their names, and names contain a counter. For nested loops,
 it knows the shapes of the inner loop only if it converts the outer loop first. Without shapes, conversion fails, or
-equal calls give different nodes. Shapes in the functions themselves do not depend on the order. TensorFlow writes them, but
-removes them when variables become constants.
+equal calls give different nodes. Shapes in the functions themselves do not depend on the order. TensorFlow writes them,
+but removes them when variables become constants.
 """
 
 from typing import Any
