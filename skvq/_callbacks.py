@@ -61,7 +61,7 @@ class FitTasks:
 
     @contextmanager
     def stage(self, name: str, estimator) -> Iterator[None]:
-        """Hand the callbacks on to the estimator of one stage, whose own ``fit`` tells that the stage begins and ends."""
+        """Hand the callbacks on to the estimator of one stage, whose own ``fit`` tells that it begins and ends."""
         if self.fit is None:
             yield
             return

@@ -141,7 +141,7 @@ class TestWrongParts:
             (generator(prior__conditional=True), "conditional prior needs the class of every row"),
             (generator(prior__n_embeddings=9), r"prior\.n_embeddings must be that of vqvae, 4; got 9\. Leave"),
             (generator(prior__grid=CodeGrid((2, 2), 9)), r"prior\.n_embeddings must be that of vqvae, 4; got 9"),
-            (VQGenerator(FrozenEstimator(small_vqvae())), "(?s)vqvae must be fitted before it is frozen; got .*Fit it, or"),
+            (VQGenerator(FrozenEstimator(small_vqvae())), "(?s)vqvae must be fitted before it is frozen; .*Fit it, or"),
             (VQGenerator(small_vqvae(), FrozenEstimator(ContextPrior())), "prior must be fitted before it is frozen"),
             (VQGenerator(small_vqvae(), FrozenEstimator(ContextPrior().fit([[0, 1, 1, 0]]))),
              "prior must not be frozen unless vqvae is"),
