@@ -73,7 +73,7 @@ class Classes:
             raise invalid(
                 "y",
                 f"hold classes that the prior was fitted with, [{self.listed()}]",
-                repr(y[unknown][0]),
+                repr(y[unknown][:1].tolist()[0]),
                 "Use one of these, or fit the prior with rows of this class.",
             )
         return np.searchsorted(self.values, y).astype(np.int32)
