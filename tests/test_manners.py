@@ -117,7 +117,7 @@ def test_one_except_clause_catches_every_error_of_skvq(images, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no model")
     for error, call in [
         (NotFittedError, lambda: VQVAE().transform(images)),
-        (InvalidInputError, lambda: small_vqvae().fit(images[0, 0])),
+        (InvalidInputError, lambda: small_vqvae(image_shape=(3, 3)).fit(images)),
         (ModelFileError, lambda: skvq.runtime.load(tmp_path / "model.onnx")),
     ]:
         assert issubclass(error, SkvqError)
