@@ -198,13 +198,14 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
 
         Parameters
         ----------
-        path : str or path-like
-            By custom ``*.skvq``. An existing file is replaced at the end, in one step.
+        path : str, path-like or binary stream
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
 
         Raises
         ------
         InvalidInputError
-            If a parameter is a callable, a class or an object, which only Python code can hold.
+            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
+            an object, which only Python code can hold.
         """
         from skvq._files import save
 

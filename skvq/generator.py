@@ -7,6 +7,7 @@ from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
@@ -21,6 +22,14 @@ from skvq.priors.pixelcnn import PixelCNNPrior
 from skvq.vqvae import VQVAE
 
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
+
+
+def _prior_learns_in_parts(model: "VQGenerator") -> bool:
+    """Raise unless the prior has ``partial_fit``; without it the generator has none, as scikit-learn wants it."""
+    prior = unwrapped(model.prior)
+    if prior is not None and not hasattr(prior, "partial_fit"):
+        raise AttributeError(f"partial_fit needs a prior that learns in parts; got {type(prior).__name__}. Call fit.")
+    return True
 
 
 class VQGenerator(
@@ -156,6 +165,7 @@ class VQGenerator(
         tasks.end()
         return self
 
+    @available_if(_prior_learns_in_parts)
     def partial_fit(self, X, y=None, classes=None):
         """Train both stages for one pass over X.
 
@@ -182,10 +192,6 @@ class VQGenerator(
             vqvae = begun("vqvae", self.vqvae, VQVAE)
             prior = begun("prior", self.prior, PixelCNNPrior)
             check_stages(self, vqvae, prior, y)
-        if not hasattr(prior, "partial_fit"):
-            raise InvalidInputError(
-                f"partial_fit needs a prior that learns in parts; got {type(prior).__name__}. Call fit."
-            )
         with restored_on_error(self), restored_on_error(vqvae), restored_on_error(prior):
             if not isinstance(self.vqvae, FrozenEstimator):
                 vqvae.partial_fit(X)
@@ -341,8 +347,14 @@ class VQGenerator(
 
         Parameters
         ----------
-        path : str or path-like
-            By custom ``*.skvq``. An existing file is replaced at the end, in one step.
+        path : str, path-like or binary stream
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
+            an object, which only Python code can hold.
         """
         from skvq._files import save
 

@@ -17,7 +17,7 @@ ESTIMATORS = {
     "conv": VQVAE(4, 2, architecture="conv", downsampling=2, n_residual_blocks=0, **SMALL),
     "prior": PixelCNNPrior(n_layers=1, early_stopping=False, **SMALL),
     "context": ContextPrior(),
-    "generator": VQGenerator(VQVAE(4, 2, n_residual_blocks=0, **SMALL), ContextPrior()),
+    "generator": VQGenerator(VQVAE(4, 2, n_residual_blocks=0, random_state=0, **SMALL), ContextPrior()),
 }
 NOT_ON_THE_LIST = [
     "check_dataframe_column_names_consistency",

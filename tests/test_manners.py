@@ -1,15 +1,22 @@
 """How the estimators look and behave among scikit-learn's own: tags, the notebook's table, metadata routing."""
 
+import pickle
 import random
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import sklearn
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
+from small_models import small_vqvae
 
-from skvq import VQVAE, PixelCNNPrior
+import skvq
+import skvq.runtime
+from skvq import VQVAE, NotFittedError, PixelCNNPrior, SkvqError
+from skvq._contract.errors import InvalidInputError, ModelFileError
 
 
 def test_tags_say_what_each_takes(vqvae, prior):
@@ -82,3 +89,39 @@ def test_warm_start_goes_on_under_new_weights_of_the_loss_and_refit_forgets(imag
     assert last["loss"] == pytest.approx(terms, rel=1e-5)
     vqvae.set_params(warm_start=False, beta=0.25).fit(images)
     assert vqvae.history_["loss"] == [first]
+
+
+def test_threads_that_share_an_estimator_build_one_network(vqvae, images, codes, monkeypatch):
+    twin = pickle.loads(pickle.dumps(vqvae))
+    built, build = [], VQVAE._build_network
+    gate = threading.Barrier(6)
+
+    def counted(self):
+        built.append(threading.get_ident())
+        time.sleep(0.2)  # for the others to come
+        return build(self)
+
+    def encode(_):
+        gate.wait()
+        return twin.transform(images)
+
+    monkeypatch.setattr(VQVAE, "_build_network", counted)
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(encode, range(6)))
+    assert len(built) == 1
+    for answer in answers:
+        np.testing.assert_array_equal(answer, codes)
+
+
+def test_one_except_clause_catches_every_error_of_skvq(images, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    for error, call in [
+        (NotFittedError, lambda: VQVAE().transform(images)),
+        (InvalidInputError, lambda: small_vqvae().fit(images[0, 0])),
+        (ModelFileError, lambda: skvq.runtime.load(tmp_path / "model.onnx")),
+    ]:
+        assert issubclass(error, SkvqError)
+        with pytest.raises(error):
+            call()
+    assert issubclass(skvq.export.ExportError, SkvqError)
+    assert issubclass(NotFittedError, sklearn.exceptions.NotFittedError)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
+from small_models import small_pixelcnn, small_vqvae
 
 from skvq import VQVAE, PixelCNNPrior
 
@@ -155,7 +157,7 @@ class TestOutputs:
 
 class TestPriors:
     def test_images_to_codes_to_scores_and_back_with_data_frames(self, digits):
-        vqvae = VQVAE(8, 2, image_shape=(8, 8), hidden_channels=4, optimizer="sgd", max_iter=1, random_state=0)
+        vqvae = small_vqvae(n_embeddings=8, image_shape=(8, 8))
         prior = PixelCNNPrior(
             n_embeddings=8, hidden_channels=4, n_layers=1, optimizer="sgd", max_iter=1, random_state=0
         )
@@ -172,3 +174,27 @@ class TestPriors:
         )
         with pytest.raises(ValueError, match="X must hold codes, which are whole numbers"):
             make_pipeline(vqvae, PixelCNNPrior(max_iter=1)).fit(digits[0])
+
+
+class TestSearchesOverBothStages:
+    def test_a_fold_that_lacks_a_code_never_scores_nan(self, images):
+        """Dark images train one fold and bright ones the other, so each fold holds codes that the other lacks."""
+        X = np.concatenate([np.zeros((24, 8, 8)), np.full((24, 8, 8), 255.0)]) + images[:48]
+        # A fixed grid of embeddings and a network that hardly moves: codes go by brightness.
+        vqvae = small_vqvae(n_embeddings=16, quantizer="fsq", codebook_init="random", learning_rate=1e-9)
+        pipe = make_pipeline(vqvae, small_pixelcnn())
+        folds = KFold(2)
+        largest = []
+        for train, test in folds.split(X):
+            codes = clone(vqvae).fit(X[train])
+            largest.append((codes.transform(X[train]).max(), codes.transform(X[test]).max()))
+        assert any(in_test > in_train for in_train, in_test in largest), "no fold lacks a code: the test tests nothing"
+        scores = cross_val_score(pipe, X, cv=folds)
+        assert np.isfinite(scores).all()
+
+    def test_the_size_of_the_codebook_can_be_searched(self, images):
+        pipe = make_pipeline(small_vqvae(), small_pixelcnn())
+        search = GridSearchCV(pipe, {"vqvae__n_embeddings": [4, 8]}, cv=2).fit(images)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+        best = search.best_estimator_
+        assert best[-1].grid_.n_embeddings <= best[0].grid_.n_embeddings == search.best_params_["vqvae__n_embeddings"]

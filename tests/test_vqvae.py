@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 
-from skvq import VQVAE, CodeGrid
+from skvq import VQVAE, CodeGrid, ContextPrior, SkvqError
 from skvq._contract.images import Layout
-from skvq.networks import keras, ops
+from skvq.networks import ops
 from skvq.networks.architectures import conv
-from skvq.networks.losses import LOSSES
-from skvq.networks.quantizers import QUANTIZERS, Quantizer
 
 # A plain optimizer's step compiles faster than Adam's, and compiling is what takes time here.
 QUICK = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "max_iter": 1}
@@ -72,11 +70,7 @@ class TestFittedState:
                 return all(map(plain, value))
             if isinstance(value, dict):
                 return all(map(plain, value.values()))
-            return (
-                value is None
-                or isinstance(value, (np.ndarray, int, float, str))
-                or isinstance(value, (Layout, CodeGrid))
-            )
+            return value is None or isinstance(value, (np.ndarray, int, float, str, Layout, CodeGrid))
 
         assert all(plain(value) for value in vars(vqvae).values())
 
@@ -268,6 +262,15 @@ class TestBadInput:
     def test_samples_without_prior(self, vqvae, arguments, message):
         with pytest.raises(ValueError, match=message):
             vqvae.sample(**arguments)
+
+    def test_a_prior_of_another_grid(self, vqvae):
+        one_row = ContextPrior(code_shape=(1, 6)).fit(np.tile([0, 1, 2, 3, 4, 5], (4, 1)))
+        more_codes = ContextPrior(code_shape=(2, 2), n_embeddings=13).fit([[0, 1, 2, 3]])
+        for prior, found in ((one_row, "1 × 6 codes of 6"), (more_codes, "2 × 2 codes of 13")):
+            with pytest.raises(SkvqError, match=rf"must fit the grid of the VQVAE, 2 × 2 codes of 12; got {found}"):
+                vqvae.sample(2, prior)
+        fewer_codes = ContextPrior().fit([[0, 1, 2, 3]])  # it had to guess how many there are
+        assert vqvae.sample(2, fewer_codes).shape == (2, 8, 8)
 
     def test_images_of_another_size(self, vqvae):
         with pytest.raises(ValueError, match=r"images of shape \(8, 8, 1\), as in fit; got rows of shape \(9, 8\)"):

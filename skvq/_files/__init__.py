@@ -19,7 +19,6 @@ from skvq._contract.writing import expanded, write_file
 from skvq._files.checks import Refused, mapping
 from skvq._files.container import pack, unpack
 from skvq._files.estimators import read_estimator, write_estimator
-from skvq._files.networks import check_network
 
 MAX_BYTES = 2**31
 
@@ -114,6 +113,8 @@ def _packed(estimator: Any) -> bytes:
 
 def _unpacked(data: bytes) -> Any:
     estimator, networks = _checked(data)
+    from skvq._files.networks import check_network  # a file that is refused need not wait for Keras
+
     for arguments in networks:
         check_network(*arguments)
     return estimator

@@ -54,7 +54,7 @@ class AutoencoderEstimator(NetworkEstimator):
             X = check_images(X)
         if len(X.shape) <= 2:
             refuse_what_is_no_array(X)
-            if tuple(X.shape) == self.image_shape_[:2]:
+            if len(X.shape) == 2 and tuple(X.shape) == self.image_shape_[:2]:
                 check_row_shape(self._layout, tuple(X.shape[1:]))  # one image is no batch of flat ones
             array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         else:

@@ -1,9 +1,9 @@
-"""Fitted estimators -> ONNX files that answer as the estimators do.
+"""Export fitted estimators to ONNX files that give the same results.
 
-:func:`to_onnx` makes one model, :func:`export_onnx` a folder with all of them and a manifest, and
-:func:`compare` measures a model against its estimator. Each model is run and compared before anything is
-written. :func:`register_converters` lets skl2onnx convert pipelines, and :func:`quantize` makes
-files smaller. :mod:`skvq.runtime` runs the files without Keras.
+:func:`to_onnx` makes one model. :func:`export_onnx` writes a folder with all models and a manifest. :func:`compare`
+compares a model with its estimator. Each model is run and compared before anything is written.
+:func:`register_converters` lets skl2onnx convert pipelines, and :func:`quantize` makes files smaller.
+:mod:`skvq.runtime` runs the files without Keras.
 """
 
 import os
@@ -50,43 +50,43 @@ _FOLDER_PARTS = (
 
 
 def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
-    """Convert one part of a fitted estimator to ONNX, and check that it answers alike.
+    """Convert one part of a fitted estimator to ONNX, and check that it gives the same results.
 
     Parameters
     ----------
     model : fitted estimator
         A VQGenerator, a VQVAE, or a prior.
     part : str, optional
-        Of a VQVAE ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``, and ``"encoder_uint8"`` if it was
-        fitted to uint8; of a prior ``"sampler"`` (default), ``"controlled_sampler"`` (with top_k, top_p and known
-        codes), ``"prior"`` or ``"log_likelihood"``; of both all of these and ``"generator"`` (default) and
-        ``"controlled_generator"``, which draw codes and decode them in one graph. The result's ``graph.doc_string``
-        draws what is in it.
+        For a VQVAE: ``"encoder"`` (default), ``"decoder"`` or ``"reconstruct"``, and ``"encoder_uint8"`` if it was
+        fitted on uint8. For a prior: ``"sampler"`` (default), ``"controlled_sampler"`` (with top_k, top_p and known
+        codes), ``"prior"`` or ``"log_likelihood"``. For both together: all of these, ``"generator"`` (default) and
+        ``"controlled_generator"``, which draw codes and decode them in one graph. ``graph.doc_string`` of the result
+        contains a drawing of the graph.
     prior : fitted prior, optional
-        Of the codes that ``model``, a VQVAE, makes.
+        The prior of ``model``, if that is a VQVAE.
 
     Returns
     -------
     onnx.ModelProto
-        Opset 18, with named inputs and outputs and the one open dimension ``batch``. Its metadata hold
-        shapes, units, parameters and versions as JSON. The same weights give the same bytes.
+        Opset 18, with named inputs and outputs. Only the dimension ``batch`` is variable. Its metadata contain shapes,
+        units, parameters and versions as JSON. The same weights give the same bytes.
 
     Raises
     ------
     InvalidInputError
-        If there is no such part, or the prior's codes are not those of ``model``.
+        If there is no such part, or the prior has another grid than ``model``.
     TypeError
-        If ``model`` or ``prior`` is no estimator of skvq.
+        If ``model`` or ``prior`` is not an estimator of skvq.
     NotFittedError
         If one is not fitted.
     ExportError
-        If a part cannot be converted, or onnxruntime answers something else than Keras.
+        If a part cannot be converted, or onnxruntime and Keras give different results.
     ImportError
         If TensorFlow or tf2onnx is missing.
 
     Notes
     -----
-    Conversion is by tf2onnx [1]_. Under another Keras backend than TensorFlow it runs in a child process.
+    tf2onnx [1]_ does the conversion. With another Keras backend than TensorFlow, it runs in a child process.
 
     References
     ----------
@@ -117,37 +117,37 @@ def export_onnx(
     ----------
     model : fitted estimator
         A VQGenerator, a VQVAE, or a prior. An autoencoder gives ``encoder.onnx`` and ``decoder.onnx``, and
-        ``encoder_uint8.onnx`` if it was fitted to uint8; a prior ``prior.onnx``, ``log_likelihood.onnx``,
-        ``sampler.onnx`` and ``controlled_sampler.onnx``; both together ``generator.onnx`` besides.
+        ``encoder_uint8.onnx`` if it was fitted on uint8. A prior gives ``prior.onnx``, ``log_likelihood.onnx``,
+        ``sampler.onnx`` and ``controlled_sampler.onnx``. Both together also give ``generator.onnx``.
     path : path-like
-        The folder: new, empty, or an earlier export, which is replaced as a whole; so neither the working directory
-        nor a mount point. ``~`` stands for the home folder.
+        The folder: new, empty, or an earlier export. The folder is replaced as a whole, so it must not be the working
+        directory or a mount point. ``~`` is the home folder.
     *former
-        Nothing: it catches calls of a former order of arguments.
+        Must be empty. It only detects calls with an earlier order of arguments.
     prior : fitted prior, optional
-        Of the codes that ``model``, a VQVAE, makes.
+        The prior of ``model``, if that is a VQVAE.
     parts : sequence of str, optional
-        Which of the parts to write, by the names that :func:`to_onnx` takes; None writes all named above. Encoder,
-        decoder and generator are all that :mod:`skvq.runtime` needs for codes, images and samples.
+        The parts to write, with the names of :func:`to_onnx`. None writes all parts named above. For codes, images and
+        samples, :mod:`skvq.runtime` needs only encoder, decoder and generator.
 
     Returns
     -------
     Path
-        The folder. ``manifest.json`` in it names each file with its SHA-256, inputs and outputs, and how it
-        compared with the estimator.
+        The folder. Its ``manifest.json`` lists each file with its SHA-256, inputs, outputs and the comparison with the
+        estimator.
 
     Raises
     ------
     InvalidInputError
-        If ``path`` holds anything else or cannot be written, the prior's codes are not those of ``model``, or there is
+        If ``path`` contains anything else or cannot be written, the prior has another grid than ``model``, or there is
         no such part.
     TypeError
-        If ``path`` is missing or no path.
+        If ``path`` is missing or not a path.
     ExportError
-        If a part cannot be converted, onnxruntime answers something else than Keras, or the part needs an operator that
+        If a part cannot be converted, onnxruntime and Keras give different results, or the part needs an operator that
         :mod:`skvq.runtime` does not run.
     TypeError, NotFittedError, ImportError
-        As :func:`to_onnx`. The folder is then as it was before.
+        As for :func:`to_onnx`. After an error, the folder is unchanged.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def export_onnx(
 def _models(
     model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
 ) -> Iterator[tuple[Any, ParityReport]]:
-    """Yield each part's finished model with its parity report."""
+    """Yield the model of each part, with its parity report."""
     import keras
 
     require_converters()
@@ -197,7 +197,7 @@ def _models(
 
 
 def _check_runs(part: str, data: bytes) -> None:
-    """Raise unless the runtime would run a file: a folder that is written can be loaded."""
+    """Raise an error unless skvq.runtime can run a file, so that each written folder can be loaded."""
     try:
         check_model(data)
     except ModelFileError as error:

@@ -1,11 +1,11 @@
-"""Let no node read and write more tensors than a shader of WebGPU has storage buffers.
+"""Limit the number of tensors that a node reads and writes, for the storage buffers of WebGPU shaders.
 
-WebGPU guarantees eight, many devices have ten. A prior of six layers splits its classes' biases into twelve, and fails
-there. So a wide Split or Concat is done in stages::
+WebGPU guarantees eight, and many devices have ten. A prior with six layers splits the biases of its classes into
+twelve tensors, which fails there. So wide Split and Concat nodes are divided in stages::
 
     Split into 12   =   Split into 2, Split of each into 6
 
-tf2onnx joins a Concat of Concats into one, so this cannot be done in the network itself.
+This cannot be done in the network, because tf2onnx joins nested Concats.
 """
 
 import math
@@ -16,16 +16,17 @@ import numpy as np
 
 from ._rewrite import set_nodes, subgraphs
 
-MOST_AT_ONCE = 6  # beside the one tensor that is split, or made
+MOST_AT_ONCE = 6  # besides the one tensor on the other side of the node
 
 
 def limit_bindings(graph: Any) -> None:
-    """Do each Split and Concat of more than six tensors in stages, in place.
+    """Divide each Split and Concat of more than six tensors in stages, in place.
 
     Parameters
     ----------
     graph : onnx.GraphProto
-        Tensor names are unique at all depths, and constants are initialisers. A Split without constant sizes stays.
+        Tensor names are unique at all depths, and constants are initialisers. A Split without constant sizes is not
+        changed.
     """
     _limit(graph, {})
 
@@ -43,7 +44,7 @@ def _limit(graph: Any, outer: dict[str, Any]) -> None:
 
 
 def _in_stages(node: Any, graph: Any, constants: dict[str, Any]) -> list:
-    """Return the nodes that do what ``node`` does."""
+    """Return nodes that are equivalent to ``node``."""
     from onnx import helper, numpy_helper
 
     axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
@@ -59,7 +60,7 @@ def _in_stages(node: Any, graph: Any, constants: dict[str, Any]) -> list:
         sizes = numpy_helper.to_array(constants[node.input[1]])
 
         def split(source: str, sizes: np.ndarray, results: list[str]) -> Any:
-            name = f"{results[0]}/{len(results)}-sizes"  # a group of a group may begin alike
+            name = f"{results[0]}/{len(results)}-sizes"  # nested groups may start with the same name
             graph.initializer.append(numpy_helper.from_array(sizes, name))
             constants[name] = graph.initializer[-1]
             return helper.make_node("Split", [source, name], results, axis=axis)
@@ -74,6 +75,6 @@ def _in_stages(node: Any, graph: Any, constants: dict[str, Any]) -> list:
 
 
 def _bounds(n: int) -> list[int]:
-    """Return where at most six groups of nearly equal size begin, and ``n``."""
+    """Return the starts of at most six groups of nearly equal size, and ``n``."""
     n_groups = min(MOST_AT_ONCE, math.ceil(n / MOST_AT_ONCE))
     return [n * k // n_groups for k in range(n_groups + 1)]

@@ -1,7 +1,7 @@
-"""Convert in another process, for estimators whose Keras runs on PyTorch or JAX.
+"""Convert in another process, if Keras runs on PyTorch or JAX.
 
-tf2onnx reads TensorFlow graphs only, and Keras settles on one backend a process. Estimators pickle as plain
-arrays, so the child gets them by its standard input and rebuilds the networks on TensorFlow.
+tf2onnx reads only TensorFlow graphs, and Keras has one backend for each process. Estimators are pickled as plain
+arrays, so the child process reads them from its standard input and rebuilds the networks on TensorFlow.
 """
 
 import os
@@ -27,13 +27,13 @@ def models_from_child(model: Any, prior: Any, parts: Sequence[str]) -> dict[str,
     Raises
     ------
     ExportError
-        If the estimators do not pickle, or the child fails; with the end of what it wrote.
+        If the estimators cannot be pickled, or the child process fails. The message then contains the end of its log.
     """
     import onnx
 
     try:
         order = pickle.dumps({"model": model, "prior": prior, "parts": list(parts)})
-    except Exception as error:  # pickle passes on whatever the objects raise
+    except Exception as error:  # pickle raises any error of the objects
         raise ExportError(
             f"Under another Keras backend than TensorFlow, conversion runs in a process of its own, and the "
             f"estimator must pickle: {error}. Define functions given as parameters in a module, or fit and export "
@@ -57,17 +57,17 @@ def models_from_child(model: Any, prior: Any, parts: Sequence[str]) -> dict[str,
 
 
 def _environment() -> dict[str, str]:
-    """Return the parent's environment with another backend, no GPU, and the same modules in reach."""
+    """Return the environment of this process with the TensorFlow backend, without GPU, and with its ``sys.path``."""
     return {
         **os.environ,
         "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",  # tracing needs no GPU, and the parent may hold all of its memory
+        "CUDA_VISIBLE_DEVICES": "-1",  # tracing needs no GPU, and the parent may use all its memory
         "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),
     }
 
 
 def main() -> None:
-    """Read an order from standard input and write one ONNX file a part into the folder named first."""
+    """Read an order from standard input, and write one ONNX file for each part into the folder in ``argv[1]``."""
     order = pickle.load(sys.stdin.buffer)
     functions, converter = functions_of(order["model"], order["prior"]), Converter()
     for part in order["parts"]:

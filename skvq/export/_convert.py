@@ -1,7 +1,7 @@
-"""Trace a function with TensorFlow and convert it by tf2onnx, taking every complaint seriously.
+"""Trace a function with TensorFlow and convert it with tf2onnx. All problems are errors.
 
-tf2onnx logs what it cannot convert and hands back a broken model all the same. Here a logged error and an
-operator outside of ONNX's own set are failures.
+If tf2onnx cannot convert an operation, it only logs that and returns a broken model. Here, logged errors and operators
+that are not ONNX raise an error.
 """
 
 import importlib.util
@@ -16,16 +16,16 @@ from skvq._contract.graph import GraphFunction
 from ._loop_shapes import state_loop_shapes
 from ._scalar_summands import widen_scalar_summands
 
-OPSET = 18  # the last that tf2onnx writes
+OPSET = 18  # the latest that tf2onnx writes
 
 
 def require_converters() -> None:
-    """Raise unless TensorFlow and tf2onnx are installed.
+    """Raise an error unless TensorFlow and tf2onnx are installed.
 
     Raises
     ------
     ImportError
-        Naming what to install.
+        The message says what to install.
     """
     missing = [name for name in ("tensorflow", "tf2onnx") if importlib.util.find_spec(name) is None]
     if missing:
@@ -36,14 +36,14 @@ def require_converters() -> None:
 
 
 def convert(function: GraphFunction) -> Any:
-    """Return the raw ``onnx.ModelProto`` of a function, as tf2onnx leaves it.
+    """Return the ``onnx.ModelProto`` of a function, as tf2onnx makes it.
 
     Keras must run on TensorFlow in this process.
 
     Raises
     ------
     ExportError
-        If the function cannot be traced, or anything in it is not converted.
+        If the function cannot be traced, or one of its operations cannot be converted.
     """
     with _complaints() as complaints:
         try:
@@ -51,7 +51,8 @@ def convert(function: GraphFunction) -> Any:
             try:
                 model = _converted(function.name, traced, catch_errors=False)
             except Exception:
-                # One of tf2onnx's optimisations failed. Guarding each by a copy of the graph takes twice the time.
+                # An optimisation of tf2onnx failed. With catch_errors, tf2onnx copies the graph before each,
+                # which takes twice the time.
                 complaints.clear()
                 model = _converted(function.name, traced, catch_errors=True)
         except Exception as error:
@@ -73,7 +74,7 @@ def _frozen_graph(function: GraphFunction) -> tuple[Any, list[str], list[str]]:
     -------
     graph : tensorflow.GraphDef
     inputs, outputs : list of str
-        Names of its tensors, in the order of the function.
+        Names of its tensors, in the order of the arguments and results of the function.
     """
     import tensorflow as tf
     import tf2onnx
@@ -97,7 +98,7 @@ def _converted(name: str, traced: tuple[Any, list[str], list[str]], catch_errors
         tf.import_graph_def(frozen, name="")
         converted = tf2onnx.tfonnx.process_tf_graph(
             graph,
-            continue_on_error=True,  # so that all complaints are collected
+            continue_on_error=True,  # so that all errors are collected
             opset=OPSET,
             custom_rewriter=[widen_scalar_summands],
             input_names=inputs,
@@ -112,13 +113,13 @@ def _converted(name: str, traced: tuple[Any, list[str], list[str]], catch_errors
 def _failure(part: str, complaints: list[str]) -> ExportError:
     return ExportError(
         f"The part {part!r} could not be converted to ONNX opset {OPSET}: {'; '.join(complaints)}. "
-        "Write it with operations that tf2onnx knows: ops.top_k(score, 1) in place of ops.argmax, for instance."
+        "Use operations that tf2onnx knows, for example ops.top_k(score, 1) instead of ops.argmax."
     )
 
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Collect what tf2onnx logs as an error, and keep its log off the user's screen meanwhile."""
+    """Collect the errors that tf2onnx logs, and hide its log from the user."""
     found: list[str] = []
 
     class Collector(logging.Handler):
@@ -140,7 +141,7 @@ def _complaints() -> Iterator[list[str]]:
 
 
 def _unknown_operators(graph: Any) -> set[str]:
-    """Names of the operators in a graph, nested ones too, that ONNX does not define."""
+    """Return the operators in a graph and its inner graphs that ONNX does not define."""
     import onnx
 
     found = set()

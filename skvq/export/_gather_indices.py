@@ -1,10 +1,10 @@
-"""Let each Gather take its index as it is.
+"""Pass indices to Gather directly.
 
-``keras.ops.take`` first adds the size to a negative index, in ten nodes, which Gather does of itself::
+``keras.ops.take`` adds the size to negative indices, with ten nodes. Gather supports negative indices itself::
 
     (index < 0) * (index + size) + index * not (index < 0)
 
-Samplers do this at every code: they take 1.04 to 1.10 times as long with those nodes, at batches of one row.
+Samplers do this for each code. With these nodes, they take 1.04 to 1.10 times as long, for batches of one row.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from ._rewrite import subgraphs
 
 
 def gather_plainly(graph: Any) -> None:
-    """Point each Gather to the index that its own wraps, in place."""
+    """Give each Gather the original index instead of the adjusted one, in place."""
     made_by = {output: node for node in graph.node for output in node.output}
 
     def inputs_of(name: str, op_type: str) -> list[str]:
@@ -26,7 +26,7 @@ def gather_plainly(graph: Any) -> None:
         return name
 
     def wrapped(name: str) -> str | None:
-        """Return the index that ``name`` wraps, or None if it is anything else."""
+        """Return the original index if ``name`` is an adjusted one, and None otherwise."""
         for from_end, plain in (inputs_of(name, "Add"), inputs_of(name, "Add")[::-1]):
             is_negative, shifted = (inputs_of(from_end, "Mul") or [""] * 2)[:2]
             index, is_not = (inputs_of(plain, "Mul") or [""] * 2)[:2]

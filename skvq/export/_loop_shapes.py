@@ -1,16 +1,16 @@
-"""Write into a TensorFlow graph the shapes that its loops' bodies are called with.
+"""Write the input shapes of loop bodies into a TensorFlow graph.
 
-tf2onnx takes functions in the order of a hash table over their names, which hold a running number. Of a loop in a loop
-it learns the inner one's shapes only if it meets the outer one first. Without them, conversion fails, or equal calls
-give different nodes. Shapes that stand in the functions themselves are found in any order. TensorFlow writes them
-there, but loses them where variables become constants.
+tf2onnx converts functions in the order of a hash table of their names, and names contain a counter. For nested loops,
+it knows the shapes of the inner loop only if it converts the outer loop first. Without shapes, conversion fails, or
+equal calls give different nodes. Shapes in the functions themselves do not depend on the order. TensorFlow writes them,
+but removes them when variables become constants.
 """
 
 from typing import Any
 
 
 def state_loop_shapes(graph_def: Any) -> None:
-    """State in each function of a ``GraphDef``, such as a loop's body, its inputs' shapes, in place."""
+    """Write the shapes of its inputs into each function of a ``GraphDef``, such as a loop body, in place."""
     import tensorflow as tf
     from tf2onnx.tf_loader import function_def_to_graph
 
@@ -22,7 +22,7 @@ def state_loop_shapes(graph_def: Any) -> None:
                 definition = library.get(attribute.func.name)
                 if definition is None:
                     continue
-                # A branch of If takes all inputs but the first, which decides.
+                # The first input of If is the condition. Its branches get the other inputs.
                 n_arguments = len(definition.signature.input_arg)
                 shapes = [tensor.shape for tensor in operation.inputs][-n_arguments:] if n_arguments else []
                 stated = definition.attr["_input_shapes"].list.shape

@@ -1,4 +1,4 @@
-"""From graph functions to ONNX models, in a process where Keras runs on TensorFlow."""
+"""Convert graph functions to ONNX models, in a process in which Keras runs on TensorFlow."""
 
 import inspect
 from typing import Any
@@ -13,17 +13,17 @@ from ._parts import Composition
 from ._passes import PASSES
 from ._rewrite import joined, make_names_unique
 
-IR_VERSION = 8  # the least that opset 18 allows, so that the oldest runtimes read the file
+IR_VERSION = 8  # the lowest for opset 18, so that old runtimes can read the file
 
 
 class Converter:
-    """Convert graph functions, each once: what two functions share is not traced again."""
+    """Converts graph functions. Parts that several functions share are converted once."""
 
     def __init__(self) -> None:
         self._graphs: dict[int, tuple[GraphFunction, Any]] = {}
 
     def model(self, function: GraphFunction) -> Any:
-        """Return a function as a model; the same weights give the same bytes.
+        """Return the model of a function. The same weights give the same bytes.
 
         Returns
         -------
@@ -53,7 +53,7 @@ class Converter:
     def _graph(self, function: GraphFunction) -> Any:
         if isinstance(function, Composition):
             return joined(self._graph(function.first), self._graph(function.second))
-        if id(function) not in self._graphs:  # the function is kept too, or its id could be given again
+        if id(function) not in self._graphs:  # keep the function, because otherwise its id could be reused
             raw = convert(function)
             make_names_unique(raw.graph)
             for improve in PASSES.values():
@@ -63,14 +63,14 @@ class Converter:
 
 
 def proto_of(model: Any) -> Any:
-    """Return what a user gave as a model, an ``onnx.ModelProto`` or its bytes, as the former.
+    """Return an ``onnx.ModelProto`` from a model or its bytes.
 
     Raises
     ------
     TypeError
         If it is anything else.
     ValueError
-        If the bytes are no model.
+        If the bytes are not a model.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -91,12 +91,12 @@ def proto_of(model: Any) -> Any:
 
 
 def check_valid(model: Any, part: str) -> None:
-    """Raise unless ONNX's own checker accepts the model, shape inference included.
+    """Raise an error unless the checker of ONNX accepts the model, with shape inference.
 
     Raises
     ------
     ExportError
-        With the checker's words.
+        With the message of the checker.
     """
     import onnx
 
@@ -110,5 +110,5 @@ def check_valid(model: Any, part: str) -> None:
 
 
 def serialized(model: Any) -> bytes:
-    """Return the bytes of a model, the same at every call."""
+    """Return the bytes of a model. They are the same in each call."""
     return model.SerializeToString(deterministic=True)

@@ -1,8 +1,8 @@
-"""Names that a person can read and that the same weights always get.
+"""Readable names that are the same in each export of a model.
 
-tf2onnx numbers tensors by a counter of the process. Here the order of nodes and every name follow from the
-graph alone: ``Conv_0``, its weight ``Conv_0.W``, inside a loop ``Loop_0/MatMul_2``. Inputs and outputs are
-called as the estimator calls them, and the one open dimension is ``batch``.
+tf2onnx numbers tensors by a counter of the process. Here, the order of nodes and all names depend only on the graph:
+``Conv_0``, its weight ``Conv_0.W``, and ``Loop_0/MatMul_2`` in a loop. Inputs and outputs have the names of the
+estimator, and the one variable dimension is ``batch``.
 """
 
 from collections import Counter
@@ -25,19 +25,18 @@ def renamed(
     outputs: tuple[TensorSpec, ...],
     inner: tuple[TensorSpec, ...] = (),
 ) -> Any:
-    """Return a new ``onnx.GraphProto`` of what the outputs need, in an order and with names of its own.
+    """Return a new ``onnx.GraphProto`` with only the nodes that the outputs need, sorted and renamed.
 
     Parameters
     ----------
     graph : onnx.GraphProto
-        Tensor names are unique at all depths. Its inputs are called as ``inputs``; its outputs are
-        ``outputs`` and then ``inner``, in order.
+        Tensor names are unique at all depths. Its inputs are ``inputs``. Its outputs are ``outputs``, then ``inner``.
     name : str
-        Of the graph.
+        The name of the new graph.
     inputs, outputs : tuple of TensorSpec
         The new graph's signature.
     inner : tuple of TensorSpec
-        Tensors that keep a name without being offered.
+        Tensors that get their own name, but are not outputs.
 
     Raises
     ------
@@ -89,15 +88,15 @@ def _check_type(part: str, tensor: Any, spec: TensorSpec) -> None:
 
 
 def _hand_on(graph: Any, source: str, name: str) -> str:
-    """Add a node that gives ``source`` a second name; ONNX wants each output made in its own graph."""
+    """Add a node that gives ``source`` a second name. In ONNX, a node of the same graph must make each output."""
     graph.node.add(op_type="Identity", input=[source], output=[name])
     return name
 
 
 def _write(graph: Any, new: Any, prefix: str, names: dict[str, str], outside: list[tuple[dict, Any]]) -> None:
-    """Copy into ``new`` the nodes and constants of one graph that its outputs need, under new names.
+    """Copy the nodes and constants that the outputs of one graph need into ``new``, with new names.
 
-    ``outside`` holds the constants of the graphs around this one, and where those that are needed are put.
+    ``outside`` contains, for each outer graph, its constants and the new graph to which needed constants are copied.
     """
     counts: Counter = Counter()
     scopes = [*outside, ({tensor.name: tensor for tensor in graph.initializer}, new)]
@@ -135,7 +134,7 @@ def _write_body(body: Any, new: Any, prefix: str, names: dict[str, str], scopes:
     for index, output in enumerate(body.output):
         if output.name not in made:
             output.name = _hand_on(body, output.name, f"{prefix}{index}-handed-on")
-        made.discard(output.name)  # a second output must be made anew
+        made.discard(output.name)  # a second use as output needs its own node
     _write(body, new, prefix, names, scopes)
     for target, tensors in ((new.input, body.input), (new.output, body.output)):
         for tensor in tensors:
@@ -146,7 +145,7 @@ def _write_body(body: Any, new: Any, prefix: str, names: dict[str, str], scopes:
 
 
 def _name_dimensions(info: Any) -> None:
-    """Call the first open dimension ``batch``; what is open elsewhere has no name to mislead with."""
+    """Name a variable first dimension ``batch``. Other variable dimensions get no name."""
     for axis, dimension in enumerate(info.type.tensor_type.shape.dim):
         if not dimension.HasField("dim_value"):
             dimension.Clear()
@@ -155,12 +154,12 @@ def _name_dimensions(info: Any) -> None:
 
 
 def _needed_in_order(graph: Any) -> list:
-    """Return the nodes that the outputs need, each after what it uses, in an order that no name decides."""
+    """Return the nodes that the outputs need, each after its inputs, in an order that does not depend on names."""
     makers = {result: node for node in graph.node for result in node.output if result}
     order: list = []
     done: set[int] = set()
     for output in graph.output:
-        # Depth first without recursion: networks are deeper than Python's stack.
+        # Depth first without recursion, because networks can be deeper than the stack of Python.
         stack = [(makers[output.name], False)] if output.name in makers else []
         while stack:
             node, expanded = stack.pop()
@@ -177,7 +176,7 @@ def _needed_in_order(graph: Any) -> list:
 
 
 def _uses(node: Any) -> Iterator[str]:
-    """Yield what a node needs: its inputs, then what the graphs inside it see from outside."""
+    """Yield the tensors that a node needs: its inputs, then the tensors that its inner graphs use."""
     yield from node.input
     for body in subgraphs(node):
         for inside in _needed_in_order(body):
@@ -186,7 +185,7 @@ def _uses(node: Any) -> Iterator[str]:
 
 
 def _formal(op_type: str, side: str, index: int) -> str:
-    """Return what ONNX calls an input or output of an operator: ``W``, ``shape``, ``axes``."""
+    """Return the name of an input or output in the definition of an operator, such as ``W`` or ``axes``."""
     import onnx
 
     formals = getattr(onnx.defs.get_schema(op_type, OPSET), side)

@@ -1,7 +1,7 @@
-"""Does the ONNX model answer what the estimator answers? Run both and judge every difference.
+"""Compare the results of an ONNX model with those of its estimator.
 
-Floats may differ by what float32 can blur. Codes must be equal, except where the best two choices lie so
-close that rounding decides: the function's ``margin`` says where, and any other difference is a fault.
+Floats may differ by the rounding tolerance of float32. Codes must be equal, unless the two best choices are so close
+that rounding decides. The ``margin`` of the function says where that is so. All other differences are errors.
 """
 
 import json
@@ -24,25 +24,25 @@ SIZES = (1, 3, 17)
 
 @dataclass(frozen=True)
 class ParityReport:
-    """How an ONNX model's answers compare with the estimator's.
+    """The differences between the results of an ONNX model and those of its estimator.
 
     Parameters
     ----------
     part : str
-        Which part was compared.
+        The part that was compared.
     n : int
-        Rows compared.
+        Number of compared rows.
     max_abs_difference : float or None
-        Largest difference of a float output, in its own unit; None where all outputs are codes.
+        Largest difference in a float output, in its unit. None if all outputs are codes.
     tolerance : float or None
-        What it may be: 1e-5 of the output's magnitude.
+        Limit on ``max_abs_difference``: 1e-5 of the magnitude of the output.
     n_codes : int
-        Codes compared; 0 where none are made.
+        Number of compared codes. 0 if no output is codes.
     code_agreement : float or None
-        Share of codes that are equal, in [0, 1].
+        Fraction of equal codes, in [0, 1].
     explained, unexplained : int
-        Differences between codes that rounding explains, and that it does not. A sampler's row counts once,
-        at its first difference, since each code decides on those after it.
+        Number of different codes that rounding explains, and that it does not explain. For samplers, only the first
+        difference of a row counts, because later codes depend on it.
     """
 
     part: str
@@ -56,7 +56,7 @@ class ParityReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the model does what the estimator does."""
+        """Whether the model gives the same results as the estimator."""
         floats = self.max_abs_difference is None or self.max_abs_difference <= self.tolerance
         return floats and self.unexplained == 0
 
@@ -72,7 +72,7 @@ class ParityReport:
         return f"{self.part}, {self.n} rows: {'; '.join(words)}"
 
     def as_json(self) -> dict:
-        """Return the fields for a manifest, floats rounded to two digits."""
+        """Return the fields for a manifest, with floats rounded to two digits."""
         fields = asdict(self)
         for name in ("max_abs_difference", "tolerance"):
             fields[name] = None if fields[name] is None else float(f"{fields[name]:.2g}")
@@ -81,18 +81,18 @@ class ParityReport:
 
 
 def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any = None) -> ParityReport:
-    """Run an ONNX model beside the estimator it was made of.
+    """Compare an ONNX model with its estimator on given inputs.
 
     Parameters
     ----------
     source : fitted estimator or GraphFunction
-        What the model was made of. For an estimator the part is read from the model's metadata.
+        The source of the model. For an estimator, the metadata of the model give the part.
     model : onnx.ModelProto or bytes
-        As :func:`skvq.to_onnx` returned it, or a file's content.
+        The result of :func:`skvq.to_onnx`, or the content of a file.
     inputs : tuple or list of ndarray
-        One array an input of the part, in the order of the graph: shapes, dtypes and units as there.
+        One array for each input of the part, with the order, shapes, dtypes and units of the graph.
     prior : fitted prior, optional
-        Where ``source`` is an autoencoder and the model a generator.
+        Needed if ``source`` is an autoencoder and the model is a generator.
 
     Returns
     -------
@@ -101,12 +101,12 @@ def compare(source: Any, model: Any, inputs: Sequence[np.ndarray], *, prior: Any
     Raises
     ------
     ValueError
-        If the model's part is not one that the estimator offers, bytes are no model, or there is not one array for
-        each input.
+        If the estimator does not have the part of the model, bytes are not a model, or there is not one array for each
+        input.
     TypeError
-        If ``source`` or ``model`` is none, such as a path.
+        If ``source`` or ``model`` has another type, such as a path.
     ExportError
-        If the model cannot be run, or answers in another shape.
+        If the model cannot be run, or its outputs have other shapes.
 
     Examples
     --------
@@ -155,13 +155,13 @@ def checked(function: GraphFunction, model: Any, reference: "Reference", magnitu
 
 
 def magnitude_of(source: Any) -> float:
-    """Return the largest absolute value of a model's data, which images are judged by."""
+    """Return the largest absolute value of the data of a model. The tolerance for images is relative to it."""
     data_range = None if isinstance(source, GraphFunction) else source.describe().data_range
     return float(np.abs((0.0, 1.0) if data_range is None else data_range).max()) or 1.0
 
 
 class Reference:
-    """Run graph functions on the Keras backend of this process, each traced once a size under TensorFlow."""
+    """Runs graph functions on the Keras backend of this process. TensorFlow traces each once for each size."""
 
     def __init__(self) -> None:
         self._traced: dict[tuple, tuple[GraphFunction, Callable]] = {}
@@ -169,7 +169,7 @@ class Reference:
     def __call__(self, function: GraphFunction, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         import keras
 
-        # GPUs round float32 products to fewer bits unless told otherwise; JAX says that it keeps codes as int32.
+        # On the CPU, because GPUs may compute float32 products with fewer bits. JAX warns that codes are int32.
         with keras.device("cpu:0"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*int64.*truncated to dtype int32")
             tensors = [
@@ -178,14 +178,14 @@ class Reference:
             ]
             run = function.function
             if keras.backend.backend() == "tensorflow":
-                run = self._traced_for(function, tensors)  # loops run many times as fast as they do eagerly
+                run = self._traced_for(function, tensors)  # traced loops are many times faster than eager ones
             return [np.asarray(keras.ops.convert_to_numpy(output)) for output in run(*tensors)]
 
     def _traced_for(self, function: GraphFunction, tensors: list) -> Callable:
         import tensorflow as tf
 
         key = id(function), *(tuple(tensor.shape) for tensor in tensors)
-        if key not in self._traced:  # the function is kept too, or its id could be given again
+        if key not in self._traced:  # keep the function, because otherwise its id could be reused
             signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
             traced = tf.function(function.function, autograph=False).get_concrete_function(*signature)
             self._traced[key] = function, traced
@@ -217,7 +217,7 @@ def _run(function: GraphFunction, model: Any, inputs: Sequence[np.ndarray]) -> l
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         feed = {spec.name: value for spec, value in zip(function.inputs, inputs, strict=True)}
         return session.run(None, feed)
-    except Exception as error:  # onnxruntime's own exceptions share no base class
+    except Exception as error:  # the exceptions of onnxruntime have no common base class
         raise ExportError(
             f"onnxruntime {onnxruntime.__version__} cannot run the part {function.name!r}: {error}. "
             "Nothing was written."
@@ -225,7 +225,7 @@ def _run(function: GraphFunction, model: Any, inputs: Sequence[np.ndarray]) -> l
 
 
 def _showing(model: Any, first: GraphFunction) -> Any:
-    """Return the model with the tensors between its two stages as further outputs."""
+    """Return the model with the tensors between its two stages as additional outputs."""
     import onnx
 
     open_model = onnx.ModelProto()
@@ -243,7 +243,7 @@ def _judge(
     answers: Iterable[np.ndarray],
     magnitude: float,
 ) -> ParityReport:
-    """Compare the outputs of one function that is not composed."""
+    """Compare the outputs of one function that is not a composition."""
     report = {"n": len(inputs[0])}
     for spec, wanted, got in zip(function.outputs, expected, answers, strict=True):
         if wanted.shape != got.shape or got.dtype != spec.dtype:
@@ -254,11 +254,11 @@ def _judge(
         if np.issubdtype(got.dtype, np.integer):
             report |= _judge_codes(function, inputs, wanted, got)
             continue
-        least = magnitude if spec.role == "images" else 1.0  # other floats are of the order of 1
+        least = magnitude if spec.role == "images" else 1.0  # other floats have a magnitude of about 1
         scale = max(least, float(np.abs(wanted).max(initial=0.0)))
         difference = float(np.abs(wanted.astype(np.float64) - got).max(initial=0.0))
         if not np.isfinite(difference):
-            difference = float("inf")  # NaN would pass every comparison
+            difference = float("inf")  # comparisons with NaN are always false
         report |= {"max_abs_difference": difference, "tolerance": RELATIVE_TOLERANCE * scale}
     return ParityReport(function.name, **report)
 
@@ -267,7 +267,7 @@ def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got
     different = wanted != got
     agreement = float(1 - different.mean()) if different.size else 1.0
     if function.kind == "sampler":
-        # Each code decides on those after it: only the first difference of a row needs a reason.
+        # Later codes depend on earlier ones, so only the first difference of a row needs an explanation.
         different &= np.cumsum(different, axis=1) == 1
     close = np.zeros_like(different)
     if different.any() and function.margin is not None:
@@ -284,7 +284,7 @@ def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got
 
 
 def _joined(reports: list[ParityReport]) -> ParityReport:
-    """Return one report over several sizes: the worst difference, all the codes."""
+    """Return one report for several sizes, with the worst difference and all codes."""
     floats = [report for report in reports if report.max_abs_difference is not None]
     worst = max(floats, key=lambda report: report.max_abs_difference / report.tolerance, default=reports[0])
     n_codes = sum(report.n_codes for report in reports)

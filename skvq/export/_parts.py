@@ -1,4 +1,4 @@
-"""From fitted estimators to the one function that a part's ONNX graph is made of."""
+"""Choose and compose the functions of fitted estimators that become ONNX graphs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ _DEFAULTS: tuple[GraphKind, ...] = ("generator", "encoder", "sampler")
 class Composition(GraphFunction):
     """``second`` after ``first``, in one graph.
 
-    What passes between the two keeps its name inside the graph, where :func:`skvq.export.compare` finds it. So a
-    code that flips between two runtimes is judged as a code, and not as the other image that follows from it.
+    The tensors between the two keep their names in the graph, where :func:`skvq.export.compare` finds them. So a code
+    that differs between two runtimes is compared as a code, and not as a different image.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Composition(GraphFunction):
 
     @property
     def inner(self) -> tuple[TensorSpec, ...]:
-        """What the graph keeps to itself under its own name."""
+        """The tensors between the two functions, which are not outputs."""
         return self.first.outputs
 
 
@@ -40,7 +40,7 @@ def compose(
     second: GraphFunction,
     outputs: tuple[TensorSpec, ...] | None = None,
 ) -> Composition:
-    """Return ``second`` after ``first``; ``outputs`` gives other names to what ``second`` answers."""
+    """Return ``second`` after ``first``. ``outputs`` gives other names to the outputs of ``second``."""
 
     def function(*tensors: Any) -> tuple:
         return second.function(*first.function(*tensors))
@@ -51,17 +51,17 @@ def compose(
 
 
 def of_kind(functions: Mapping[str, GraphFunction], kind: GraphKind) -> list[GraphFunction]:
-    """Return the functions of one kind, in their order."""
+    """Return the functions of one kind, in the given order."""
     return [function for function in functions.values() if function.kind == kind]
 
 
 def offered(model: Any, parameter: str = "model") -> dict[str, GraphFunction]:
-    """Return what an estimator offers for export.
+    """Return the functions of an estimator that can be exported.
 
     Raises
     ------
     TypeError
-        If it offers nothing.
+        If it is not an estimator of skvq.
     """
     methods = ("graph_functions", "describe")
     if isinstance(model, type) or not all(callable(getattr(model, method, None)) for method in methods):
@@ -73,12 +73,12 @@ def offered(model: Any, parameter: str = "model") -> dict[str, GraphFunction]:
 
 
 def functions_of(model: Any, prior: Any = None) -> dict[str, GraphFunction]:
-    """Return every part that can be made of a model, or of an autoencoder with its prior.
+    """Return all parts of a model, or of an autoencoder and its prior.
 
     Raises
     ------
     TypeError
-        If one is no estimator of skvq.
+        If one is not an estimator of skvq.
     InvalidInputError
         If the codes of the two do not fit each other.
     """
@@ -98,19 +98,19 @@ def functions_of(model: Any, prior: Any = None) -> dict[str, GraphFunction]:
     for whole in of_kind(functions, "autoencoder"):
         encoders = [encoder for encoder in of_kind(functions, "encoder") if encoder.inputs == whole.inputs]
         if encoders and decoders:
-            # One graph cannot have two tensors of one name.
+            # All tensors of a graph need different names.
             reconstructions = replace(decoders[0].outputs[0], name="reconstructions")
             functions[whole.name] = compose(whole.name, "autoencoder", encoders[0], decoders[0], (reconstructions,))
     if decoders:
         for sampler in of_kind(functions, "sampler"):
-            # The generators of sampler and controlled_sampler are generator and controlled_generator.
+            # sampler gives generator, and controlled_sampler gives controlled_generator.
             name = sampler.name.replace("sampler", "generator")
             functions[name] = compose(name, "generator", sampler, decoders[0])
     return functions
 
 
 def described(model: Any, prior: Any = None) -> ModelDescription:
-    """Return what a model says about itself, or an autoencoder with its prior.
+    """Return the description of a model, or of an autoencoder and its prior.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def described(model: Any, prior: Any = None) -> ModelDescription:
 
 
 def estimators_of(model: Any, prior: Any = None) -> dict[str, Any]:
-    """Return the fitted estimators of a model by their place in it: ``vqvae``, ``prior``."""
+    """Return the fitted estimators of a model by their role: ``vqvae``, ``prior``."""
     if prior is not None:
         return {"vqvae": model, "prior": prior}
     stages = {name: getattr(model, f"{name}_", None) for name in ("vqvae", "prior")}
@@ -137,7 +137,7 @@ def estimators_of(model: Any, prior: Any = None) -> dict[str, Any]:
 
 
 def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFunction:
-    """Return the part asked for; for None the generator, else the encoder, else the sampler.
+    """Return the chosen part. For None, it is the generator, otherwise the encoder, otherwise the sampler.
 
     Raises
     ------
@@ -155,12 +155,12 @@ def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFun
 
 
 def check_parts(parts: Iterable[str]) -> list[str]:
-    """Return names of parts, each of them once.
+    """Return names of parts without duplicates.
 
     Raises
     ------
     ValueError
-        If there are none, or it is no sequence of texts.
+        If there are none, or ``parts`` is not a sequence of str.
     """
     names = list(parts) if isinstance(parts, Iterable) and not isinstance(parts, str) else []
     if not names or not all(isinstance(name, str) for name in names):

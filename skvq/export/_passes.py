@@ -1,12 +1,11 @@
-"""The passes over a converted graph, in their order.
+"""The passes that change a converted graph, in their order.
 
-Each is one function that changes an ``onnx.GraphProto`` in place. It may rely on names that are unique at all depths.
-Dead nodes are left for :func:`skvq.export._naming.renamed`, which keeps only what the outputs need.
+Each pass is a function that changes an ``onnx.GraphProto`` in place. Tensor names are unique at all depths. Passes may
+leave unused nodes, because :func:`skvq.export._naming.renamed` keeps only nodes that the outputs need.
 
-A pass stands here because it was measured to save time in onnxruntime, whose own optimisations run after it
-(``examples/benchmarks/graph_passes.py``), or because a graph would not run somewhere without it. Identities, pairs of
-Transposes, repeated Relus and equal constants are left to tf2onnx and to onnxruntime: passes of our own against them
-saved no time.
+Each pass saves measured time in onnxruntime, whose own optimisations run later
+(``examples/benchmarks/graph_passes.py``), or some runtime needs it. There are no passes for identities, pairs of
+Transposes, repeated Relus and equal constants: tf2onnx and onnxruntime remove them, and own passes saved no time.
 """
 
 from collections.abc import Callable

@@ -1,21 +1,21 @@
-"""Smaller and faster files: weights and activations in eight bits, the search for codes in float32.
+"""Make files smaller and faster: 8-bit weights and activations, and the search for codes in float32.
 
-Each product with weights gets an int8 weight with one scale a channel, and uint8 inputs and outputs whose ranges are
-those of calibration rows. The file keeps to ONNX's own operators: QuantizeLinear and DequantizeLinear stand around
-the products, and a runtime that has kernels for eight bits puts them in.
+Each product with weights gets int8 weights with one scale for each channel, and uint8 inputs and outputs with the
+ranges of calibration rows. The file uses only operators of ONNX: there are QuantizeLinear and DequantizeLinear around
+the products, and a runtime with 8-bit kernels replaces them.
 
-What it costs depends on the codes. With the shipped MNIST files (7 × 7 codes of 128), calibrated by 256 digits::
+The cost depends on the codes. With the shipped MNIST files (7 × 7 codes of 128), calibrated on 256 digits::
 
     X, _ = skvq.datasets.load_mnist_sample()
     models = [Path("exports/mnist", name).read_bytes() for name in ("encoder.onnx", "decoder.onnx")]
     print(skvq.export.quantize(models, X[:256], X_test=X[256:])[1])
 
-93.1 % of the codes of the 4,744 other digits stay, fewer than ``min_agreement``, so it warns: 91.0 % with every product
-in eight bits, 92.0 % if the last one before the search stays float, 93.1 % if the first one does too. So the first and
-the last product of an encoder stay float, and the file takes 146 kB in place of 480. With its second and third product
-kept as well, 95.0 % stay, in 352 kB. Ranges by percentile or entropy changed this by 0.3 % at most. A decoder loses
-next to nothing: the mean squared error of both files together rose from 139.5 to 140.6, by 0.02 % of the images'
-variance.
+93.1 % of the codes of the other 4,744 digits are equal. That is less than ``min_agreement``, so there is a warning. It
+is 91.0 % with all products in eight bits, 92.0 % if the last one before the search stays in float32, and 93.1 % if the
+first one does, too. So the first and last products of an encoder stay in float32, and the file has 146 kB instead of
+480. If the second and third products also stay in float32, 95.0 % of the codes are equal, with 352 kB. Ranges by
+percentile or entropy changed these numbers by at most 0.3 %. A decoder loses almost nothing: with both files, the mean
+squared error rose from 139.5 to 140.6, which is 0.02 % of the variance of the images.
 """
 
 import json
@@ -38,36 +38,36 @@ from ._model import check_valid, proto_of, serialized
 from ._search import PRODUCTS, search_of
 
 BATCH_SIZE = 64
-_PREPARED = "onnx.quant.pre_process", "onnxruntime.quant"  # spares the user advice that does not apply
+_PREPARED = "onnx.quant.pre_process", "onnxruntime.quant"  # suppresses advice of onnxruntime that does not apply
 _SSIM_WINDOW = 11
 
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """What quantisation saved, and what it cost. ``print`` shows it as a table.
+    """The savings and costs of a quantisation. ``print`` shows a table.
 
     Parameters
     ----------
     n : int
-        Rows measured.
+        Number of measured rows.
     n_bytes : dict of str to (int, int)
         Size of each part, before and after.
     code_agreement : float or None
-        Share of codes that both encoders agree on, in [0, 1]; None without an encoder.
+        Fraction of codes that are equal in both encoders, in [0, 1]. None without an encoder.
     mse : tuple of float or None
-        Mean squared error of the images, before and after, in squared units of the images; None without a decoder.
+        Mean squared error of the images, before and after, in squared units of the images. None without a decoder.
     ssim : tuple of float or None
-        Their structural similarity, before and after; None without a decoder, for vectors, for images below 11 × 11
-        pixels, and without scikit-image.
+        Structural similarity of the images, before and after. None without a decoder, for vectors, for images below
+        11 × 11 pixels, and without scikit-image.
     variance : float or None
-        Of the images that errors are counted from, which sets the scale of ``mse``.
+        Variance of the reference images, which gives the scale of ``mse``.
     kept : tuple of str
-        Products that were left in float32, besides the search for codes: ``"encoder/Conv_0"``.
+        Products that stay in float32, besides the search for codes, such as ``"encoder/Conv_0"``.
 
     Notes
     -----
-    With an encoder, errors are counted from the images themselves. For a decoder alone they are counted from the
-    images of the float decoder, so that those before are 0 and 1.
+    With an encoder, the reference images are the input images. For a decoder alone, they are the images of the float32
+    decoder, so the values before are 0 (MSE) and 1 (SSIM).
     """
 
     n: int
@@ -80,7 +80,7 @@ class QuantizationReport:
 
     @property
     def mse_increase(self) -> float:
-        """What was added to the mean squared error, as a share of the images' variance; 0 without a decoder."""
+        """Increase of the mean squared error, as a fraction of the variance of the images. 0 without a decoder."""
         return 0.0 if self.mse is None else (self.mse[1] - self.mse[0]) / (self.variance or 1.0)
 
     def __str__(self) -> str:
@@ -105,47 +105,48 @@ def quantize(
     max_mse_increase: float = 0.01,
     reduce_range: bool = False,
 ) -> tuple[Any, QuantizationReport]:
-    """Round a model's weights and activations to eight bits, and measure what that costs.
+    """Quantise the weights and activations of a model to eight bits, and measure the cost.
 
     Parameters
     ----------
     model : onnx.ModelProto, bytes, or a pair of them
-        An encoder, a decoder, or both in this order, as :func:`skvq.to_onnx` gives them.
+        An encoder, a decoder, or both in this order, from :func:`skvq.to_onnx`.
     X_calibration : array-like
-        Typical rows, some hundred: images (n, height, width, channels) or in any layout with as many values a row, in
-        the units of the encoder; codes (n, positions) for a decoder alone. They decide the ranges of activations.
+        Some hundred typical rows, which determine the ranges of activations: images (n, height, width, channels), or in
+        another layout with as many values in each row, in the units of the encoder. For a decoder alone: codes
+        (n, positions).
     X_test : array-like, optional
-        Rows to measure on. None measures on ``X_calibration``, which flatters a little.
+        Rows for the measurement. None uses ``X_calibration``, which gives slightly better values.
     keep : sequence of str, optional
-        Names of nodes to leave in float32: ``"decoder/Conv_0"``, or ``"Conv_0"`` for those of this name in each model.
-        None leaves an encoder's first and last product, where it has more than three, and none of a decoder's. The
-        search for codes always stays.
+        Names of nodes that stay in float32: ``"decoder/Conv_0"``, or ``"Conv_0"`` for nodes of this name in each model.
+        None keeps the first and last products of an encoder with more than three, and no product of a decoder. The
+        search for codes always stays in float32.
     min_agreement : float, default=0.95
-        Share of equal codes below which to warn, in [0, 1].
+        Warn if the fraction of equal codes is below it, in [0, 1].
     max_mse_increase : float, default=0.01
-        Growth of the mean squared error above which to warn, as a share of the images' variance, in [0, 1].
+        Warn if the mean squared error increases by more, as a fraction of the variance of the images, in [0, 1].
     reduce_range : bool, default=False
-        Whether weights get seven bits. Processors with AVX2 but without VNNI add products of eight bits in sixteen,
-        which can overflow; this keeps them from it, and costs about 0.5 % of the codes.
+        Use seven bits for weights. Processors with AVX2 but without VNNI add 8-bit products in 16 bits, which can
+        overflow. Seven bits avoid that, and change about 0.5 % of the codes.
 
     Returns
     -------
     model : onnx.ModelProto, or a pair of them
-        With ONNX's own operators and the metadata of what it was made of.
+        With operators of ONNX only, and the metadata of the original model.
     report : QuantizationReport
 
     Warns
     -----
     UserWarning
-        With the numbers, if the codes or the images changed by more than is allowed.
+        If codes or images changed by more than allowed. The message contains the numbers.
 
     Raises
     ------
     ValueError
-        If a model is no encoder or decoder of skvq, rows have the wrong shape or are not finite, codes are not the
-        decoder's, ``keep`` names no node, or a number is out of its range.
+        If a model is not an encoder or decoder of skvq, rows have the wrong shape or are not finite, codes are out of
+        range, a name in ``keep`` is not a node, or a number is out of its range.
     TypeError
-        If ``model`` is no model, such as a path.
+        If ``model`` is not a model, but for example a path.
     ExportError
         If the model cannot be quantised.
 
@@ -184,7 +185,7 @@ def _check_share(name: str, value: Any) -> None:
 
 
 def _parts(models: Sequence[Any]) -> dict[str, Any]:
-    """Return the models by kind, as their metadata say."""
+    """Return the models by the kind in their metadata."""
     parts = {}
     for model in map(proto_of, models):
         parts[_metadata(model, "kind") or ""] = model
@@ -198,7 +199,7 @@ def _parts(models: Sequence[Any]) -> dict[str, Any]:
 
 
 def _rows(name: str, X: Any, model: Any) -> np.ndarray:
-    """Return rows in the shape and dtype of a model's input."""
+    """Return rows in the shape and dtype of the input of a model."""
     import onnx
 
     tensor = model.graph.input[0].type.tensor_type
@@ -229,7 +230,7 @@ def _rows(name: str, X: Any, model: Any) -> np.ndarray:
 
 
 def _kept(parts: dict[str, Any], keep: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
-    """Return the names of nodes to leave in float32, less those of the search, by part."""
+    """Return the names of nodes that stay in float32, without those of the search, by part."""
     if keep is None:
         return {part: _first_and_last(model) if part == "encoder" else () for part, model in parts.items()}
     if isinstance(keep, str) or not isinstance(keep, Iterable):
@@ -257,7 +258,7 @@ def _first_and_last(encoder: Any) -> tuple[str, ...]:
 
 
 def _quantized(part: str, model: Any, inputs: np.ndarray, kept: Sequence[str], reduce_range: bool) -> Any:
-    """Return a model in eight bits, its ranges taken from ``inputs``."""
+    """Return a model in eight bits, with ranges from ``inputs``."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -274,7 +275,7 @@ def _quantized(part: str, model: Any, inputs: np.ndarray, kept: Sequence[str], r
     prepared = onnx.ModelProto()
     prepared.CopyFrom(model)
     prepared.metadata_props.add(key=_PREPARED[0], value=_PREPARED[1])
-    # What follows the last product to the codes holds no product, so only that one has to be named.
+    # There are no products after the last one, so only that one has to be excluded.
     search = [node.name for node in search_of(model.graph)[0]] if part == "encoder" else []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{part}.onnx")
@@ -291,7 +292,7 @@ def _quantized(part: str, model: Any, inputs: np.ndarray, kept: Sequence[str], r
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=[*kept, *search],
             )
-        except Exception as error:  # onnxruntime raises whatever comes to hand
+        except Exception as error:  # onnxruntime raises many kinds of errors
             raise ExportError(
                 f"The part {part!r} could not be quantised: {type(error).__name__}: {error}. Leave the node that it "
                 "names in float32, by keep, or use the model as it is."
@@ -317,7 +318,7 @@ def _run(model: Any, inputs: np.ndarray) -> np.ndarray:
 
 
 def _measured(parts: dict, quantized: dict, test: np.ndarray, kept: tuple[str, ...]) -> QuantizationReport:
-    """Run both on the same rows."""
+    """Compare the models before and after on the same rows."""
     sizes = {part: (len(serialized(parts[part])), len(serialized(quantized[part]))) for part in parts}
     report: dict[str, Any] = {"n": len(test), "n_bytes": sizes, "kept": kept}
     before = after = test
@@ -342,13 +343,13 @@ def _similarities(wanted: np.ndarray, images: list[np.ndarray], span: float) -> 
 
 
 def _span(model: Any, images: np.ndarray) -> float:
-    """Return the distance from the lowest to the highest value that images can have."""
+    """Return the difference of the highest and lowest possible values of images."""
     low, high = _metadata(model, "data_range") or (images.min(), images.max())
     return float(high - low) or 1.0
 
 
 def _metadata(model: Any, key: str) -> Any:
-    """Return what a model says about itself; None if it says nothing."""
+    """Return an entry of the metadata of a model, or None if it is missing."""
     return json.loads({entry.key: entry.value for entry in model.metadata_props}.get(f"skvq.{key}", "null"))
 
 

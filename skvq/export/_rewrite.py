@@ -1,4 +1,4 @@
-"""What passes over a graph are written with: its inner graphs, unique names, uses, and new nodes."""
+"""Operations on graphs for the passes: inner graphs, unique names, replaced uses, and new nodes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ def subgraphs(node: Any) -> Iterator[Any]:
 
 
 def replace_uses(graph: Any, new_names: dict[str, str]) -> None:
-    """Point every use of the old names, at any depth, to the new ones; graph outputs are uses too."""
+    """Replace old names by new ones in all uses, at all depths and in the outputs of the graph."""
     for node in graph.node:
         for index, name in enumerate(node.input):
             if name in new_names:
@@ -44,7 +44,7 @@ def joined(first: Any, second: Any) -> Any:
 
 
 def make_names_unique(graph: Any, prefix: str = "") -> None:
-    """Give every tensor its own name, across all depths, so that passes may ignore scopes."""
+    """Give each tensor a unique name, across all depths, so that passes can ignore scopes."""
     count = 0
 
     def visit(graph: Any, outer: dict[str, str]) -> None:
@@ -53,7 +53,7 @@ def make_names_unique(graph: Any, prefix: str = "") -> None:
 
         def fresh(name: str) -> str:
             nonlocal count
-            if name:  # an optional output that is not wanted has none
+            if name:  # an unused optional output has no name
                 names[name] = f"{prefix}{count}"
                 count += 1
             return names.get(name, "")
@@ -73,7 +73,7 @@ def make_names_unique(graph: Any, prefix: str = "") -> None:
 
 
 def set_nodes(graph: Any, nodes: list) -> None:
-    """Give a graph these nodes, which may be its own."""
+    """Replace the nodes of a graph. The new nodes may be nodes of the graph."""
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

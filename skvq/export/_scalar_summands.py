@@ -1,14 +1,14 @@
-"""Make scalar summands of images one-element vectors before tf2onnx optimises a graph.
+"""Convert scalars that are added to images to vectors of one element, before tf2onnx optimises a graph.
 
-Its pass that removes Transposes fails on a scalar added right after a convolution, and takes all of its work back:
-every convolution would keep two Transposes.
+The pass of tf2onnx that removes Transposes fails on a scalar that is added right after a convolution. It then undoes
+all its changes, and each convolution keeps two Transposes.
 """
 
 from typing import Any
 
 
 def widen_scalar_summands(graph: Any, operations: list) -> list:
-    """Rewrite a graph of tf2onnx in place, as its ``custom_rewriter`` are called."""
+    """Rewrite a graph of tf2onnx in place. It is used as a ``custom_rewriter``."""
     for node in operations:
         if node.type not in ("Add", "AddV2") or not node.inputs[1].is_const():
             continue

@@ -1,6 +1,6 @@
-"""Where an encoder's graph turns latents into codes: the products that the codes are read off.
+"""Find the nodes in the graph of an encoder that convert latents to codes: the search for the nearest embedding.
 
-Everything before the search may be approximated at the price of a few codes; the search itself must stay exact.
+An approximation of nodes before the search changes a few codes. The search itself must stay exact.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def search_of(graph: Any) -> tuple[list, list]:
-    """Split off the search at the end of an encoder's graph.
+    """Return the nodes of the search at the end of the graph of an encoder.
 
     Parameters
     ----------
@@ -23,10 +23,9 @@ def search_of(graph: Any) -> tuple[list, list]:
     Returns
     -------
     products : list of onnx.NodeProto
-        Products with weights that codes follow from without another such product between: latents times the
-        codebook, or times what projects them to a grid.
+        The last products with weights before the codes: latents times the codebook, or times the projection to a grid.
     others : list of onnx.NodeProto
-        What stands between these and the codes.
+        The nodes between these products and the codes.
     """
     constants = {tensor.name for tensor in graph.initializer}
     makers = {result: node for node in graph.node for result in node.output}
@@ -34,7 +33,7 @@ def search_of(graph: Any) -> tuple[list, list]:
     wanted = [output.name for output in graph.output]
     while wanted:
         node = makers.get(wanted.pop())
-        if node is None or node.name in seen or node.op_type == "Shape":  # a size holds no value
+        if node is None or node.name in seen or node.op_type == "Shape":  # Shape ignores values
             continue
         seen.add(node.name)
         if node.op_type in PRODUCTS and constants & set(node.input):
@@ -48,12 +47,12 @@ def search_of(graph: Any) -> tuple[list, list]:
 
 
 def latents_of(graph: Any) -> str:
-    """Return the name of the tensor that the search of an encoder's graph begins with.
+    """Return the name of the input of the search in the graph of an encoder.
 
     Raises
     ------
     ExportError
-        If the search does not begin with one product.
+        If the search does not start with exactly one product.
     """
     products, _ = search_of(graph)
     sources = {node.input[0] for node in products}

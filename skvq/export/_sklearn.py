@@ -14,7 +14,7 @@
           |                       |                    |                      |
        "codes"               "quantized"          "histogram"             "latents"
 
-Nodes and tensors are called as in a file of the encoder's own, behind the name of the step: ``VQVAE/Conv_0``.
+Nodes and tensors have the names of the file of the encoder, with the name of the step before them: ``VQVAE/Conv_0``.
 """
 
 import math
@@ -31,14 +31,14 @@ from ._convert import OPSET
 from ._naming import renamed
 from ._search import latents_of
 
-_LATENTS_TOLERANCE = 1e-4  # of the largest latent; float32's own blur through a network is a tenth of it
+_LATENTS_TOLERANCE = 1e-4  # relative to the largest latent; ten times the rounding error of float32 in a network
 
 
 def register_converters() -> None:
-    """Teach skl2onnx to convert :class:`skvq.VQVAE` and :class:`skvq.PixelCNNPrior` inside of pipelines.
+    """Let skl2onnx convert :class:`skvq.VQVAE` and :class:`skvq.PixelCNNPrior` in pipelines.
 
-    Call it once in a process, before ``skl2onnx.to_onnx`` [1]_. A VQVAE gives what its ``transform`` answers under
-    its ``output``; a prior, whose ``transform`` hands codes on, hands them on as int64.
+    Call it once in a process, before ``skl2onnx.to_onnx`` [1]_. A VQVAE gives the result of its ``transform`` for its
+    ``output``. A prior returns its codes unchanged, as int64.
 
     Raises
     ------
@@ -47,10 +47,10 @@ def register_converters() -> None:
 
     Notes
     -----
-    The conversion itself raises what :func:`skvq.to_onnx` raises, and ExportError for a ``target_opset`` below 18.
-    Float64 input is rounded to float32 where it enters the encoder, as ``transform`` does. skl2onnx multiplies by
-    ``1 / scale_`` where ``StandardScaler`` divides: the images may differ in their last digit, and a code whose two
-    nearest embeddings are equally near may flip. ``options={StandardScaler: {"div": "div"}}`` has it divide.
+    The conversion raises the errors of :func:`skvq.to_onnx`, and ExportError for a ``target_opset`` below 18. Float64
+    input is rounded to float32 before the encoder, as in ``transform``. ``StandardScaler`` divides by ``scale_``, but
+    skl2onnx multiplies by ``1 / scale_``. So images may differ in their last digit, and a code may differ if two
+    embeddings are equally near. With ``options={StandardScaler: {"div": "div"}}``, skl2onnx divides, too.
 
     References
     ----------
@@ -80,7 +80,7 @@ def register_converters() -> None:
 
 
 def _declare_step(scope: Any, model: Any, inputs: list, custom_parsers: Any = None) -> list:
-    """Tell skl2onnx what type a step answers, before the types of the steps behind follow from it."""
+    """Declare the output type of a step for skl2onnx, which derives the types of later steps from it."""
     from skl2onnx import get_model_alias
 
     operator = scope.declare_local_operator(get_model_alias(type(model)), model)
@@ -99,7 +99,7 @@ def _declare_features(operator: Any) -> None:
 def _type_of_features(estimator: Any, shape: list | None = None) -> Any:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
-    output = getattr(estimator, "output", "codes")  # a prior has codes only
+    output = getattr(estimator, "output", "codes")  # a prior always returns codes
     check_output(output)
     return (Int64TensorType if output == "codes" else FloatTensorType)(shape)
 
@@ -139,7 +139,7 @@ def _convert_prior(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _one_tensor(scope: Any, variables: Sequence, container: Any, kind: int) -> str:
-    """Return the name of the variables' columns side by side, as one type."""
+    """Return the name of one tensor with the columns of all variables, in one type."""
 
     def add(op_type: str, inputs: list[str], **attributes: Any) -> str:
         result = scope.get_unique_variable_name(op_type.lower())
@@ -151,7 +151,7 @@ def _one_tensor(scope: Any, variables: Sequence, container: Any, kind: int) -> s
 
 
 def _answer_features(graph: Any, estimator: Any) -> Any:
-    """Return an encoder's graph that takes rows of X in any shape, and answers what ``transform`` does."""
+    """Return the graph of an encoder that takes rows of X in any shape and returns the result of ``transform``."""
     from onnx import GraphProto, TensorProto, helper, numpy_helper
 
     wide = GraphProto()
@@ -190,7 +190,7 @@ def _answer_features(graph: Any, estimator: Any) -> Any:
 
 
 def _check_latents(model: Any, estimator: Any) -> None:
-    """Raise unless what was taken for the latents is what ``transform`` answers."""
+    """Raise an error unless the latents in the graph are the result of ``transform``."""
     import onnxruntime
 
     images = estimator.graph_functions()["encoder"].example(3, np.random.default_rng(0))[0]

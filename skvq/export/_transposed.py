@@ -1,12 +1,12 @@
-"""Compute the last two transposed convolutions of a decoder where the first one starts: on the coarse grid.
+"""Replace the last two transposed convolutions of a decoder by ordinary convolutions on the coarse grid.
 
-onnxruntime has no blocked kernel for ConvTranspose: it multiplies matrices and adds the products into the image one by
-one, which takes longer than all other layers together. But each of the s² places of a pixel's block of s × s is an
-ordinary convolution of the coarse grid, and ordinary convolutions are what onnxruntime is best at::
+ConvTranspose is slow in onnxruntime: it multiplies matrices and adds the products to the image one by one, which takes
+longer than all other layers together. But a ConvTranspose with stride s makes blocks of s × s pixels, and each of the
+s² positions in a block is an ordinary convolution of the coarse grid, which is fast in onnxruntime::
 
       (C0, h, w)                                  (C0, h, w)
           |                                            |
-    ConvTranspose  stride s                Conv, Relu of each of s * s places
+    ConvTranspose  stride s                Conv, Relu for each of s * s positions
           |                                            |
         Relu                       =               Concat               (s * s * C1, h, w)
           |                                            |
@@ -14,8 +14,8 @@ ordinary convolution of the coarse grid, and ordinary convolutions are what onnx
           |                                            |
     (C2, s * t * h, s * t * w)            DepthToSpace by s * t         (C2, s * t * h, s * t * w)
 
-Nothing is moved about until the very end, where the channels are few. The second Conv also multiplies by zeros, nine
-times what it needs for kernels of 4 and strides of 2, so this pays where C2 is small, as pixels' channels are.
+Pixels are rearranged only at the end, where there are few channels. The second Conv also multiplies by zeros: it needs
+nine times the products for kernels of 4 and strides of 2. So this saves time only if C2 is small.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ import numpy as np
 
 from ._rewrite import set_nodes, subgraphs
 
-# Of 32 × 32 images with three channels the decoder takes as long either way.
+# For 32 × 32 images with three channels, both ways take the same time.
 MOST_CHANNELS = 1
 
 
@@ -36,7 +36,7 @@ def fold_last_upsampling(graph: Any) -> None:
     Parameters
     ----------
     graph : onnx.GraphProto
-        Tensor names are unique. What does not fit, by its padding or its other uses, stays as it is.
+        Tensor names are unique. Nodes with another padding, or with further uses, are not changed.
     """
     from onnx import numpy_helper
 
@@ -80,7 +80,7 @@ class _Upsampling:
     bias : ndarray of shape (C_out,), or None
     stride : int
     pads : tuple of int
-        What is cut off at the top and at the left.
+        Pixels that are cut off at the top and at the left.
     """
 
     source: str
@@ -92,7 +92,7 @@ class _Upsampling:
 
     @classmethod
     def of(cls, node: Any, parameters: list[np.ndarray]) -> "_Upsampling | None":
-        """Return None for any other ConvTranspose."""
+        """Return the parameters of a node, or None for other kinds of ConvTranspose."""
         from onnx import helper
 
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
@@ -116,9 +116,9 @@ class _Upsampling:
         return cls(node.input[0], node.output[0], weight, bias, strides[0], (pads[0], pads[1]))
 
     def taps(self, axis: int, place: int) -> tuple[list[int], int, int]:
-        """Return which of the kernel's taps make one place in a block, in the order of pixels; and the padding.
+        """Return the taps of the kernel for one position in a block, in the order of pixels, and the padding.
 
-        Place ``a`` of the block at ``q`` gets tap ``a + pad - stride * d`` of the pixel at ``q + d``.
+        Position ``a`` in block ``q`` gets tap ``a + pad - stride * d`` of the pixel at ``q + d``.
         """
         size, reach = self.weight.shape[2 + axis], place + self.pads[axis]
         steps = range(-((size - 1 - reach) // self.stride), reach // self.stride + 1)
@@ -126,7 +126,7 @@ class _Upsampling:
 
 
 def _folded(graph: Any, first: _Upsampling, second: _Upsampling, has_relu: bool) -> list:
-    """Return the nodes that make of ``first.source`` what ``second.result`` was."""
+    """Return nodes that compute ``second.result`` from ``first.source``."""
     from onnx import helper, numpy_helper
 
     nodes = []
@@ -159,9 +159,9 @@ def _folded(graph: Any, first: _Upsampling, second: _Upsampling, has_relu: bool)
 
 
 def _weight_on_blocks(stride: int, second: _Upsampling) -> tuple[np.ndarray, list[int]]:
-    """Return the weight (places out * C2, places in * C1, rows, columns) and the padding of ``second`` on blocks.
+    """Return the weight (positions out * C2, positions in * C1, rows, columns) and padding of ``second`` on blocks.
 
-    Tap ``u`` takes place ``a`` of block ``q`` to pixel ``t * (s * q + a) - pad + u``, a place in the block ``q + d``.
+    Tap ``u`` maps position ``a`` in block ``q`` to pixel ``t * (s * q + a) - pad + u``, a position in block ``q + d``.
     """
     block = stride * second.stride
     moves = []  # for each axis: {(place, tap): (d, place out)}
@@ -179,7 +179,7 @@ def _weight_on_blocks(stride: int, second: _Upsampling) -> tuple[np.ndarray, lis
     weight = np.zeros((block, block, c_out, stride, stride, c_in, *sizes), second.weight.dtype)
     for (row_in, row_tap), (down, row_out) in moves[0].items():
         for (column_in, column_tap), (right, column_out) in moves[1].items():
-            # What moves down by one block comes from the block above.
+            # A move down by one block means that the value comes from the block above.
             here = weight[row_out, column_out, :, row_in, column_in, :, before[0] - down, before[1] - right]
             here += second.weight[:, :, row_tap, column_tap].T
     return weight.reshape(block * block * c_out, stride * stride * c_in, *sizes), [*before, *after]

@@ -41,9 +41,8 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
-        if np.ndim(X) > 2:
-            check_codes(X)  # raises, and says how to flatten maps of codes
-        codes = check_codes(check_array(X, dtype="numeric", input_name="X"))
+        # Maps of codes pass here, so that check_codes can say how to flatten them.
+        codes = check_codes(check_array(X, dtype="numeric", allow_nd=True, input_name="X"))
         grid = self._settle_grid(codes)
         codes = grid.check(codes)
         if not self.conditional:

@@ -181,7 +181,10 @@ def check_entries(value: Any, rule: Kind | dict | list, name: str, entry: str = 
         if not isinstance(value, dict):
             raise damaged(name, entry, "an object", value)
         for key, inner in rule.items():
-            check_entries(value.get(key), inner, name, f"{entry}/{key}" if entry else key)
+            way = f"{entry}/{key}" if entry else key
+            if key not in value and isinstance(inner, Kind):
+                raise damaged(name, way, inner.words, None)
+            check_entries(value.get(key), inner, name, way)
     else:
         if not isinstance(value, list) or not value:
             raise damaged(name, entry, "a list that is not empty", value)

@@ -5,9 +5,10 @@ same question before it writes a folder, so that whatever it writes can be loade
 """
 
 import math
+import struct
 from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from skvq._contract.errors import ModelFileError, printable
@@ -49,7 +50,9 @@ _ANSWER_INT64 = {"ArgMax", "ArgMin", "Shape"}
 _ANSWER_AS_INPUT = {"OneHot": 2, "Where": 1, "DequantizeLinear": 1, "QuantizeLinear": 2}  # the others: as input 0
 _DIVIDES = {"Div", "ReduceMean"}
 _POSITIVE = frozenset({b"blocksize", b"dilations", b"group", b"kernel_shape", b"num_outputs", b"strides"})
+_VALUES = frozenset({"f", "i", "s", "t", "g", "floats", "ints"})  # of an attribute
 _MOST_VALUES, _MOST_SIDES = 2**31, 8
+_SHORT = 64  # integers: longer constants are no shapes, axes or sizes
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,29 @@ class ModelText:
 
     metadata: dict[str, str]
     opset: int
+
+
+@dataclass
+class _Scope:
+    """What is known of the tensors that a graph sees, by name: types of all, values of short integer constants."""
+
+    types: ChainMap = field(default_factory=ChainMap)
+    integers: ChainMap = field(default_factory=ChainMap)
+
+    def inner(self) -> "_Scope":
+        return _Scope(self.types.new_child(), self.integers.new_child())
+
+    def define(self, name: Any, kind: int | None) -> None:
+        key = bytes(name or b"")
+        if not key or key in self.types:
+            raise ModelFileError(f"two tensors are called {_shown(key)}" if key else "a tensor has no name")
+        self.types[key] = kind
+
+    def look_up(self, name: Any) -> int | None:
+        key = bytes(name or b"")
+        if key not in self.types:
+            raise ModelFileError(f"the tensor {_shown(key)} is used before it is made")
+        return self.types[key]
 
 
 def check_model(data: bytes) -> ModelText:
@@ -83,7 +109,7 @@ def check_model(data: bytes) -> ModelText:
         raise ModelFileError(f"it uses operators of {', '.join(repr(printable(domain)) for domain in foreign)}")
     if len(model.get("opset_import", [])) != 1:
         raise ModelFileError("it names the version of ONNX's operators more or less than once")
-    _check_graph(model["graph"], ChainMap(), None)
+    _check_graph(model["graph"], _Scope(), None)
     metadata: dict[str, str] = {}
     for entry in model.get("metadata_props", []):
         key = text_of(entry.get("key"), "a name in the metadata")
@@ -93,54 +119,68 @@ def check_model(data: bytes) -> ModelText:
     return ModelText(metadata, versions[""])
 
 
-def _check_graph(graph: dict, outside: ChainMap, given: Sequence[int | None] | None) -> list[int | None]:
+def _check_graph(graph: dict, outside: _Scope, given: Sequence[int | None] | None) -> list[int | None]:
     """Check a graph and those in it; return the types of its outputs.
 
-    ``outside`` holds the types of tensors of the graphs around, by name; ``given`` those that a loop hands to its body.
+    ``given`` holds the types of what a loop hands to its body.
     """
-    types = outside.new_child()
+    scope = outside.inner()
     for index, tensor in enumerate(graph.get("input", [])):
         declared = _type_of_info(tensor)
         if given is not None and (index >= len(given) or given[index] not in (declared, None)):
             raise ModelFileError("a loop hands another type to its body than the body takes")
-        _define(types, tensor.get("name"), declared)
+        scope.define(tensor.get("name"), declared)
     for tensor in graph.get("initializer", []):
-        _define(types, tensor.get("name"), _check_tensor(tensor))
+        scope.define(tensor.get("name"), _check_tensor(tensor))
+        if tensor["data_type"] == INT64 and len(raw := tensor.get("raw_data", b"")) <= 8 * _SHORT:
+            scope.integers[bytes(tensor["name"])] = struct.unpack(f"<{len(raw) // 8}q", raw)
     for node in graph.get("node", []):
-        _check_node(node, types)
-    return [_look_up(types, tensor.get("name")) for tensor in graph.get("output", [])]
+        _check_node(node, scope)
+    return [scope.look_up(tensor.get("name")) for tensor in graph.get("output", [])]
 
 
-def _check_node(node: dict, types: ChainMap) -> None:
+def _check_node(node: dict, scope: _Scope) -> None:
     name = text_of(node.get("op_type"), "an operator's name")
     domain = text_of(node.get("domain"), "a domain")
     if domain:
         raise ModelFileError(f"it uses operators of {printable(domain)!r}")
     if name not in OPERATORS:
         raise ModelFileError(f"it uses the operator {printable(name)!r}")
-    inputs = [_look_up(types, source) if len(source) else None for source in node.get("input", [])]
+    inputs = [scope.look_up(source) if len(source) else None for source in node.get("input", [])]
     if name in _DIVIDES and FLOAT not in inputs:
         raise ModelFileError(f"{name} divides integers, which ends the process if the divisor is 0")
-    attributes = {bytes(a.get("name", b"")): a for a in node.get("attribute", [])}
+    if name == "Pad":
+        pads = scope.integers.get(bytes(node["input"][1])) if len(inputs) > 1 else None
+        if pads is None or min(pads, default=0) < 0 or max(pads, default=0) > _MOST_VALUES:
+            raise ModelFileError("Pad computes how much it adds, or takes away, which can end the process")
     outputs = node.get("output", [])
-    for result, kind in zip(outputs, _answers(name, inputs, attributes, types, len(outputs)), strict=True):
+    attributes = {bytes(a.get("name", b"")): a for a in node.get("attribute", [])}
+    if len(attributes) < len(node.get("attribute", [])):
+        raise ModelFileError(f"{name} has an attribute twice")
+    if name == "Split":
+        sizes = scope.integers.get(bytes(node["input"][1])) if len(inputs) > 1 else None
+        n_parts = attributes.get(b"num_outputs", {}).get("i") if sizes is None else len(sizes)
+        if n_parts != len(outputs):
+            raise ModelFileError("Split does not say into how many parts, or has more or fewer")
+    for result, kind in zip(outputs, _answers(name, inputs, attributes, scope, len(outputs)), strict=True):
         if len(result):
-            _define(types, result, kind)
+            scope.define(result, kind)
 
 
-def _answers(name: str, inputs: list, attributes: dict, types: ChainMap, n_outputs: int) -> list[int | None]:
+def _answers(name: str, inputs: list, attributes: dict, scope: _Scope, n_outputs: int) -> list[int | None]:
     """Return the types of a node's outputs, after a look at its attributes."""
     body = None
     for key, attribute in attributes.items():
-        values = [attribute["i"]] if "i" in attribute else attribute.get("ints", [])
-        if key in _POSITIVE and min(values, default=1) < 1:
+        if len(_VALUES & attribute.keys()) > 1:
+            raise ModelFileError(f"an attribute of {name} has several values")
+        if key in _POSITIVE and min(attribute.get("ints", [attribute.get("i", 0)])) < 1:
             raise ModelFileError(f"{name} has {printable(key.decode('ascii'))} below 1")
         if "t" in attribute:
             _check_tensor(attribute["t"])
         if "g" in attribute:
             if name != "Loop" or key != b"body":
                 raise ModelFileError(f"{name} holds a graph")
-            body = _check_graph(attribute["g"], types, [INT64, BOOL, *inputs[2:]])
+            body = _check_graph(attribute["g"], scope, [INT64, BOOL, *inputs[2:]])
     if name == "Loop":
         if body is None or len(body) != n_outputs + 1:
             raise ModelFileError("a loop has no body, or one with other outputs")
@@ -194,20 +234,6 @@ def _known_type(kind: Any) -> int:
     if kind not in ITEM_BYTES:
         raise ModelFileError(f"it has tensors of ONNX's type {kind}")
     return kind
-
-
-def _define(types: ChainMap, name: Any, kind: int | None) -> None:
-    key = bytes(name or b"")
-    if not key or key in types:
-        raise ModelFileError(f"two tensors are called {_shown(key)}" if key else "a tensor has no name")
-    types[key] = kind
-
-
-def _look_up(types: ChainMap, name: Any) -> int | None:
-    key = bytes(name or b"")
-    if key not in types:
-        raise ModelFileError(f"the tensor {_shown(key)} is used before it is made")
-    return types[key]
 
 
 def _shown(key: bytes) -> str:

@@ -71,9 +71,12 @@ def test_integers_are_kept_in_range_instead_of_wrapping_around(dtype, top):
     assert back.tolist() == [[0, 0, top, top]]
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float16, ">f4"])
-def test_answers_to_other_dtypes_are_float32(dtype):
-    assert layout_of(np.zeros((2, 3), dtype=dtype), None).dtype == "float32"
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [(bool, "float32"), (np.int8, "int8"), (np.int64, "int64"), (np.float16, "float16"), (">f4", "float32")],
+)
+def test_images_come_back_in_the_dtype_of_x_if_that_is_a_number(dtype, kept):
+    assert layout_of(np.zeros((2, 3), dtype=dtype), None).dtype == kept
 
 
 @given(image_shapes, image_shapes)
