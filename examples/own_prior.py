@@ -121,11 +121,8 @@ class TransformerPrior(NetworkPrior):
         self.learning_rate, self.max_iter, self.random_state = learning_rate, max_iter, random_state
 
     def _build_network(self):
-        sizes = {
-            "n_classes": 0 if self.classes_ is None else len(self.classes_),
-            "n_layers": self._network_config["n_layers"],
-        }
-        return CausalTransformer(self.grid_.n_embeddings, self.grid_.plane, **sizes)
+        n_classes, n_layers = 0 if self.classes_ is None else len(self.classes_), self._network_config["n_layers"]
+        return CausalTransformer(self.grid_.n_embeddings, self.grid_.plane, n_classes=n_classes, n_layers=n_layers)
 
 
 def main() -> None:
@@ -141,7 +138,6 @@ def main() -> None:
     counts = metrics.context_bits(codes, held_out, grid.n_embeddings, grid.shape)
     bits = model.prior_.bits_per_code(held_out, y_test)
     print(f"bits a code of unseen digits: {bits:.3f}; by left and upper {counts:.3f}")
-
     # Exporting certifies samples: it raises unless one full pass gives each code that onnxruntime drew.
     print("exported to", export_onnx(model, args.output / "onnx", parts=["generator"]))
     figure = SampleDisplay.from_estimator(model, random_state=args.seed).figure_
