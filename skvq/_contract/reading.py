@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 from .errors import ModelFileError, printable
 
 _CHUNK = 2**24  # memory grows with what is there, not with what is allowed
+LARGER_LIMIT = "If you trust a large model, pass a larger max_bytes to load."
 
 
-def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
+def read_file(path: Path, max_bytes: int, folder: int | None = None, way_out: str = LARGER_LIMIT) -> bytes:
     """Return the bytes of a file.
 
     Parameters
@@ -19,6 +20,8 @@ def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
     max_bytes : int
     folder : int, optional
         Descriptor of the folder that the file lies in, whatever ``path`` leads to by now.
+    way_out : str
+        What to do about a file that is too large, for the message.
 
     Raises
     ------
@@ -38,12 +41,12 @@ def read_file(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
             what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
             raise ModelFileError(f"{printable(path)} must be a regular file; it is {what}. Give the path of a file.")
         with open(descriptor, "rb", closefd=False) as file:
-            return read_stream(file, max_bytes, printable(path))
+            return read_stream(file, max_bytes, printable(path), way_out)
     finally:
         os.close(descriptor)
 
 
-def read_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
+def read_stream(stream: BinaryIO, max_bytes: int, name: str, way_out: str = LARGER_LIMIT) -> bytes:
     """Return all bytes of a stream.
 
     Raises
@@ -63,8 +66,5 @@ def read_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
         chunks.append(chunk)
         rest -= len(chunk)
     if rest <= 0:
-        raise ModelFileError(
-            f"{name} has more than {max_bytes} bytes, and no more are read. "
-            "If you trust a large model, pass a larger max_bytes to load."
-        )
+        raise ModelFileError(f"{name} has more than {max_bytes} bytes, and no more are read. {way_out}")
     return b"".join(chunks)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ModelFileError, printable
-from skvq._contract.reading import read_file, read_stream
+from skvq._contract.reading import LARGER_LIMIT, read_file, read_stream
 from skvq._contract.writing import expanded
 
 from ._agreement import check_metadata, check_roles
@@ -192,7 +192,8 @@ class _Folder:
         self.descriptor = os.open(path, os.O_RDONLY) if can else None
 
     def read(self, name: str, max_bytes: int) -> bytes:
-        return read_file(self.path / name, max_bytes, self.descriptor)
+        way_out = "No manifest of skvq is as large: do not trust the folder." if name == MANIFEST else LARGER_LIMIT
+        return read_file(self.path / name, max_bytes, self.descriptor, way_out)
 
     def was_replaced(self) -> bool:
         try:
