@@ -71,9 +71,29 @@ def test_integers_are_kept_in_range_instead_of_wrapping_around(dtype, top):
     assert back.tolist() == [[0, 0, top, top]]
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float16, ">f4"])
-def test_answers_to_other_dtypes_are_float32(dtype):
-    assert layout_of(np.zeros((2, 3), dtype=dtype), None).dtype == "float32"
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint32, np.int64, np.uint64])
+def test_integers_that_float32_cannot_hold_do_not_wrap_around(dtype):
+    limits = np.iinfo(dtype)
+    layout = layout_of(np.zeros((1, 3), dtype=dtype), None)
+    images = np.array([[-1e30, float(limits.max), 1e30]], dtype=np.float32)
+    lowest, *highest = layout.from_images(images)[0].tolist()
+    assert lowest == limits.min
+    for value in highest:
+        assert (1 - 1e-7) * limits.max <= value <= limits.max
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16, ">f4", ">u2"])
+def test_images_come_back_in_their_dtype_and_in_native_byte_order(dtype):
+    X = np.arange(6).reshape(2, 3).astype(dtype)
+    layout = layout_of(X, None)
+    back = layout.from_images(layout.to_images(X))
+    assert back.dtype == np.dtype(dtype).newbyteorder("=")
+    assert np.array_equal(back, X)
+
+
+def test_booleans_come_back_as_floats():
+    assert layout_of(np.zeros((2, 3), dtype=bool), None).dtype == "float32"
 
 
 @given(image_shapes, image_shapes)
