@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from skvq.priors.pixelcnn import PixelCNNPrior
     from skvq.vqvae import VQVAE
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "VQVAE": "skvq.vqvae",

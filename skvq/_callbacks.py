@@ -61,15 +61,13 @@ class FitTasks:
 
     @contextmanager
     def stage(self, name: str, estimator) -> Iterator[None]:
-        """Tell that one stage of a fit begins and ends, and hand the callbacks on to its estimator."""
+        """Hand the callbacks on to the estimator of one stage, whose own ``fit`` tells that it begins and ends."""
         if self.fit is None:
             yield
             return
         task = self.fit.subcontext(task_name=name)
-        task.call_on_fit_task_begin(**self.callback_kwargs)
         with task.propagate_callback_context(estimator):
             yield
-        task.call_on_fit_task_end(**self.callback_kwargs)
 
     def end(self) -> None:
         """Tell that fit ended; the estimator is fitted."""

@@ -21,7 +21,7 @@ Arrays = dict[str, np.ndarray]
 MAX_POSITIONS = 2**22  # of a grid of codes: 2048 × 2048
 MAX_VALUES = 2**28  # of one image
 MAX_TEXT = 2**22  # characters of all class names, each as long as the longest
-LARGEST_COUNT = 2**40
+LARGEST_COUNT = 2**31 - 1
 IMAGE_DTYPES = ("uint8", "uint16", "float32", "float64")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -133,7 +133,7 @@ def _read_counts(node: Any, where: str, arrays: Arrays) -> np.ndarray:
     counts = take(arrays, where, ("uint8", "uint16", "uint32", "uint64"), 2)
     if counts.max(initial=0) > LARGEST_COUNT:
         refuse(where, f"hold counts up to {LARGEST_COUNT}", counts.max())
-    return counts.astype(np.int64)
+    return counts.astype(np.int32)
 
 
 # In the narrowest integers: the counts of a large grid are the largest part of a small network's file.

@@ -10,7 +10,7 @@ from skvq._contract.errors import printable
 from skvq._files.checks import Refused, refuse
 from skvq.networks import keras
 from skvq.training import load_training_state
-from skvq.training.optimizers import make_optimizer
+from skvq.training.optimizers import compile_network
 
 
 def check_network(estimator: Any, training_state: dict | None, where: str) -> None:
@@ -75,11 +75,11 @@ def _check_codebook(estimator: Any, network: keras.Model, where: str) -> None:
 
 def _check_training_state(network: keras.Model, state: dict, where: str) -> None:
     """Raise unless an optimizer of this signature has such variables on this network."""
-    optimizer = make_optimizer(SimpleNamespace(**state["signature"], learning_rate=1.0))
-    optimizer.build(network.trainable_variables)
     others = {id(v) for v in (*network.weights, *network.metrics_variables)}
     seeds = [v for v in network.variables if id(v) not in others]
-    for name, variables in (("optimizer", optimizer.variables), ("seeds", seeds)):
+    # The optimizer that training goes on with, unless a parameter of it was changed after fit.
+    compile_network(network, SimpleNamespace(**state["signature"], learning_rate=1.0))
+    for name, variables in (("optimizer", network.optimizer.variables), ("seeds", seeds)):
         # Kinds and not dtypes: backends count steps in integers of different widths.
         wanted = [(tuple(v.shape), np.dtype(v.dtype).kind in "iu") for v in variables]
         found = [(array.shape, array.dtype.kind in "iu") for array in state[name]]
