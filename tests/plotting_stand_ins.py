@@ -13,14 +13,18 @@ from skvq import CodeGrid
 
 
 class BlockVQ:
-    """Each code is a block of pixels. Encoding finds the nearest block, and decoding puts blocks side by side."""
+    """Each code is a block of pixels. Encoding finds the nearest block, and decoding puts blocks side by side.
 
-    def __init__(self, row_shape=(8, 12), image_shape=(8, 12, 1), dtype="float32", low=0, high=1):
+    With ``depth`` above 1, the first code at each position is its block. The next ones are 1, 2, … higher, modulo
+    ``n_embeddings``, and decoding ignores them.
+    """
+
+    def __init__(self, row_shape=(8, 12), image_shape=(8, 12, 1), dtype="float32", low=0, high=1, depth=1):
         n_codes, block = 12, 4
         height, width, channels = image_shape
         self.row_shape, self.dtype, self.block = row_shape, dtype, block
         self.image_shape_ = image_shape
-        self.grid_ = CodeGrid((height // block, width // block), n_codes)
+        self.grid_ = CodeGrid((height // block, width // block), n_codes, depth)
         self.data_range_ = (float(low), float(high))
         generator = np.random.default_rng(7)
         codebook = generator.uniform(low, high, (n_codes, block * block * channels))
@@ -37,11 +41,14 @@ class BlockVQ:
 
     def encode(self, X):
         blocks = self._split(np.asarray(X, dtype=np.float64).reshape(-1, *self.image_shape_))
-        return np.square(blocks[:, :, None] - self.codebook_).sum(axis=-1).argmin(axis=-1)
+        first = np.square(blocks[:, :, None] - self.codebook_).sum(axis=-1).argmin(axis=-1)
+        codes = (first[..., None] + np.arange(self.grid_.depth)) % self.grid_.n_embeddings  # (n, positions, depth)
+        return codes.reshape(len(codes), self.grid_.n_codes)
 
     def inverse_transform(self, codes):
         (h, w), (height, width, channels) = self.grid_.shape, self.image_shape_
-        blocks = self.codebook_[codes].reshape(-1, h, w, self.block, self.block, channels)
+        first = np.asarray(codes)[:, :: self.grid_.depth]
+        blocks = self.codebook_[first].reshape(-1, h, w, self.block, self.block, channels)
         images = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
         return images.astype(self.dtype).reshape(-1, *self.row_shape)
 

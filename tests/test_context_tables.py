@@ -20,7 +20,7 @@ def test_held_out_rows_are_a_tenth_in_runs(n):
         assert (np.diff(held_out.astype(int)) == 1).sum() in range(4, 10)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     n=st.integers(1, 30), n_classes=st.integers(0, 3), most=st.sampled_from([1, 12, 10_000]), seed=st.integers(0, 99)
 )

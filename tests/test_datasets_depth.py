@@ -104,7 +104,7 @@ def test_values_that_fill_their_range_are_not_warned_of(tmp_path):
         open_images(tmp_path, data_range=(0, 65535))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(low=st.floats(-1e4, 1e4), span=st.floats(1, 1e5))
 def test_a_stated_range_is_linear_and_clipped(tmp_path_factory, low, span):
     array = values("<i2", (4, 4))

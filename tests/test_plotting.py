@@ -227,6 +227,24 @@ def test_a_generator_is_drawn_like_its_parts(name):
     np.testing.assert_array_equal(*map(rendered, figures))
 
 
+def test_several_codes_at_each_position():
+    flat, deep = BlockVQ(), BlockVQ(depth=3)
+    priors = {vqvae: CountingPrior(vqvae) for vqvae in (flat, deep)}
+    mask = np.array([[True, False, True], [False, False, True]])
+    shown = {}
+    for vqvae, prior in priors.items():
+        maps = plotting.CodeMapDisplay.from_estimator(vqvae, X).codes
+        patches = plotting.CodebookDisplay.from_estimator(vqvae).patches
+        completion = plotting.CompletionDisplay.from_estimator(vqvae, X, prior=prior, mask=mask)
+        steps = plotting.InterpolationDisplay.from_estimator(vqvae, X[:2], X[2:]).steps
+        shown[vqvae] = maps, patches, completion.mask, completion.completions, steps
+    for one, several in zip(shown[flat], shown[deep], strict=True):
+        np.testing.assert_array_equal(several, one)
+    # Code k costs k bits, and a position costs the sum of its codes.
+    bits = plotting.SurpriseDisplay.from_estimator(deep, X, prior=priors[deep]).bits
+    np.testing.assert_allclose(bits, deep.grid_.to_grid(deep.encode(X)).sum(axis=-1), rtol=1e-12)
+
+
 def test_four_displays_in_one_figure_share_it():
     figure = agg_figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplot_mosaic([["a", "b"], ["c", "d"]])

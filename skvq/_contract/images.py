@@ -71,7 +71,10 @@ class Layout:
         dtype = np.dtype(self.dtype)
         if np.issubdtype(dtype, np.integer):
             limits = np.iinfo(dtype)
-            images = np.clip(np.rint(images), limits.min, limits.max)
+            highest = np.float32(limits.max)
+            if int(highest) > limits.max:  # float32 rounds 2**31 - 1 up, and the cast to int32 would wrap around
+                highest = np.nextafter(highest, np.float32(0))
+            images = np.clip(np.rint(images), limits.min, highest)
         return images.astype(dtype).reshape(len(images), *self.row_shape)
 
     def accepts(self, row_shape: tuple[int, ...]) -> bool:

@@ -71,6 +71,18 @@ def test_integers_are_kept_in_range_instead_of_wrapping_around(dtype, top):
     assert back.tolist() == [[0, 0, top, top]]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint32, np.int64, np.uint64])
+def test_integers_that_float32_cannot_hold_do_not_wrap_around(dtype):
+    limits = np.iinfo(dtype)
+    layout = layout_of(np.zeros((1, 3), dtype=dtype), None)
+    images = np.array([[-1e30, float(limits.max), 1e30]], dtype=np.float32)
+    lowest, *highest = layout.from_images(images)[0].tolist()
+    assert lowest == limits.min
+    for value in highest:
+        assert (1 - 1e-7) * limits.max <= value <= limits.max
+
+
 @pytest.mark.parametrize(
     ("dtype", "kept"),
     [(bool, "float32"), (np.int8, "int8"), (np.int64, "int64"), (np.float16, "float16"), (">f4", "float32")],
