@@ -45,7 +45,7 @@ def answers(model, X):
 
 
 @pytest.mark.parametrize(
-    ("encode", "dtype"),
+    ("output", "dtype"),
     [
         ("codes", np.float32),
         ("codes", np.float64),
@@ -54,19 +54,19 @@ def answers(model, X):
         ("histogram", np.float32),
     ],
 )
-def test_a_scaler_and_a_vqvae_answer_what_transform_does(digits, scaled_vqvae, to_onnx, encode, dtype):
+def test_a_scaler_and_a_vqvae_answer_what_transform_does(digits, scaled_vqvae, to_onnx, output, dtype):
     X = digits[0].astype(dtype)
-    scaled_vqvae[-1].set_params(encode=encode)
+    scaled_vqvae[-1].set_params(output=output)
     try:
         model = to_onnx(scaled_vqvae, X[:1], options={StandardScaler: {"div": "div"}})
         expected = scaled_vqvae.transform(X)
     finally:
-        scaled_vqvae[-1].set_params(encode="codes")
+        scaled_vqvae[-1].set_params(output="codes")
     onnx.checker.check_model(model, full_check=True)
     (features,) = answers(model, X)
     assert features.dtype == expected.dtype
     assert features.shape == expected.shape
-    if encode == "latents":
+    if output == "latents":
         np.testing.assert_allclose(features, expected, atol=1e-5 * max(1, np.abs(expected).max()))
         assert "TopK" not in {node.op_type for node in model.graph.node}  # nobody asks for codes
     else:
@@ -95,7 +95,7 @@ def test_a_prior_at_the_end_hands_codes_on(digits, scaled_vqvae, to_onnx):
 
 
 def test_two_in_one_graph_keep_apart(digits, scaled_vqvae, to_onnx):
-    vectors = VQVAE(9, 4, downsampling=8, quantizer="fsq", encode="latents", **TINY).fit(digits[0])
+    vectors = VQVAE(9, 4, downsampling=8, quantizer="fsq", output="latents", **TINY).fit(digits[0])
     union = make_union(scaled_vqvae[-1], vectors)
     (features,) = answers(to_onnx(union, digits[0][:1]), digits[0])
     np.testing.assert_allclose(features, union.transform(digits[0]), atol=1e-4)
@@ -105,7 +105,7 @@ def test_columns_of_a_table_come_together(digits, to_onnx):
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
     X = digits[0][:, 20:24]
-    vqvae = VQVAE(8, 2, downsampling=2, encode="quantized", **TINY).fit(X)
+    vqvae = VQVAE(8, 2, downsampling=2, output="quantized", **TINY).fit(X)
     types = [("a", FloatTensorType([None, 1])), ("b", Int64TensorType([None, 3]))]
     model = to_onnx(vqvae, initial_types=types)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -122,7 +122,7 @@ def test_newer_and_older_operator_sets(digits, scaled_vqvae, to_onnx):
 
 
 def test_latents_that_the_quantizer_changes_are_refused(digits, to_onnx):
-    vqvae = VQVAE(8, 4, downsampling=8, quantizer=ShiftingQuantizer, encode="latents", **TINY).fit(digits[0])
+    vqvae = VQVAE(8, 4, downsampling=8, quantizer=ShiftingQuantizer, output="latents", **TINY).fit(digits[0])
     with pytest.raises(ExportError, match=r"latents found in the encoder's graph differ by .* from those of transform"):
         to_onnx(vqvae, digits[0][:1])
 

@@ -151,7 +151,7 @@ class TestTraining:
         assert len(vqvae.history_["val_loss"]) == 3
 
     def test_a_loss_that_turns_nan_keeps_the_last_good_weights(self, images):
-        with pytest.warns(ConvergenceWarning, match=r"turned (nan|inf).* in epoch 1 of VQVAE; .*Lower learning_rate"):
+        with pytest.warns(ConvergenceWarning, match=r"turned (nan|NaN|inf).* in epoch 1 of VQVAE; .*Lower"):
             vqvae = VQVAE(learning_rate=1e30, random_state=0, **{**QUICK, "max_iter": 3}).fit(images)
         assert all(np.isfinite(w).all() for w in vqvae._weights)
         vqvae.transform(images)

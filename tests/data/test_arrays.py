@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skvq import VQVAE
+from skvq._data import ImageSource
 from skvq._data.arrays import MappedRows, check_images, from_disk
 
 
@@ -142,7 +143,7 @@ def test_tensors_in_memory_become_arrays(make, shape):
     np.testing.assert_array_equal(found, X)
     X[0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
-        check_images(make(X))
+        ImageSource(check_images(make(X))).values()
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 4, 4)])

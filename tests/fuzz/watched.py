@@ -165,7 +165,8 @@ def _ended(cases: object, number: int, folder: Path, events: list[str]) -> tuple
 def _main() -> None:
     import resource
 
-    source, folder, memory = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    source, folder, memory = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), int(sys.argv[3])
+    os.chdir(folder)  # a name beside a folder's descriptor is relative: it counts as inside
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever libraries print is no answer
     numbers = json.load(sys.stdin)

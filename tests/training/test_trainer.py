@@ -170,7 +170,7 @@ class TestReports:
         out = capsys.readouterr().out
         assert "Slope epoch 1/4  loss" in out
         assert "Slope epoch 3/4" in out
-        assert "No gain in 2 epochs" in out
+        assert "No improvement in 2 epochs" in out
 
     def test_it_is_silent_unless_asked(self, capsys):
         trainer(max_iter=1)[0].run()
