@@ -121,10 +121,13 @@ def _workshop(target: Path) -> Iterator[Path]:
                 if is_held := descriptor is None or writing.hold(descriptor, workshop):
                     yield workshop
             finally:
-                if is_held:
-                    _settle(workshop, target)
-                if descriptor is not None:
-                    os.close(descriptor)
+                try:
+                    if is_held:
+                        _settle(workshop, target)
+                finally:
+                    # Also after Ctrl-C: the next write removes what is not locked.
+                    if descriptor is not None:
+                        os.close(descriptor)
         except FileNotFoundError:
             if is_held:
                 raise
