@@ -52,8 +52,8 @@ class Streams:
         return stream(self.seed, f"{name}/{self.call}")
 
 
-class ParameterChecks(BaseEstimator):
-    """Checks parameters by the table of constraints, and adds advice to scikit-learn's message."""
+class SkvqEstimator(BaseEstimator):
+    """What every estimator shares: parameters checked with advice in the message, and a file of its own."""
 
     _parameter_constraints: dict = {}
     _parameter_advice: dict = {}
@@ -64,6 +64,25 @@ class ParameterChecks(BaseEstimator):
         except InvalidParameterError as error:
             names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
+
+    def save(self, path) -> None:
+        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
+
+        Parameters
+        ----------
+        path : str, path-like or binary stream
+            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
+            an object, which only Python code can hold.
+        """
+        from skvq._files import save
+
+        check_fitted(self)
+        save(self, path)
 
 
 def check_not_forked() -> None:
@@ -97,7 +116,7 @@ def restored_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
+class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
     """Base of the estimators that train a network."""
 
     history_: dict[str, list]
@@ -192,25 +211,6 @@ class NetworkEstimator(CallbackSupportMixin, ParameterChecks):
                     repr(value),
                     "To begin anew with it, call fit with warm_start=False.",
                 )
-
-    def save(self, path) -> None:
-        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
-
-        Parameters
-        ----------
-        path : str, path-like or binary stream
-            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
-
-        Raises
-        ------
-        InvalidInputError
-            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
-            an object, which only Python code can hold.
-        """
-        from skvq._files import save
-
-        check_fitted(self)
-        save(self, path)
 
 
 class EstimatorObserver(Observer):

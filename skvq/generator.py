@@ -14,7 +14,7 @@ from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
 from skvq._data import check_images
-from skvq._estimator import ParameterChecks, restored_on_error
+from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._stages import begun, check_stages, unwrapped, with_grid
 from skvq.priors.base import Prior
@@ -32,9 +32,7 @@ def _prior_learns_in_parts(model: "VQGenerator") -> bool:
     return True
 
 
-class VQGenerator(
-    ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, CallbackSupportMixin, ParameterChecks
-):
+class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, CallbackSupportMixin, SkvqEstimator):
     """A VQ-VAE and a prior over its codes, fitted one after the other.
 
     The prior gets the grid of the VQ-VAE, so neither its shape nor its number of codes is ever guessed.
@@ -341,25 +339,6 @@ class VQGenerator(
         n_values = math.prod(self.vqvae_.image_shape_)
         residuals = -0.5 * n_values * (math.log(2 * math.pi * self.noise_variance_) + errors / self.noise_variance_)
         return float((self.score_samples(X, y) + residuals).mean())
-
-    def save(self, path) -> None:
-        """Write the fitted estimator to one file, which :func:`skvq.load` reads.
-
-        Parameters
-        ----------
-        path : str, path-like or binary stream
-            By custom ``*.skvq``. An existing file is replaced at the end, in one step; ``~`` is the home folder.
-
-        Raises
-        ------
-        InvalidInputError
-            If :func:`skvq.load` would refuse the file: for a class of one's own, or a parameter that is a callable or
-            an object, which only Python code can hold.
-        """
-        from skvq._files import save
-
-        check_fitted(self)
-        save(self, path)
 
     def graph_functions(self) -> dict:
         """Return what an exporter may trace: the parts of both stages.
