@@ -244,15 +244,14 @@ class TestContinuing:
         assert prior.partial_fit(codes, labels, classes=[1, 0]).n_iter_ == 2
 
 
-@pytest.fixture(params=["float64", "mixed_float16", "mixed_bfloat16", "channels_first"])
+@pytest.fixture(params=["float64 and channels_first", "mixed_bfloat16"])
 def other_settings(request):
     """Keras as a user may have set it."""
     config = keras.config
     found = config.floatx(), config.image_data_format()
     GLOBAL_STATE.set_global_attribute("dtype_policy", None)  # as long as nobody sets one, it follows floatx
-    if request.param == "float64":
+    if request.param == "float64 and channels_first":
         config.set_floatx("float64")
-    elif request.param == "channels_first":
         config.set_image_data_format("channels_first")
     else:
         config.set_dtype_policy(request.param)
@@ -280,7 +279,7 @@ class TestKerasSettings:
         assert all(weight.dtype == np.float32 for weight in fitted._weights)
         PixelCNNPrior(**LITTLE_PRIOR).fit(codes)
         assert keras_settings() == before
-        if other_settings == "float64":
+        if "float64" in other_settings:
             assert keras.layers.Dense(1).dtype_policy.name == "float64"
 
     def test_fits_are_equal(self, images, other_settings):
