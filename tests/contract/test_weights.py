@@ -56,7 +56,7 @@ def test_vectors(shape):
         ((N, H, W, 3), "colour", r"take w\.min\(axis=-1\)"),
         ((N, W, H), "images", r"have the shape \(5, 4, 6\), or broadcast to it; got shape \(5, 6, 4\)"),
         ((N - 1, H, W), "images", r"For one map of weights for all rows, pass w\[None\]"),
-        ((N - 1, W), "images", r"pass w\[None\]"),
+        ((H - 1, W), "images", r"pass w\[None\]"),
         ((N, H * W), "images", "have the shape"),
         ((N, H, W), "vectors", r"have the shape \(5, 7\)"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from skvq import SkvqError
 from skvq.export import export_onnx
 from skvq.runtime import load
+from skvq.runtime._sessions import Part
 
 
 class TestUnits:
@@ -40,3 +41,22 @@ class TestMasks:
             toy_runtime.inverse_transform(codes)
         with pytest.raises(SkvqError, match="without a mask"):
             toy_runtime.sample(2, np.ma.masked_array([3, 5], [True, False]))
+
+
+class TestFewRows:
+    @pytest.mark.parametrize("method", ["transform", "inverse_transform", "reconstruct"])
+    def test_one_row_runs_at_most_a_fifth_of_128(self, toy_runtime, pictures, method, monkeypatch):
+        run = []
+        answer = Part._answer
+        monkeypatch.setattr(
+            Part, "_answer", lambda self, feed: run.append(len(next(iter(feed.values())))) or answer(self, feed)
+        )
+        X = np.resize(pictures, (128, 8, 8))
+        if method == "inverse_transform":
+            X = toy_runtime.transform(X)
+        run.clear()
+        getattr(toy_runtime, method)(X)
+        many = sum(run)
+        run.clear()
+        getattr(toy_runtime, method)(X[:1])
+        assert 5 * sum(run) <= many
