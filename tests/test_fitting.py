@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skvq import VQVAE, PixelCNNPrior
 from skvq._contract.counts import perplexity_of_counts
 from skvq._keras_settings import GLOBAL_STATE
+from skvq._vqvae.errors import RowErrors
 from skvq.training import Trainer
 
 LITTLE_VQVAE = {"n_embeddings": 4, "embedding_dim": 2, "hidden_channels": 4, "n_residual_blocks": 0, "random_state": 0}
@@ -136,7 +137,9 @@ class TestCounts:
 
     def test_they_are_of_the_epoch_whose_weights_are_kept(self, images, monkeypatch):
         losses = iter([3.0, 1.0, 2.0, 2.0])
-        monkeypatch.setattr(VQVAE, "_squared_errors", lambda self, rows: np.full(len(rows), next(losses)))
+        monkeypatch.setattr(
+            VQVAE, "_squared_errors", lambda self, rows, weights: RowErrors(np.full(len(rows), next(losses)))
+        )
         params = {**LITTLE_VQVAE, "learning_rate": 1.0, "batch_size": 8, "max_iter": 9, "early_stopping": True}
         vqvae = VQVAE(**params, n_iter_no_change=2).fit(images)
         assert vqvae.n_iter_ == 4

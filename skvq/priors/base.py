@@ -13,6 +13,7 @@ from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
 from skvq._contract.labels import Classes, check_labels, indices_of_labels
+from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._data import CodeSource
@@ -41,6 +42,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
+        check_unmasked("X", X)
         # Maps of codes pass here, so that check_codes can say how to flatten them.
         codes = check_codes(check_array(X, dtype="numeric", allow_nd=True, input_name="X"))
         grid = self._settle_grid(codes)
@@ -104,6 +106,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def inverse_transform(self, X) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
         check_fitted(self)
+        check_unmasked("X", X)
         # Samples have no column names, whatever the training data had.
         return self.grid_.check(check_array(X, dtype="numeric", input_name="X")).astype(np.int64)
 
@@ -219,6 +222,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         ndarray of shape (n, n_codes), int64
         """
         check_fitted(self)
+        check_unmasked("X", X)
         codes = self.grid_.check(validate_data(self, X, reset=False, dtype="numeric"))
         options = SamplingOptions.checked(temperature, top_k, top_p)
         known = np.where(self.grid_.check_mask(mask, len(codes)), codes, -1)
@@ -276,6 +280,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def _known_codes(self, X) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the codes of X, and a mask of those that are beyond the number that was guessed; None without any."""
         check_fitted(self)
+        check_unmasked("X", X)
         codes = check_codes(validate_data(self, X, reset=False, dtype="numeric"))
         unseen = codes >= self.grid_.n_embeddings
         if self._unseen is not None and unseen.any():

@@ -11,6 +11,7 @@ from skvq._contract.errors import ModelFileError, invalid
 from skvq._contract.images import check_rows
 from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
+from skvq._contract.units import warn_of_units
 
 from ._codes import CodeRuntime
 from ._sessions import SessionOptions
@@ -77,7 +78,7 @@ class Runtime(CodeRuntime):
         as_bytes = "encoder_uint8" in self.parts and getattr(X, "dtype", None) == np.uint8
         part = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
         layout = self.source.description.layout
-        X = check_rows(X, layout)
+        X = self._check_images(X)
         return part.run({"images": X.reshape(len(X), *layout.image_shape) if as_bytes else layout.to_images(X)})
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -108,9 +109,8 @@ class Runtime(CodeRuntime):
         """Return ``inverse_transform(transform(X))``."""
         if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
             layout = self.source.description.layout
-            return layout.from_images(
-                self._opened["reconstruct"].run({"images": layout.to_images(check_rows(X, layout))})
-            )
+            images = layout.to_images(self._check_images(X))
+            return layout.from_images(self._opened["reconstruct"].run({"images": images}))
         self._part("decoder", "reconstruct")
         return self.inverse_transform(self.transform(X))
 
@@ -257,6 +257,13 @@ class Runtime(CodeRuntime):
         if not len(scores):
             raise invalid("X", "hold at least one image", "none", "The mean over no images is not defined.")
         return float(-scores.mean() / math.log(2))
+
+    def _check_images(self, X: Any) -> np.ndarray:
+        """Return X if it holds images of this model, and warn if they are in another unit."""
+        description = self.source.description
+        X = check_rows(X, description.layout)
+        warn_of_units(X, description.data_range, description.layout, name="data_range")
+        return X
 
 
 def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict, max_bytes: int) -> Runtime:
