@@ -268,13 +268,14 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state=None,
     ) -> np.ndarray:
         """Draw new images.
 
         Parameters
         ----------
-        n_samples, y, temperature, top_k, top_p, random_state
+        n_samples, y, temperature, top_k, top_p, select, random_state
             As for :meth:`PixelCNNPrior.sample`.
 
         Returns
@@ -283,7 +284,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             Images in the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
         return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
 
     def complete(

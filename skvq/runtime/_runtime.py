@@ -122,6 +122,7 @@ class Runtime(CodeRuntime):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw images: those that the estimators draw for the same ``random_state``.
@@ -137,6 +138,9 @@ class Runtime(CodeRuntime):
             Draw only the ``top_k`` likeliest codes at each position.
         top_p : float, default=None
             Draw only the likeliest codes that together reach this probability, after ``top_k``; in (0, 1].
+        select : float, default=None
+            Draw ``n_samples / select`` images of a conditional prior, and return those of each class whose codes have
+            the highest probability of the class; in (0, 1].
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -148,10 +152,14 @@ class Runtime(CodeRuntime):
         ------
         InvalidInputError
             If an argument is out of its range, a class is missing or unknown; or without a generator, and without a
-            sampler and a decoder.
+            sampler and a decoder, which ``select`` needs, with the prior.
         ModelFileError, TimeoutError
             As :meth:`transform`.
         """
+        if select is not None:
+            self._part("decoder", "sample with select")
+            choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+            return self.inverse_transform(self.sample_codes(n_samples, y, **choice, random_state=random_state))
         n_samples, options = check_n_samples(n_samples), SamplingOptions.checked(temperature, top_k, top_p)
         kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
         part = self._part_that_draws(kinds, "sample", options)
