@@ -15,6 +15,7 @@ import numpy as np
 from .errors import InvalidInputError, invalid
 from .masks import check_unmasked
 
+SHORTEST_SIDE = 8  # of what may be one image with channels
 MOST_CHANNELS = 4  # of an image, unless image_shape says otherwise: grey, grey and alpha, RGB, RGBA
 
 
@@ -170,7 +171,7 @@ def check_not_one_image(shape: tuple[int, int, int]) -> None:
     InvalidInputError
     """
     n, height, width = shape
-    if width <= MOST_CHANNELS < min(n, height):
+    if width <= MOST_CHANNELS and min(n, height) >= SHORTEST_SIDE:
         raise invalid(
             "X",
             "be a batch of images, (n, height, width) or (n, height, width, channels)",

@@ -72,6 +72,7 @@ class ImageFiles:
                 f"path must hold images{of_one} that can be read; {len(self.skipped)} of {len(paths)} files in "
                 f"{printable(tree.path)} are not: {_listed(self.skipped)}. Replace them{resizing}{scaling}{skipping}."
             )
+        self._warn_of_palettes([path for path, header in headers.items() if header.loses_colours])
         self._warn_of_depth([path for path, header in headers.items() if header.is_cut_to_8_bits])
 
     @property
@@ -195,6 +196,16 @@ class ImageFiles:
         if image.dtype != self.dtype:
             raise ValueError(f"has changed to {image.dtype} since it was opened")
         return image
+
+    def _warn_of_palettes(self, coloured: list[str]) -> None:
+        """Warn if colours of palettes become grey levels: they are often labels, and two may become the same."""
+        if coloured:
+            warnings.warn(
+                f"Grey images should have no colours; got {len(coloured)} files with a palette of colours in "
+                f"{printable(self._tree.path)}, {printable(coloured[0])} for one, of which the brightness is read. For "
+                "maps of labels pass mode='labels', for pictures mode='rgb'.",
+                stacklevel=4,
+            )
 
     def _warn_of_depth(self, cut_to_8_bits: list[str]) -> None:
         """Warn if bit depth is lost, or if values cover only a small part of their range."""
