@@ -234,6 +234,7 @@ def draw(rows: list[dict], path: Path) -> Path:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     panels = (("brain_ssim", "SSIM of the brain"), ("ssim", "SSIM of the image"), ("psnr", "PSNR (dB)"))
     figure, axes = plt.subplots(1, len(panels), figsize=(15, 4.6), layout="constrained")
@@ -248,6 +249,9 @@ def draw(rows: list[dict], path: Path) -> Path:
             style = {"marker": "osD^vPX*<>p"[i % 11], "color": "black", "linewidth": 0.8, "markersize": 5}
             ax.plot([rate_of(row) for row in curve], [row[merit] for row in curve], **style, label=name)
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))
+        ax.xaxis.set_minor_formatter(ticker.NullFormatter())
         ax.set_xlabel("bytes a slice")
         ax.set_ylabel(label)
         ax.grid(alpha=0.25, which="both")
