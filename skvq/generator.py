@@ -13,7 +13,7 @@ from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
-from skvq._data import check_images
+from skvq._data import check_images, is_lazy
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._stages import begun, check_stages, unwrapped, with_grid
@@ -155,7 +155,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             with tasks.stage("fit-vqvae", vqvae):
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **routed["vqvae"])
-            codes = vqvae.encode(X)
+            codes = vqvae._compact_codes(X)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
                     with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
@@ -194,7 +194,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             if not isinstance(self.vqvae, FrozenEstimator):
                 vqvae.partial_fit(X)
             if not isinstance(self.prior, FrozenEstimator):
-                with_grid(prior, vqvae.grid_).partial_fit(vqvae.encode(X), y, classes)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae._compact_codes(X), y, classes)
             self._adopt(vqvae, prior, X)
         return self
 
@@ -205,7 +205,8 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         self.classes_ = prior.classes_
         self.noise_variance_ = None
         if X is not None:
-            rows = np.unique(np.linspace(0, len(X) - 1, min(len(X), NOISE_ROWS)).astype(int))
+            n_rows = X.shape[0] if is_lazy(X) else len(X)
+            rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, NOISE_ROWS)).astype(int))
             subset = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
             smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
             self.noise_variance_ = max(float(vqvae.reconstruction_errors(subset).mean()), smallest**2)

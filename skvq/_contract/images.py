@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidInputError, invalid
+from .slicing import check_lazy, is_lazy
 
 MOST_CHANNELS = 4  # of an image, unless image_shape says otherwise: grey, grey and alpha, RGB, RGBA
 UNIT_ROWS, FEW_ROWS = 64, 8  # looked at for their units; few where rows are read from files
@@ -220,7 +221,7 @@ def warn_of_units(X: np.ndarray, data_range: tuple[float, float], layout: "Layou
     """
     low, high = data_range
     span = high - low
-    if layout.is_vector or not span or not len(X):
+    if layout.is_vector or not span or not X.shape[0]:
         return
     rows = spread(X, UNIT_ROWS if isinstance(X, np.ndarray) else FEW_ROWS).astype(np.float64, copy=False)
     lowest, highest = float(rows.min()), float(rows.max())
@@ -236,8 +237,8 @@ def warn_of_units(X: np.ndarray, data_range: tuple[float, float], layout: "Layou
     )
 
 
-def check_rows(X: Any, layout: Layout) -> np.ndarray:
-    """Return X as a numeric array whose rows hold the images of a layout.
+def check_rows(X: Any, layout: Layout) -> Any:
+    """Return X as a numeric array whose rows hold the images of a layout; what is read slice by slice is not read.
 
     Parameters
     ----------
@@ -249,16 +250,21 @@ def check_rows(X: Any, layout: Layout) -> np.ndarray:
     InvalidInputError
         If X is not numeric, or its rows have another shape.
     """
-    X = np.asarray(X)
-    if X.dtype.kind not in "buif":
-        raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
-    if X.ndim < 2 or not layout.accepts(X.shape[1:]):
+    if is_lazy(X):
+        check_lazy(X)
+    else:
+        X = np.asarray(X)
+        if X.dtype.kind not in "buif":
+            raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
+    if len(X.shape) < 2 or not layout.accepts(tuple(X.shape[1:])):
         raise invalid(
             "X",
             f"hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}",
             f"an array of shape {X.shape}",
             _way_out(
-                layout, X.shape if X.ndim < 2 else X.shape[1:], "Resize the images; for a single one pass image[None]."
+                layout,
+                X.shape if len(X.shape) < 2 else X.shape[1:],
+                "Resize the images; for a single one pass image[None].",
             ),
         )
     return X
@@ -327,4 +333,5 @@ def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:
 
 def spread(X: np.ndarray, n_rows: int) -> np.ndarray:
     """Return at most ``n_rows`` rows of X, evenly spaced."""
-    return np.asarray(X[np.unique(np.linspace(0, len(X) - 1, min(n_rows, len(X))).astype(int))])
+    n = X.shape[0]
+    return np.asarray(X[np.unique(np.linspace(0, n - 1, min(n_rows, n)).astype(int))])

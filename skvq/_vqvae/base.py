@@ -1,6 +1,7 @@
 """What a VQVAE does behind its public methods: sources of images, a new network, training, inference by batches."""
 
 import math
+from contextlib import closing
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -10,7 +11,7 @@ from skvq._contract.codes import CodeGrid, nearest_codes
 from skvq._contract.errors import InvalidInputError
 from skvq._contract.images import check_row_shape, warn_of_units
 from skvq._contract.randomness import uniforms
-from skvq._data import ImageSource, check_images, is_tensor
+from skvq._data import ImageSource, check_images, is_lazy, is_tensor
 from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
@@ -56,7 +57,11 @@ class AutoencoderEstimator(NetworkEstimator):
             refuse_what_is_no_array(X)
             if len(X.shape) == 2 and tuple(X.shape) == self.image_shape_[:2]:
                 check_row_shape(self._layout, tuple(X.shape[1:]))  # one image is no batch of flat ones
-            array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+            if is_lazy(X):
+                validate_data(self, X, reset=False, skip_check_array=True)
+                array = check_images(X)
+            else:
+                array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         else:
             array = check_images(X)
             check_row_shape(self._layout, tuple(array.shape[1:]))
@@ -116,8 +121,8 @@ class AutoencoderEstimator(NetworkEstimator):
             "code_counts_": self._region_counts.sum(axis=0),
         }
 
-    def _encode(self, source: ImageSource) -> np.ndarray:
-        """Return codes (n, n_codes), int32, that no row's neighbours have a say in.
+    def _encode(self, source: ImageSource, dtype: np.typing.DTypeLike = np.int64) -> np.ndarray:
+        """Return codes (n, n_codes) that no row's neighbours have a say in.
 
         The last bits of a float depend on the size of the batch that it was computed in. So rows are run in full
         batches. A few rows are run in a smaller one, unless a code is so close to another that these bits could decide.
@@ -129,14 +134,27 @@ class AutoencoderEstimator(NetworkEstimator):
             found = latents.one_batch((source.rows(slice(None)),), size)
             codes, margins = codes_with_margins(found, self.codebook_)
             if margins.min() > SAFE_MARGIN:
-                return codes.reshape(len(source), -1)
-        return self._of_images("encode", source)
+                return codes.reshape(len(source), -1).astype(dtype)
+        return self._of_images("encode", source, dtype=dtype)
 
-    def _of_images(self, name: str, source: ImageSource) -> np.ndarray:
-        """Run a method of the network on images, batch by batch."""
+    def _compact_codes(self, X) -> np.ndarray:
+        """Return the codes of images in the smallest dtype that holds them."""
+        check_fitted(self)
+        return self._encode(self._source(X), self.grid_.dtype)
+
+    def _of_images(self, name: str, source: ImageSource, dtype: np.typing.DTypeLike = None) -> np.ndarray:
+        """Run a method of the network on images, batch by batch; nothing is held but a batch and the result."""
         function = self._compiled(name, getattr(self._network(), name))
         size = self._inference_batch_size()
-        return np.concatenate([function.one_batch((images,), size) for images in source.batches(size)])
+        result, start = None, 0
+        with closing(source.batches(size)) as batches:
+            for images in batches:
+                answer = function.one_batch((images,), size)
+                if result is None:
+                    result = np.empty((len(source), *answer.shape[1:]), dtype or answer.dtype)
+                result[start : start + len(answer)] = answer
+                start += len(answer)
+        return result
 
     def _codes_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
         """Codes (n, n_positions) of embeddings or latents (n, n_positions, embedding_dim)."""

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvq._callbacks import FitTasks
 from skvq._contract.counts import perplexity_of_counts, used_codes
-from skvq._data import ImageSource
+from skvq._data import ImageSource, in_order
 from skvq._estimator import EstimatorObserver, Streams
 from skvq.networks.autoencoder import Autoencoder
 from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
@@ -58,7 +58,7 @@ def train_autoencoder(
 
     def validation_loss() -> float:
         size = vqvae._inference_batch_size()
-        parts = [validation[i : i + size] for i in range(0, len(validation), size)]
+        parts = in_order(validation, size)
         errors = np.concatenate([vqvae._squared_errors(source.rows(indices)) for indices in parts])
         return float(errors.mean()) / network.values.scale**2
 
