@@ -46,9 +46,9 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         grid.check_extent(codes.shape[1], largest)
         if not self.conditional:
             return CodeSource(codes), grid, None
-        y = check_labels(y, len(codes))
+        y = check_labels(y, codes.shape[0])
         known = Classes.of(y, "y") if classes is None else Classes.of(classes)
-        return CodeSource(codes, known.indices(y, len(codes))), grid, known
+        return CodeSource(codes, known.indices(y, codes.shape[0])), grid, known
 
     def _settle_grid(self, n_codes: int, largest: int) -> CodeGrid:
         """Return the grid that the parameters give, or the likeliest for rows of so many codes up to the largest."""

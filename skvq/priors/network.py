@@ -103,7 +103,7 @@ class NetworkPrior(Prior):
         validate_data(self, X, reset=False, skip_check_array=True)
         codes, largest = read_codes(X)
         self.grid_.check_extent(codes.shape[1], largest)  # a code beyond the network's cannot be trained on
-        return CodeSource(codes, self._labels_to_score(y, len(codes))), self.grid_, self._classes
+        return CodeSource(codes, self._labels_to_score(y, codes.shape[0])), self.grid_, self._classes
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         """Draw new weights."""

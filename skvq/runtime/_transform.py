@@ -163,7 +163,7 @@ class _Run:
             n_done = record.pop("rows_done")
         except FileNotFoundError:
             return 0
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             record, n_done = {}, 0
         different = [name for name in self.identity if self.identity[name] != record.get(name)]
         if different:
