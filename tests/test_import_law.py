@@ -35,7 +35,7 @@ LAW = {
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
     "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "_stages", "priors", "vqvae"},
+    "generator": ESTIMATOR | {"_data", "_files", "_stages", "_vqvae", "priors", "vqvae"},
     # The command line alone reads files of images, and writes what its user has installed a package for.
     "runtime": {"numpy", "onnxruntime", "_contract", "datasets", "zarr", "pyarrow"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},

@@ -16,6 +16,8 @@ def from_disk(X: Any) -> Any:
     Other arrays are left as they are, copy-on-write ones too: what was written to them is nowhere but in their pages,
     and would go with these. Only a memmap says how its pages were mapped.
     """
+    if isinstance(X, (LazyRows, MappedRows)):
+        return X
     if is_lazy(X):
         return LazyRows(X)
     array, shared = X, False

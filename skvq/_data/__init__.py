@@ -8,13 +8,16 @@ from skvq._contract.slicing import is_lazy, is_tensor
 from .arrays import check_images
 from .codes import CodeSource, read_codes
 from .order import Batch, Rows, divided, drawn, in_order, shuffled_batches
-from .source import ImageSource
+from .refusals import warn_of_flat_images
+from .source import ImageSource, WeightedExamples, WeightedImageSource
 
 __all__ = [
     "Batch",
     "CodeSource",
     "ImageSource",
     "Rows",
+    "WeightedExamples",
+    "WeightedImageSource",
     "check_images",
     "divided",
     "drawn",
@@ -23,4 +26,5 @@ __all__ = [
     "is_tensor",
     "read_codes",
     "shuffled_batches",
+    "warn_of_flat_images",
 ]
