@@ -167,7 +167,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **routed["vqvae"])
             source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
-            codes = vqvae._encode(source).astype(np.int64)
+            codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
                     with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
@@ -210,7 +210,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 vqvae.partial_fit(X, **weights)
             source = vqvae._source(X, **weights)
             if not isinstance(self.prior, FrozenEstimator):
-                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source), y, classes)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source, vqvae.grid_.dtype), y, classes)
             self._adopt(vqvae, prior, source)
         return self
 

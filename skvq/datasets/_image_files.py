@@ -113,7 +113,10 @@ class ImageFiles:
         else:
             # NumPy applies its rules for arrays of integers and booleans, and raises its own errors.
             key = np.asarray(key)
-            positions = np.arange(len(self))[key if key.size else key.astype(np.intp)]
+            if key.dtype.kind in "iu" and key.size and 0 <= key.min() <= key.max() < len(self):
+                positions = key  # a list of all rows would cost more than the images of a batch
+            else:
+                positions = np.arange(len(self))[key if key.size else key.astype(np.intp)]
             if positions.ndim != 1:
                 raise IndexError(f"images must be indexed by arrays of one dimension; got {key.ndim}")
             rows = [self.paths[i] for i in positions]
@@ -145,11 +148,13 @@ class ImageFiles:
     def _look_at_headers(self, paths: Sequence[str]) -> tuple[dict[str, ImageHeader], list[SkippedFile]]:
         """Return the headers of files with the most frequent size and dtype, and the other files with reasons."""
         headers: dict[str, ImageHeader] = {}
+        kinds: dict[ImageHeader, ImageHeader] = {}
         reasons = {}
         for path in paths:
             try:
                 with self._tree.open(path) as file:
-                    headers[path] = self._decoder.look(file)
+                    header = self._decoder.look(file)
+                headers[path] = kinds.setdefault(header, header)  # one for a million files that are alike
             except ImportError:
                 raise
             except Exception as error:  # kept as the reason, as above

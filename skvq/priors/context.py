@@ -108,7 +108,7 @@ class ContextPrior(Prior):
         with restored_on_error(self):
             self._settle(X, source, grid, classes)
             tables = ContextTables.fit(
-                source.codes, grid.plane, grid.n_embeddings, source.labels, n_classes, self.max_table_size
+                source.codes(slice(None)), grid.plane, grid.n_embeddings, source.labels, n_classes, self.max_table_size
             )
             self._network_config = {"contexts": tables.contexts, "n_rows": tables.n_rows}
             self._begin(ContextNetwork.of(tables), seed=0)
