@@ -1,6 +1,8 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn import get_config
@@ -17,10 +19,14 @@ from skvq._data import check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq.compression.codec import Codec, weights_digest
+from skvq.compression.methods import CompressionMixin
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
 from skvq.vqvae import VQVAE
 
+# Outside the estimators, so that pickles and copies do not hold the tables twice.
+_CODECS: WeakKeyDictionary = WeakKeyDictionary()
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
 
 
@@ -32,7 +38,14 @@ def _prior_learns_in_parts(model: "VQGenerator") -> bool:
     return True
 
 
-class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, CallbackSupportMixin, SkvqEstimator):
+class VQGenerator(
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+    CompressionMixin,
+    CallbackSupportMixin,
+    SkvqEstimator,
+):
     """A VQ-VAE and a prior over its codes, fitted one after the other.
 
     The prior gets the grid of the VQ-VAE, so neither its shape nor its number of codes is ever guessed.
@@ -354,7 +367,25 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
         images, codes = self.vqvae_.describe(), self.prior_.describe()
-        return ModelDescription(images.grid, images.layout, images.data_range, codes.prior_grid, codes.classes)
+        return replace(images, prior_grid=codes.prior_grid, classes=codes.classes, tables=codes.tables)
+
+    def _codec(self, method: str) -> Codec:
+        check_fitted(self)
+        vqvae, prior = self.vqvae_, self.prior_
+        if not hasattr(prior, "code_tables"):
+            raise InvalidInputError(
+                f"{method} needs a prior of integer tables, ContextPrior; got {type(prior).__name__}. Its network "
+                "computes with floats, which differ from machine to machine, so that a file could not be read "
+                "elsewhere. Fit ContextPrior(grid=model.grid_) on model.transform(X), and join it with model.vqvae_ by "
+                "VQGenerator.from_fitted."
+            )
+        # Training replaces the lists of weights, so the same lists are the same model.
+        weights = vqvae._weights, prior._weights
+        cached = _CODECS.get(self)
+        if cached is None or any(a is not b for a, b in zip(cached[0], weights, strict=True)):
+            codec = Codec(prior.code_tables(), weights_digest(vqvae._weights), prior._classes)
+            cached = _CODECS[self] = weights, codec
+        return cached[1]
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the router that hands metadata to the two stages."""

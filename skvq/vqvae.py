@@ -19,6 +19,7 @@ from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors, n_features
 from skvq._vqvae.base import AutoencoderEstimator, mean_squared_errors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
+from skvq.compression.codec import weights_digest
 
 
 class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
@@ -433,7 +434,12 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
     def describe(self) -> ModelDescription:
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
-        return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
+        return ModelDescription(
+            grid=self.grid_,
+            layout=self._layout,
+            data_range=self.data_range_,
+            decoder_digest=weights_digest(self._weights),
+        )
 
     @property
     def _n_features_out(self) -> int:
