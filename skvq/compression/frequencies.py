@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from skvq.compression.tables import LOGITS_PER_NAT
+
 PRECISION = 24
 TOTAL = 2**PRECISION
 MOST_EMBEDDINGS = 2**16  # of a grid that is coded: each code keeps at least one of the 2**24 parts
 _STEPS_PER_NAT = 256
-_COARSE = 3  # logits have 2**11 steps to a nat, the table of exponentials 2**8
+_COARSE = (LOGITS_PER_NAT // _STEPS_PER_NAT).bit_length() - 1  # bits that logits have more than the table below
 _LARGEST = 17 * _STEPS_PER_NAT  # exp(-17) of 2**24 rounds down to 0
 _DECAY, _DECAY_BITS = 1148426689630428643, 60  # exp(-1/256) * 2**60
 
@@ -29,15 +31,16 @@ def frequencies(logits: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     logits : ndarray of shape (..., n_embeddings)
-        Whole numbers in float32, in units of 1/2048 nats, 2 to 2**16 codes.
+        Whole numbers in float32, in units of 1 / LOGITS_PER_NAT nats, 2 to 2**16 codes.
 
     Returns
     -------
     ndarray of shape (..., n_embeddings), float32
         Whole numbers >= 0 that add up to 2**24 - n_embeddings.
     """
-    below = logits.max(axis=-1, keepdims=True) - logits  # exact: both are below 2**24
-    weights = EXPONENTIALS.take(below.astype(np.int32) >> _COARSE, mode="clip")
+    whole = logits.astype(np.int32)
+    below = whole.max(axis=-1, keepdims=True) - whole
+    weights = EXPONENTIALS.take(below >> _COARSE, mode="clip")
     free = TOTAL - logits.shape[-1]
     # One division for each distribution; the largest weight is 2**24, so products stay below 2**60.
     scales = (free << 36) // weights.sum(axis=-1, keepdims=True)

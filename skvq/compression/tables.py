@@ -1,13 +1,13 @@
 """Integer tables that give each code a distribution given the codes before it, in NumPy.
 
 Each known neighbour of a code, its position and its class select one row of integers. The rows are added, clipped to
-[0, 255], and multiplied by a last table, which gives one integer for each possible code: its logit::
+[0, 1023], and multiplied by a last table, which gives one integer for each possible code: its logit::
 
-    hidden = clip(sum of the rows, 0, 255)        (n_features,)
+    hidden = clip(sum of the rows, 0, 1023)       (n_features,)
     logits = hidden @ output + bias               (n_embeddings,), in units of 1 / LOGITS_PER_NAT nats
 
-All numbers are integers, so all machines compute the same ones. They are held in float32 where that is faster: every
-sum stays below 2**24, float32 holds such integers exactly, and so the order of additions does not matter.
+All numbers are integers, so all machines compute the same ones. They are held in float32, where products are faster:
+every sum stays below 2**24, float32 holds such integers exactly, and so the order of additions does not matter.
 
 :mod:`skvq.priors.context` fits the tables, :mod:`skvq.networks.priors.context` runs them in Keras, and
 :mod:`skvq.compression.coder` codes with them.
@@ -30,9 +30,9 @@ WINDOW = tuple(
     for right in range(first, last + 1)
 )
 SLOPE = 2  # position (row, column) needs no position of a wave column + SLOPE * row at or after its own
-LARGEST_HIDDEN = 255
-LOGITS_PER_NAT = 2048
-LARGEST_LOGIT = 2**23  # of all sums on the way to a logit, in absolute value
+LARGEST_HIDDEN = 1023
+LOGITS_PER_NAT = 8192
+LARGEST_LOGIT = 2**24 - 1  # of all sums on the way to a logit, in absolute value
 LARGEST_ROW = 2**15 - 1
 _PADDING = max(abs(right) for _, right in WINDOW)
 _HEIGHT = max(up for up, _ in WINDOW)
@@ -211,18 +211,6 @@ class ContextLayout:
         if labels is not None:
             parts.append((self.class_rows + labels[touched][images])[:, None])
         return np.concatenate(parts, axis=1).astype(np.int32)
-
-
-def n_waves(grid: CodeGrid) -> int:
-    """Return how many steps decoding takes."""
-    rows, columns = grid.plane
-    return columns + SLOPE * grid.depth * (rows - 1)
-
-
-def size_of(grid: CodeGrid, n_classes: int, n_features: int) -> int:
-    """Return how many numbers the tables of a grid have."""
-    layout = ContextLayout(grid, n_classes)
-    return layout.n_rows * n_features + grid.depth * grid.n_embeddings * (n_features + 1)
 
 
 def bits_of(logits: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Fit integer tables to codes: gradient descent on floats in NumPy, then rounding.
 
 In floats, the tables are a network with one hidden layer, whose inputs are the rows that a code's neighbours, position
-and class select. A step changes only the rows that its batch selects. The last tenth of a pass is at a small learning
-rate, as the rate falls linearly to 0.
+and class select. A step changes only the rows that its batch selects.
 
 Most codes of an image's background are certain once their left and upper neighbours are known. They teach nothing, so
 only one in :data:`THINNING` of them is kept, and counts as much as all of them would.
@@ -25,7 +24,7 @@ from skvq.compression.tables import (
     largest_sum,
 )
 
-HIDDEN_STEPS = 16  # integers to one unit of a hidden value
+HIDDEN_STEPS = 64  # integers to one unit of a hidden value
 OUTPUT_STEPS = LOGITS_PER_NAT // HIDDEN_STEPS
 CEILING = LARGEST_HIDDEN / HIDDEN_STEPS
 BATCH_CODES, BATCH_LOGITS = 4096, 2**21
