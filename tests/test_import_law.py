@@ -36,7 +36,7 @@ LAW = {
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae", "compression"},
     "priors": ESTIMATOR
-    | {"scipy", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
+    | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
     "generator": ESTIMATOR | {"_data", "_files", "_stages", "compression", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract", "compression"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},

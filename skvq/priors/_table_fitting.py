@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from skvq._context_tables import held_out_rows
 from skvq._contract.codes import CodeGrid
@@ -30,8 +31,8 @@ CEILING = LARGEST_HIDDEN / HIDDEN_STEPS
 BATCH_CODES, BATCH_LOGITS = 4096, 2**21
 FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.99
 CERTAIN, THINNING = 0.97, 8
-CHECKS = 6  # of the held-out rows, in the second half of the steps
-CHECKED = 2**16  # codes of them
+CHECKS = 12  # of the held-out rows
+CHECKED = 2**15  # codes of them
 MIN_STEPS, MAX_STEPS = 150, 600
 
 
@@ -77,7 +78,14 @@ class TableTrainer:
         self.n_steps = 0
 
     def fit(self, codes: np.ndarray, labels: np.ndarray | None, n_passes: float, learning_rate: float) -> None:
-        """Fit to codes (n, n_codes), and keep what was best on the held-out rows."""
+        """Fit to codes (n, n_codes), and keep what was best on the held-out rows.
+
+        In one thread: products are so small that several threads mostly wait for each other.
+        """
+        with threadpool_limits(1, "blas"):
+            self._fit(codes, labels, n_passes, learning_rate)
+
+    def _fit(self, codes: np.ndarray, labels: np.ndarray | None, n_passes: float, learning_rate: float) -> None:
         held_out = held_out_rows(len(codes))
         train, check = codes[~held_out], codes[held_out]
         of_train, of_check = (None if labels is None else labels[chosen] for chosen in (~held_out, held_out))
@@ -87,7 +95,7 @@ class TableTrainer:
         size = min(size, len(places))
         n_steps = int(np.clip(n_passes * len(places) / size, MIN_STEPS, MAX_STEPS))
         order, best = self._order(len(places), n_steps * size), None
-        checks = {int(n_steps * (1 + i / CHECKS) / 2) for i in range(1, CHECKS + 1)} if len(check) else set()
+        checks = {n_steps * i // CHECKS for i in range(1, CHECKS + 1)} if len(check) else set()
         for step in range(n_steps):
             chosen = order[step * size : (step + 1) * size]
             rate = learning_rate * min((step + 1) / 20, 1 - step / n_steps)

@@ -40,7 +40,7 @@ class ContextPrior(Prior):
         Integers in a row of the tables. More fit better, and take longer to fit and to decode.
     max_iter : float, default=2
         Passes over X, within 150 to 600 steps of at most 4,096 codes. More data than these steps hold are not all seen.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.03
         Of Adam, at the start. It falls linearly to 0.
     random_state : int, RandomState instance or None, default=None
         Initial tables and order of examples.
@@ -82,7 +82,7 @@ class ContextPrior(Prior):
         "grid": "Pass the grid_ of the VQVAE.",
         "n_features": "It is the length of a row of the tables; 64 is a good start.",
         "max_iter": "It is the number of passes over X; 2 is a good start.",
-        "learning_rate": "0.003 is a good start.",
+        "learning_rate": "0.03 is a good start.",
     }
 
     def __init__(
@@ -94,7 +94,7 @@ class ContextPrior(Prior):
         conditional: bool = False,
         n_features: int = 64,
         max_iter: float = 2,
-        learning_rate: float = 0.003,
+        learning_rate: float = 0.03,
         random_state=None,
     ):
         self.n_embeddings = n_embeddings

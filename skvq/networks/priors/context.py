@@ -59,7 +59,8 @@ class ContextNetwork(PriorNetwork):
         layout, n_codes = self.layout, self.n_positions
         maps = ops.reshape(ops.cast(codes, "int32"), (-1, *self.code_shape))
         positions = ops.take(self.rows, layout.position_rows + np.arange(n_codes, dtype="int32"), axis=0)
-        hidden = positions + self._of_classes(self.rows, labels)  # (n or 1, n_codes, features)
+        of_classes = ops.expand_dims(self._of_classes(self.rows, labels, ops.shape(maps)[0]), 1)
+        hidden = positions + of_classes  # (n, n_codes, features)
         for neighbour in range(layout.n_neighbours):
             chosen = self._shifted(maps, neighbour) + self._first_rows(neighbour)
             hidden = hidden + ops.take(self.rows, ops.reshape(chosen, (-1, n_codes)), axis=0)
@@ -92,11 +93,11 @@ class ContextNetwork(PriorNetwork):
         stages = np.arange(self.code_shape[1]) % self.grid.depth
         return self.layout.first_rows[stages, neighbour].astype("int32")
 
-    def _of_classes(self, rows, labels):
-        """Return the rows (n, 1, features) of classes; 0 without."""
+    def _of_classes(self, rows, labels, n):
+        """Return the rows (n, features) of classes; zeros (n, 1) without."""
         if labels is None:
-            return ops.zeros((1, 1, rows.shape[1]))
-        return ops.expand_dims(ops.take(rows, self.layout.class_rows + ops.cast(labels, "int32"), axis=0), 1)
+            return ops.zeros((n, 1))
+        return ops.take(rows, self.layout.class_rows + ops.cast(labels, "int32"), axis=0)
 
     def _logits_of(self, hidden, tables: tuple):
         """Return logits (n, codes, K) of summed rows (n, codes, features), for whole rows of the grid."""
@@ -112,7 +113,7 @@ class ContextNetwork(PriorNetwork):
 
     def prepare(self, labels, n) -> tuple:
         tables = [ops.convert_to_tensor(table) for table in (self.rows, self.output_table, self.bias)]
-        return n, tables, self._of_classes(tables[0], labels)[:, 0]  # (n or 1, features)
+        return n, tables, self._of_classes(tables[0], labels, n)
 
     def row_memory(self, n) -> list:
         """Return the codes (n, columns) of the rows above, the nearest first; K for "beyond the border"."""
@@ -123,7 +124,7 @@ class ContextNetwork(PriorNetwork):
         n, (rows, *_), of_classes = prepared
         columns = self.code_shape[1]
         places = self.layout.position_rows + row * columns + ops.arange(columns, dtype="int32")
-        hidden = ops.expand_dims(ops.take(rows, places, axis=0), 1) + of_classes  # (columns, n or 1, features)
+        hidden = ops.expand_dims(ops.take(rows, places, axis=0), 1) + of_classes  # (columns, n, features)
         for neighbour, (up, _) in enumerate(self.layout.window):
             if up:
                 _, back = self._distance(neighbour)
@@ -145,7 +146,7 @@ class ContextNetwork(PriorNetwork):
     def cell(self, prepared: tuple, given, row, column, cell_memory: list) -> tuple[Any, list]:
         _, (rows, output, bias), _ = prepared
         depth, window = self.grid.depth, self.layout.window
-        hidden = ops.take(given, column, axis=0)  # (n or 1, features)
+        hidden = ops.take(given, column, axis=0)  # (n, features)
         stage = column % depth
         for neighbour in range(self.layout.n_neighbours):
             up, back = self._distance(neighbour)
