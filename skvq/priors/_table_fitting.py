@@ -2,11 +2,9 @@
 
 In floats, the tables are a network with one hidden layer, whose inputs are the rows that a code's neighbours, position
 and class select. A step changes only the rows that its batch selects.
-
-Most codes of an image's background are certain once their left and upper neighbours are known. They teach nothing, so
-only one in :data:`THINNING` of them is kept, and counts as much as all of them would.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from skvq._context_tables import held_out_rows
 from skvq._contract.codes import CodeGrid
+from skvq._contract.errors import DivergenceError
 from skvq.compression.tables import (
     LARGEST_HIDDEN,
     LARGEST_LOGIT,
@@ -30,10 +29,9 @@ OUTPUT_STEPS = LOGITS_PER_NAT // HIDDEN_STEPS
 CEILING = LARGEST_HIDDEN / HIDDEN_STEPS
 BATCH_CODES, BATCH_LOGITS = 4096, 2**21
 FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.99
-CERTAIN, THINNING = 0.97, 8
 CHECKS = 12  # of the held-out rows
 CHECKED = 2**15  # codes of them
-MIN_STEPS, MAX_STEPS = 150, 600
+MIN_STEPS, MAX_STEPS = 150, 500
 
 
 @dataclass
@@ -90,22 +88,24 @@ class TableTrainer:
         train, check = codes[~held_out], codes[held_out]
         of_train, of_check = (None if labels is None else labels[chosen] for chosen in (~held_out, held_out))
         self._start_from_frequencies(train)
-        places, weights = self._thinned(train)
         size = int(np.clip(BATCH_LOGITS // self.grid.n_embeddings, 32, BATCH_CODES))
-        size = min(size, len(places))
-        n_steps = int(np.clip(n_passes * len(places) / size, MIN_STEPS, MAX_STEPS))
-        order, best = self._order(len(places), n_steps * size), None
+        size = min(size, train.size)
+        n_steps = int(np.clip(n_passes * train.size / size, MIN_STEPS, MAX_STEPS))
+        order, best = self._order(train.size, n_steps * size), None
         checks = {n_steps * i // CHECKS for i in range(1, CHECKS + 1)} if len(check) else set()
         for step in range(n_steps):
-            chosen = order[step * size : (step + 1) * size]
             rate = learning_rate * min((step + 1) / 20, 1 - step / n_steps)
-            self._step(train, of_train, places[chosen], weights[chosen], rate)
+            self._step(train, of_train, order[step * size : (step + 1) * size], rate)
             if step + 1 in checks:
                 found = self._nats(check, of_check)
-                if best is None or found < best[0]:
+                if best is None or found < best[0] or math.isnan(best[0]):
                     best = found, [part.values.copy() for part in (self.rows, self.output, self.bias)]
         if best is not None:
             self.rows.values, self.output.values, self.bias.values = best[1]
+        if not all(np.isfinite(part.values).all() for part in (self.rows, self.output, self.bias)):
+            raise DivergenceError(
+                f"learning_rate must be so small that tables stay finite; got {learning_rate:g}. 0.03 is a good start."
+            )
 
     def rounded(self) -> CodeTables:
         """Return the tables in integers."""
@@ -123,32 +123,14 @@ class TableTrainer:
             counts = np.bincount(by_stage[:, stage], minlength=self.grid.n_embeddings) + 0.5
             self.bias.values[stage] = np.log(counts / counts.sum())
 
-    def _thinned(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which codes to learn from, places in the flat codes, and the weight of each."""
-        canvas = self.layout.canvas(len(codes))
-        canvas[:, self.layout.places] = codes
-        window = self.layout.window
-        near = [window.index(at) for at in ((0, -1), (1, 0)) if at in window]
-        context = np.zeros(codes.shape, np.int64)
-        for neighbour in near:
-            context = context * self.layout.stride + canvas[:, self.layout.neighbours[:, neighbour]]
-        context = context * self.grid.depth + np.arange(codes.shape[1]) % self.grid.depth
-        kinds, context = np.unique(context.ravel(), return_inverse=True)
-        _, pair = np.unique(context * self.grid.n_embeddings + codes.ravel(), return_inverse=True)
-        shares = np.bincount(pair)[pair] / (np.bincount(context, minlength=len(kinds))[context] + 2.0)
-        certain = shares > CERTAIN
-        kept = ~certain | (self.generator.random(certain.shape) < 1 / THINNING)
-        places = np.flatnonzero(kept)
-        return places, np.where(certain[places], np.float32(THINNING), np.float32(1))
-
     def _order(self, n: int, n_wanted: int) -> np.ndarray:
-        """Return the order of examples: random passes, one after the other."""
+        """Return the order of examples: random passes, one after the other; a part of one of very many."""
+        if n_wanted <= n:
+            return self.generator.choice(n, n_wanted, replace=False)
         passes = [self.generator.permutation(n) for _ in range(-(-n_wanted // n))]
         return np.concatenate(passes)[:n_wanted]
 
-    def _step(
-        self, codes: np.ndarray, labels: np.ndarray | None, places: np.ndarray, weights: np.ndarray, rate
-    ) -> None:
+    def _step(self, codes: np.ndarray, labels: np.ndarray | None, places: np.ndarray, rate: float) -> None:
         selected = self.layout.selected(codes, places, labels)  # (m, rows of each)
         stages = places % self.grid.depth
         targets = codes.ravel()[places]
@@ -159,15 +141,14 @@ class TableTrainer:
         total = members @ values  # (m, features)
         hidden = np.clip(total, 0, CEILING)
         self.n_steps += 1
-        rate = rate * np.sqrt(1 - SECOND_MOMENT**self.n_steps) / (1 - FIRST_MOMENT**self.n_steps)
+        rate *= math.sqrt(1 - SECOND_MOMENT**self.n_steps) / (1 - FIRST_MOMENT**self.n_steps)
         back = np.empty_like(hidden)
-        weights = weights / weights.sum()
         for stage in range(self.grid.depth):
             of = slice(None) if self.grid.depth == 1 else np.flatnonzero(stages == stage)
             output = self.output.values[stage]
             errors = _softmax(hidden[of] @ output + self.bias.values[stage])
             errors[np.arange(len(errors)), targets[of]] -= 1
-            errors *= weights[of][:, None]
+            errors /= n
             back[of] = errors @ output.T
             _of_stage(self.output, stage).step(hidden[of].T @ errors, rate)
             _of_stage(self.bias, stage).step(errors.sum(axis=0), rate)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skvq import CodeGrid
+from skvq._contract.errors import DivergenceError
 from skvq.compression.packing import flaw_of
 from skvq.compression.tables import LARGEST_LOGIT, largest_sum
 from skvq.priors._table_fitting import HIDDEN_STEPS, OUTPUT_STEPS, TableTrainer
@@ -27,7 +28,7 @@ def test_a_step_goes_down_the_gradient(grid, monkeypatch):
         lambda self, gradient, rate, rows=slice(None): seen.append((self.values, gradient, rows)),
     )
     places = np.arange(codes.size)
-    fitted._step(codes, labels, places, np.ones(codes.size), 0.1)
+    fitted._step(codes, labels, places, 0.1)
     gradients = {name: np.zeros(part.values.shape) for name, part in parts.items()}
     for values, gradient, rows in seen:
         name = next(name for name, part in parts.items() if np.shares_memory(part.values, values))
@@ -70,13 +71,14 @@ def test_evidence_beyond_all_measure_is_weakened():
     assert largest_sum(tables.output, tables.bias) <= LARGEST_LOGIT
 
 
-def test_certain_codes_are_thinned_and_count_as_much():
-    codes = np.zeros((400, 16), int)
-    codes[::4, 5] = np.arange(100) % 4
-    fitted = trainer(CodeGrid((4, 4), 4))
-    places, weights = fitted._thinned(codes)
-    assert len(places) < 0.3 * codes.size
-    assert weights.sum() == pytest.approx(codes.size, rel=0.05)
-    uncertain = np.flatnonzero(codes.ravel())
-    assert np.isin(uncertain, places).all()
-    assert (weights[np.isin(places, uncertain)] == 1).all()
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_divergence_is_an_error():
+    with pytest.raises(DivergenceError, match=r"learning_rate must be .*; got 1e\+38\. 0\.03 is a good start"):
+        trainer(CodeGrid((2, 2), 3)).fit(np.zeros((1, 4), int), None, 1, 1e38)
+
+
+def test_of_very_many_codes_some_are_taken():
+    fitted = trainer(CodeGrid((1, 1), 2))
+    order = fitted._order(10**9, 50)
+    assert len(set(order.tolist())) == 50
+    assert sorted(fitted._order(4, 8).tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
