@@ -33,11 +33,12 @@ LAW = {
     "_estimator": {"numpy", "sklearn", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
     | {"networks", "training"},
     "_vqvae": ESTIMATOR | {"_data", "_outputs", "networks", "training"},
+    "_codecs": {"_contract", "_fitted", "compression"},
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae", "compression"},
     "priors": ESTIMATOR
     | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "_stages", "compression", "priors", "vqvae"},
+    "generator": ESTIMATOR | {"_data", "_files", "_codecs", "_stages", "_vqvae", "compression", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract", "compression"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},
