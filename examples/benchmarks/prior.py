@@ -237,7 +237,7 @@ def run_context(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
         "bits_per_code": prior.bits_per_code(codes["codes_test"]),
         "seconds": seconds,
         "parameters": prior._network().count_params(),
-        "note": f"{written.payload:.1f} bytes an image in files, {written.whole:.1f} with the header, of {len(test)}",
+        "note": f"{written.payload:.1f} bytes an image in files, {written.whole:.1f} whole, of {len(test)} images",
         "curve": [],
     }
 

@@ -1,53 +1,38 @@
-"""One image's codes as bytes: a header of eleven bytes, the class where there are classes, and the payload.
+"""One image's codes as bytes: a header of seven bytes, the class where there are classes, and the payload.
 
 ::
 
     2 bytes     "VQ"
     1 byte      version of this format
-    4 bytes     fingerprint of the model: its tables, its grid and its decoder
     4 bytes     CRC-32 of all other bytes, big-endian
     1 to 5      index of the class, 7 bits a byte, the lowest first; only of a conditional model
-    the rest    the payload of :mod:`skvq.compression.coder`
+    the rest    the payload of :mod:`skvq.compression.coder`: the codes, and four bytes of fingerprint of the tables, the
+                grid and the decoder
 
 The CRC finds every change of up to 32 neighbouring bits. It proves no origin.
 """
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from skvq._contract.errors import CompressedDataError, InvalidInputError
 
 MAGIC, VERSION = b"VQ", 1
-FINGERPRINT_BYTES = 4
-HEADER_BYTES = len(MAGIC) + 1 + FINGERPRINT_BYTES + 4
+HEADER_BYTES = len(MAGIC) + 1 + 4
 _CRC = slice(HEADER_BYTES - 4, HEADER_BYTES)
 _WAY_OUT = "Read the file again, or fetch it from where it was made."
 
 
-class Blob(NamedTuple):
-    """The content of one blob, its CRC checked.
-
-    Parameters
-    ----------
-    fingerprint : bytes
-    content : bytes
-        Class, if any, and payload.
-    """
-
-    fingerprint: bytes
-    content: bytes
-
-
-def write_blob(fingerprint: bytes, label: int | None, payload: bytes) -> bytes:
+def write_blob(label: int | None, payload: bytes) -> bytes:
     """Return one blob."""
-    start = MAGIC + bytes([VERSION]) + fingerprint
+    start = MAGIC + bytes([VERSION])
     content = (b"" if label is None else _varint(label)) + payload
     return start + zlib.crc32(content, zlib.crc32(start)).to_bytes(4, "big") + content
 
 
-def read_blob(data: Any, name: str) -> Blob:
-    """Return what is in a blob.
+def read_blob(data: bytes, name: str) -> bytes:
+    """Return the content of a blob: the class, if any, and the payload.
 
     Parameters
     ----------
@@ -60,7 +45,6 @@ def read_blob(data: Any, name: str) -> Blob:
     CompressedDataError
         If it is cut, changed, of another format or of a later version.
     """
-    data = bytes(data)
     if len(data) < HEADER_BYTES:
         raise CompressedDataError(
             f"{name} must have at least {HEADER_BYTES} bytes; got {len(data)}. It was cut off. {_WAY_OUT}"
@@ -84,7 +68,7 @@ def read_blob(data: Any, name: str) -> Blob:
             f"{name} must have the CRC-32 {expected:08x} of its bytes; got {found:08x}. It was changed or cut off. "
             f"{_WAY_OUT}"
         )
-    return Blob(data[len(MAGIC) + 1 : _CRC.start], content)
+    return content
 
 
 def check_blobs(blobs: Any) -> list[bytes]:
@@ -127,7 +111,9 @@ def split_label(content: bytes, n_classes: int, name: str) -> tuple[int, bytes]:
             if label >= n_classes or (place and not byte):
                 break
             return label, content[place + 1 :]
-    raise CompressedDataError(f"{name} must name one of {n_classes} classes; it names another. {_WAY_OUT}")
+    raise CompressedDataError(
+        f"{name} must name one of {n_classes} classes; it names none of them. It comes from another model. Use the one that compressed it."
+    )
 
 
 def _varint(number: int) -> bytes:

@@ -9,8 +9,8 @@ import numpy as np
 
 from skvq._contract.errors import CompressedDataError, InvalidInputError
 from skvq._contract.labels import Classes, indices_of_labels
-from skvq.compression.blobs import FINGERPRINT_BYTES, HEADER_BYTES, check_blobs, read_blob, split_label, write_blob
-from skvq.compression.coder import Damaged, decode, encode
+from skvq.compression.blobs import HEADER_BYTES, check_blobs, read_blob, split_label, write_blob
+from skvq.compression.coder import SMALLEST_FINGERPRINT, Foreign, decode, encode
 from skvq.compression.frequencies import MOST_EMBEDDINGS
 from skvq.compression.tables import CodeTables
 
@@ -24,8 +24,11 @@ def weights_digest(weights: Sequence[np.ndarray]) -> bytes:
     return total.digest()
 
 
+FINGERPRINT_BYTES = 4  # of a payload
+
+
 class Sizes(NamedTuple):
-    """Mean bytes of an image: of the entropy-coded codes alone, and of the whole blob."""
+    """Mean bytes of an image: of the codes alone, and of the whole blob with header and fingerprint."""
 
     payload: float
     whole: float
@@ -57,9 +60,10 @@ class Codec:
         self._decoder_digest = decoder_digest
 
     @cached_property
-    def fingerprint(self) -> bytes:
-        """Four bytes that tell this model from others."""
-        return hashlib.sha256(self.tables.digest + self._decoder_digest).digest()[:FINGERPRINT_BYTES]
+    def fingerprint(self) -> int:
+        """31 bits that tell this model from others, below a bit that is set."""
+        digest = hashlib.sha256(self.tables.digest + self._decoder_digest).digest()
+        return int.from_bytes(digest[:4], "big") | SMALLEST_FINGERPRINT
 
     def compress(self, codes: np.ndarray, y: Any = None) -> list[bytes]:
         """Return one blob for each row of codes.
@@ -72,10 +76,10 @@ class Codec:
         """
         codes = self.tables.grid.check(codes, "codes").astype(np.int64)
         labels = indices_of_labels(self.classes, y, len(codes))
-        payloads = encode(self.tables, codes, labels)
+        payloads = encode(self.tables, codes, labels, self.fingerprint)
         if labels is None:
-            return [write_blob(self.fingerprint, None, payload) for payload in payloads]
-        return [write_blob(self.fingerprint, int(label), p) for label, p in zip(labels, payloads, strict=True)]
+            return [write_blob(None, payload) for payload in payloads]
+        return [write_blob(int(label), payload) for label, payload in zip(labels, payloads, strict=True)]
 
     def decompress(self, blobs: Sequence[bytes]) -> np.ndarray:
         """Return the codes (n, n_codes), int64, of blobs.
@@ -91,28 +95,23 @@ class Codec:
         payloads, labels = [], []
         for index, data in enumerate(blobs):
             name = f"blobs[{index}]"
-            blob = read_blob(data, name)
-            if blob.fingerprint != self.fingerprint:
-                raise CompressedDataError(
-                    f"{name} must come from this model, {self.fingerprint.hex()}; it comes from "
-                    f"{blob.fingerprint.hex()}. Decompress it with the model that compressed it."
-                )
-            payload = blob.content
+            payload = read_blob(data, name)
             if self.classes is not None:
                 label, payload = split_label(payload, len(self.classes), name)
                 labels.append(label)
             payloads.append(payload)
         indices = np.array(labels, np.int64) if self.classes is not None else None
         try:
-            return decode(self.tables, payloads, indices)
-        except Damaged as error:
+            return decode(self.tables, payloads, indices, self.fingerprint)
+        except Foreign as error:
             raise CompressedDataError(
-                f"blobs must hold codes of this model; one has {error}. It was changed. Fetch it again."
+                f"blobs[{error.row}] must come from this model; it comes from another one, though its CRC is right. "
+                "Decompress it with the model that compressed it."
             ) from None
 
 
 def sizes(blobs: Sequence[bytes]) -> Sizes:
-    """Return the mean size of blobs: of their payloads (with the class, if any), and whole.
+    """Return the mean size of blobs: of their codes (with the class, if any), and whole.
 
     Examples
     --------
@@ -121,4 +120,4 @@ def sizes(blobs: Sequence[bytes]) -> Sizes:
     Sizes(payload=99.0, whole=110.0)
     """
     whole = float(np.mean([len(blob) for blob in check_blobs(blobs)]))
-    return Sizes(whole - HEADER_BYTES, whole)
+    return Sizes(whole - HEADER_BYTES - FINGERPRINT_BYTES, whole)

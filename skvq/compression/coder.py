@@ -1,7 +1,9 @@
 """Codes to bytes and back: entropy coding with integer tables.
 
 The coder is the asymmetric numeral system of constriction [1]_: a stack, so codes are pushed in reverse order and come
-off in the order of the waves. An empty stack is left after the last code, which is one more check of the bytes.
+off in the order of the waves. The fingerprint of the model is pushed first. It is left after the last code, unless the
+bytes were written with another model. It costs its four bytes less about three, which the first code on an empty stack
+would waste.
 
 References
 ----------
@@ -19,10 +21,21 @@ from skvq.compression.tables import CodeTables
 
 _VALUES_AT_ONCE = 2**23  # frequencies in memory, of all images that are coded together
 _WORD = np.dtype("<u4")
+SMALLEST_FINGERPRINT = 2**31  # the highest bit is set, as the coder takes no zeros on top
 
 
-class Damaged(Exception):
-    """Bytes that no encoder writes."""
+class Foreign(Exception):
+    """A payload that was not written with these tables and this fingerprint.
+
+    Parameters
+    ----------
+    row : int
+        Which of the payloads.
+    """
+
+    def __init__(self, row: int):
+        super().__init__(row)
+        self.row = row
 
 
 def _coding() -> tuple[Any, Any]:
@@ -37,7 +50,9 @@ def _coding() -> tuple[Any, Any]:
     return stream.stack.AnsCoder, stream.model.Categorical(perfect=False)
 
 
-def encode(tables: CodeTables, codes: np.ndarray, labels: np.ndarray | None = None) -> list[bytes]:
+def encode(
+    tables: CodeTables, codes: np.ndarray, labels: np.ndarray | None = None, fingerprint: int = SMALLEST_FINGERPRINT
+) -> list[bytes]:
     """Return the payload of each row of codes.
 
     Parameters
@@ -47,16 +62,19 @@ def encode(tables: CodeTables, codes: np.ndarray, labels: np.ndarray | None = No
         Of the tables' grid.
     labels : ndarray of shape (n,) or None
         Indices of classes, for tables with classes.
+    fingerprint : int
+        In [2**31, 2**32).
     """
     AnsCoder, family = _coding()
+    start = np.array([fingerprint], np.uint32)
     if tables.grid.n_embeddings == 1:
-        return [b""] * len(codes)
+        return [_to_bytes(start)] * len(codes)
     layout, payloads = tables.layout, []
     for row, code in enumerate(codes):
         canvas = layout.canvas(1)
         canvas[:, layout.places] = code
         label = None if labels is None else labels[row : row + 1]
-        coder = AnsCoder()
+        coder = AnsCoder(start)
         for waves in reversed(_joined(tables)):
             found = frequencies(tables.logits(canvas, waves, label)[0])
             coder.encode_reverse(code[waves.codes].astype(np.int32), family, found)
@@ -64,7 +82,12 @@ def encode(tables: CodeTables, codes: np.ndarray, labels: np.ndarray | None = No
     return payloads
 
 
-def decode(tables: CodeTables, payloads: Sequence[bytes], labels: np.ndarray | None = None) -> np.ndarray:
+def decode(
+    tables: CodeTables,
+    payloads: Sequence[bytes],
+    labels: np.ndarray | None = None,
+    fingerprint: int = SMALLEST_FINGERPRINT,
+) -> np.ndarray:
     """Return the codes (n, n_codes), int64, of payloads.
 
     Parameters
@@ -73,38 +96,38 @@ def decode(tables: CodeTables, payloads: Sequence[bytes], labels: np.ndarray | N
         The same as in :func:`encode`.
     payloads : sequence of bytes
     labels : ndarray of shape (n,) or None
+    fingerprint : int
 
     Raises
     ------
-    Damaged
-        If a payload was not written with these tables and labels.
+    Foreign
+        If a payload was not written with these tables, labels and fingerprint.
     """
-    n_embeddings = tables.grid.n_embeddings
-    if n_embeddings == 1:
-        if any(payloads):
-            raise Damaged("bytes beyond the codes")
-        return np.zeros((len(payloads), tables.grid.n_codes), np.int64)
+    AnsCoder, _ = _coding()
+    coders = [AnsCoder(_to_words(payload, row)) for row, payload in enumerate(payloads)]
     widest = max(len(wave.codes) for wave in tables.layout.waves)
-    step = max(1, _VALUES_AT_ONCE // (widest * n_embeddings))
+    step = max(1, _VALUES_AT_ONCE // (widest * tables.grid.n_embeddings))
     parts = [np.zeros((0, tables.grid.n_codes), np.int64)]
-    for start in range(0, len(payloads), step):
+    for start in range(0, len(coders), step):
         some = slice(start, start + step)
-        parts.append(_decode_together(tables, payloads[some], None if labels is None else labels[some]))
+        parts.append(_decode_together(tables, coders[some], None if labels is None else labels[some]))
+    for row, coder in enumerate(coders):
+        if coder.get_compressed().tolist() != [fingerprint]:
+            raise Foreign(row)
     return np.concatenate(parts)
 
 
-def _decode_together(tables: CodeTables, payloads: Sequence[bytes], labels: np.ndarray | None) -> np.ndarray:
-    AnsCoder, family = _coding()
-    coders = [AnsCoder(_to_words(payload)) for payload in payloads]
+def _decode_together(tables: CodeTables, coders: Sequence[Any], labels: np.ndarray | None) -> np.ndarray:
+    if tables.grid.n_embeddings == 1:
+        return np.zeros((len(coders), tables.grid.n_codes), np.int64)
+    _, family = _coding()
     layout = tables.layout
-    canvas = layout.canvas(len(payloads))
+    canvas = layout.canvas(len(coders))
     for wave in layout.waves:
         found = frequencies(tables.logits(canvas, wave, labels))
         places = layout.places[wave.codes]
         for row, coder in enumerate(coders):
             canvas[row, places] = coder.decode(family, found[row])
-    if not all(coder.is_empty() for coder in coders):
-        raise Damaged("bytes beyond the codes, or too few")
     return canvas[:, layout.places].astype(np.int64)
 
 
@@ -126,7 +149,7 @@ def _to_bytes(words: np.ndarray) -> bytes:
     return words.astype(_WORD).tobytes().rstrip(b"\0")
 
 
-def _to_words(payload: bytes) -> np.ndarray:
+def _to_words(payload: bytes, row: int) -> np.ndarray:
     if payload.endswith(b"\0"):
-        raise Damaged("zeros at the end")
+        raise Foreign(row)
     return np.frombuffer(payload + b"\0" * (-len(payload) % 4), _WORD).astype(np.uint32)

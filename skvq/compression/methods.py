@@ -31,7 +31,7 @@ class CompressionMixin:
         Returns
         -------
         list of bytes
-            One for each image, 11 bytes longer than its entropy-coded codes.
+            One for each image, 11 bytes longer than its entropy-coded codes: header and fingerprint.
 
         Raises
         ------

@@ -47,7 +47,7 @@ def test_the_runtime_writes_and_reads_the_same_bytes(both, images):
 def test_both_refuse_with_the_same_words(both, images):
     model, runtime, y = both
     blob = model.compress(images[:1], None if y is None else y[:1])[0]
-    for wrong in ([blob[:-1]], [], blob, [b"VQ\x01" + blob[3:5] + b"\0" + blob[6:]], ["text"]):
+    for wrong in ([blob[:-1]], [], blob, [blob[:4] + b"\0" + blob[5:]], ["text"]):
         messages = []
         for each in (model, runtime):
             with pytest.raises(SkvqError) as error:
@@ -61,7 +61,7 @@ def test_bytes_are_about_as_many_as_the_prior_says(both, images):
     test, test_y = bars(64, seed=9)
     y = None if y is None else test_y
     payload = sizes(model.compress(test, y)).payload
-    assert 0 < payload - model.bits_per_image(test, y) / 8 < 4.5
+    assert abs(payload - model.bits_per_image(test, y) / 8 - (y is not None)) < 1
 
 
 def test_saved_and_pickled_models_read_the_bytes(both, images, tmp_path):
@@ -77,7 +77,7 @@ def test_another_model_refuses_the_bytes(both, vqvae, codes, images):
     model, _, y = both
     blobs = model.compress(images[:1], None if y is None else y[:1])
     other = VQGenerator.from_fitted(vqvae, ContextPrior(grid=vqvae.grid_, n_features=8, random_state=1).fit(codes))
-    with pytest.raises(CompressedDataError, match="comes from"):
+    with pytest.raises(CompressedDataError, match="comes from another"):
         other.decompress(blobs)
 
 
@@ -89,7 +89,7 @@ def test_a_changed_decoder_refuses_the_bytes(vqvae, codes, images):
     blobs = model.compress(images[:1])
     trained = pickle.loads(pickle.dumps(vqvae)).partial_fit(images)
     assert clone(trained) is not None
-    with pytest.raises(CompressedDataError, match="comes from"):
+    with pytest.raises(CompressedDataError, match="comes from another"):
         VQGenerator.from_fitted(trained, prior).decompress(blobs)
 
 
