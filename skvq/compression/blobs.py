@@ -6,8 +6,8 @@
     1 byte      version of this format
     4 bytes     CRC-32 of all other bytes, big-endian
     1 to 5      index of the class, 7 bits a byte, the lowest first; only of a conditional model
-    the rest    the payload of :mod:`skvq.compression.coder`: the codes, and four bytes of fingerprint of the tables, the
-                grid and the decoder
+    the rest    the payload of :mod:`skvq.compression.coder`: the codes, and four bytes of fingerprint of
+                the tables, the grid and the decoder
 
 The CRC finds every change of up to 32 neighbouring bits. It proves no origin.
 """
@@ -112,7 +112,8 @@ def split_label(content: bytes, n_classes: int, name: str) -> tuple[int, bytes]:
                 break
             return label, content[place + 1 :]
     raise CompressedDataError(
-        f"{name} must name one of {n_classes} classes; it names none of them. It comes from another model. Use the one that compressed it."
+        f"{name} must name one of {n_classes} classes; it names none of them. It comes from another model. Use the one "
+        "that compressed it."
     )
 
 

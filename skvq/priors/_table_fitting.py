@@ -31,7 +31,8 @@ BATCH_CODES, BATCH_LOGITS = 4096, 2**21
 FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.99
 CHECKS = 12  # of the held-out rows
 CHECKED = 2**15  # codes of them
-MIN_STEPS, MAX_STEPS = 150, 500
+MIN_STEPS, MAX_STEPS = 150, (500, 1000)  # the most where codes are few, as a step is cheaper
+MAX_LOGITS = 2**30  # in all steps
 
 
 @dataclass
@@ -90,7 +91,8 @@ class TableTrainer:
         self._start_from_frequencies(train)
         size = int(np.clip(BATCH_LOGITS // self.grid.n_embeddings, 32, BATCH_CODES))
         size = min(size, train.size)
-        n_steps = int(np.clip(n_passes * train.size / size, MIN_STEPS, MAX_STEPS))
+        most = np.clip(MAX_LOGITS // (size * self.grid.n_embeddings), *MAX_STEPS)
+        n_steps = int(np.clip(n_passes * train.size / size, MIN_STEPS, most))
         order, best = self._order(train.size, n_steps * size), None
         checks = {n_steps * i // CHECKS for i in range(1, CHECKS + 1)} if len(check) else set()
         for step in range(n_steps):
