@@ -24,6 +24,7 @@ from skvq._outputs import n_features
 from skvq._vqvae.errors import RowErrors, joined, row_errors
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
 from skvq._vqvae.training import train_autoencoder, warn_of_collapse
+from skvq.compression.codec import weights_digest
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.code_counts import counts_of_codes
 from skvq.networks.losses import LOSSES, check_takes_weights
@@ -239,7 +240,12 @@ class AutoencoderEstimator(NetworkEstimator):
     def describe(self) -> ModelDescription:
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
-        return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
+        return ModelDescription(
+            grid=self.grid_,
+            layout=self._layout,
+            data_range=self.data_range_,
+            decoder_digest=weights_digest(self._weights),
+        )
 
     @property
     def _n_features_out(self) -> int:

@@ -17,6 +17,7 @@ from skvq._contract.images import Layout
 from skvq._contract.labels import Classes
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 2, "manifest.json"
+TABLES = "tables.bin"
 MAX_MANIFEST_BYTES = 4 * 2**20
 BATCH = "batch"
 _WRITERS = {1: "skvq 0.1"}  # of former format versions
@@ -92,6 +93,12 @@ GRID = {"shape": SIDES, "n_embeddings": COUNT, "depth": COUNT}
 FILES = {"files": Kind(lambda value: isinstance(value, dict) and value != {}, "an object that is not empty")}
 PART = {"part": TEXT, "kind": TEXT, "opset": COUNT, "inputs": [TENSOR], "outputs": [TENSOR]}
 FILE = {**PART, "sha256": Kind(_is_hash, "64 hexadecimal digits"), "bytes": COUNT}
+CODING = {
+    "file": Kind(lambda value: value == TABLES, repr(TABLES)),
+    "sha256": FILE["sha256"],
+    "bytes": COUNT,
+    "decoder_sha256": FILE["sha256"],
+}
 AUTOENCODER = {
     "grid": GRID,
     "data_range": Kind(_is_range, "two finite numbers, the smaller first"),

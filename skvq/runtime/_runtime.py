@@ -10,13 +10,15 @@ import numpy as np
 
 from skvq._contract.ahead import read_ahead
 from skvq._contract.counts import check_n_samples
-from skvq._contract.errors import ModelFileError, invalid
+from skvq._contract.errors import InvalidInputError, ModelFileError, invalid
 from skvq._contract.images import check_rows
 from skvq._contract.mapped import from_disk
 from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
 from skvq._contract.slicing import is_lazy
 from skvq._contract.units import warn_of_units
+from skvq.compression.codec import Codec
+from skvq.compression.methods import CompressionMixin
 
 from ._codes import CodeRuntime
 from ._sessions import Part, SessionOptions
@@ -25,7 +27,7 @@ from ._source import open_source
 PART_VALUES = 2**21  # of images that transform reads at a time: 8 MB of float32
 
 
-class Runtime(CodeRuntime):
+class Runtime(CompressionMixin, CodeRuntime):
     """An autoencoder, a prior, or both, run by onnxruntime.
 
     Made by :func:`skvq.runtime.load`. It has the methods of :class:`skvq.VQGenerator`, and draws the same for the same
@@ -271,6 +273,15 @@ class Runtime(CodeRuntime):
             self._part(part, "complete")
         choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "random_state": random_state}
         return self.inverse_transform(self.complete_codes(self.transform(X), mask, y, **choice))
+
+    def _codec(self, method: str) -> Codec:
+        coding = self.source.coding
+        if coding is None:
+            raise InvalidInputError(
+                f"{method} needs an export with the integer tables of a ContextPrior; {self.source.name} has none. "
+                "Export a VQGenerator with that prior, and load the folder."
+            )
+        return Codec(coding.tables, coding.decoder_digest, self.source.description.classes)
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-probability of each image's codes under the prior.
