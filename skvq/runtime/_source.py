@@ -22,6 +22,8 @@ from ._description import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     PART,
+    VECTORS,
+    VECTORS_FILE,
     check_entries,
     check_format,
     damaged,
@@ -180,6 +182,9 @@ def _read_folder(folder: "_Folder", max_bytes: int) -> tuple[Source, dict[str, b
         check_metadata(manifest, entry, _metadata(_checked(data, name), name), name)
         parts[entry["part"]] = _part(entry, name, entry["sha256"], len(data))
         models[entry["part"]] = data
+    if "vectors" in manifest:
+        check_entries(manifest["vectors"], VECTORS_FILE, manifest_name, "vectors")
+        _intact(folder, VECTORS, manifest["vectors"], printable(folder.path / VECTORS), max_bytes)
     return Source(folder.path, printable(folder.path), parts, model, _versions(manifest)), models
 
 
