@@ -46,5 +46,6 @@ export async function setUpBrain(panel, app) {
     }),
   );
   const read = samplingControls(panel, draw);
+  await runtime.open("generator");
   await draw();
 }

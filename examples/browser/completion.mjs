@@ -3,6 +3,7 @@
 import { choice, newCanvas, newestOnly, paint, samplingControls } from "./pictures.mjs";
 
 const N = 12;
+const TEMPERATURE = 0.8;
 
 export async function setUpCompletion(panel, app) {
   const { runtime } = app;
@@ -29,12 +30,12 @@ export async function setUpCompletion(panel, app) {
       const X = Array(N).fill(app.pixels);
       const mask = Array.from({ length: runtime.grid.nCodes }, (_, i) => i < nRows * columns);
       const start = performance.now();
-      const images = await runtime.complete(X, mask, label, { randomState });
+      const images = await runtime.complete(X, mask, label, { temperature: TEMPERATURE, randomState });
       const milliseconds = performance.now() - start;
       canvases.forEach((canvas, i) => paint(canvas, images.subarray(i * size, (i + 1) * size), runtime.dataRange));
       panel.querySelector(".python").textContent =
         `runtime = skvq.runtime.load("exports/mnist")\n` +
-        `runtime.complete([digit] * ${N}, numpy.arange(${runtime.grid.nCodes}) < ${nRows * columns}, y=${label}, random_state=${randomState})`;
+        `runtime.complete([digit] * ${N}, numpy.arange(${runtime.grid.nCodes}) < ${nRows * columns}, y=${label}, temperature=${TEMPERATURE}, random_state=${randomState})`;
       app.say(`${N} completions in ${milliseconds.toFixed(0)} ms.`);
       sheet.classList.remove("is-busy");
     }),
@@ -52,5 +53,5 @@ export async function setUpCompletion(panel, app) {
   });
   app.say("Loading the sampler that completes…");
   if (app.pixels.some((value) => value > 0)) await complete();
-  else app.setPixels(await runtime.sample(1, label, { temperature: 0.8, randomState: 0 })); // a digit to begin with
+  else app.setPixels(await runtime.sample(1, label, { temperature: TEMPERATURE, randomState: 0 })); // a digit to begin with
 }

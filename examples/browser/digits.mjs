@@ -44,5 +44,6 @@ export async function setUpDigits(panel, app) {
     draw();
   });
   app.say("Loading the model…");
+  await runtime.open("generator");
   await draw();
 }

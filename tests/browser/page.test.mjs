@@ -40,7 +40,8 @@ describe("page", { skip, timeout: 240_000 }, () => {
   async function newPage(context) {
     const page = await context.newPage();
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      // These tests read canvases back, which Chromium advises on.
+      if (["error", "warning"].includes(message.type()) && !/getImageData/.test(message.text())) complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(error.message));
     return page;
@@ -107,7 +108,7 @@ describe("page", { skip, timeout: 240_000 }, () => {
     await page.mouse.up();
     await drawn(page, /Decoded in/);
     await page.waitForTimeout(300);
-    const error = Number((await page.textContent("#error")).match(/[\d.]+$/)[0]);
+    const error = Number((await page.textContent("#error")).match(/[\d.]+/)[0]);
     assert.ok(error < 0.02, `a drawn seven is rebuilt with an error of ${error}`);
     const decoded = () => page.evaluate(() => [...document.getElementById("decoded").getContext("2d").getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0));
     const before = await decoded();
@@ -168,7 +169,7 @@ describe("page", { skip, timeout: 240_000 }, () => {
     await phone.click("#tab-digits");
     await picture("phone-digits", phone);
     await phone.click("#digits .sheet button:nth-child(3)"); // to the tab that edits it
-    await phone.waitForFunction(() => /Mean squared/.test(document.getElementById("error").textContent));
+    await phone.waitForFunction(() => /Squared error/.test(document.getElementById("error").textContent));
     await phone.click("#codes .code-map button:nth-child(25)");
     await phone.waitForTimeout(1500);
     await picture("phone-codes", phone);
@@ -176,7 +177,7 @@ describe("page", { skip, timeout: 240_000 }, () => {
   });
 
   test("a browser without WebGPU is told so, and computes by wasm", async () => {
-    const plain = await newPage(context);
+    const plain = await context.newPage(); // whose console names the missing adapter
     await plain.goto(`${server.url}examples/browser/?device=webgpu`);
     await drawn(plain, /64 digits in/);
     assert.match(await plain.textContent("#status"), /wasm.*WebGPU is not used: this browser offers no WebGPU/);
@@ -184,12 +185,14 @@ describe("page", { skip, timeout: 240_000 }, () => {
   });
 
   test("a missing model is told of in words", async () => {
-    const broken = await context.newPage(); // whose console may complain
+    const alone = await browser.newContext({ serviceWorkers: "block" }); // as they would answer in place of the test
+    const broken = await alone.newPage();
     await broken.route("**/manifest.json", (route) => route.fulfill({ status: 404 }));
     await broken.goto(`${server.url}examples/browser/`);
     await broken.waitForSelector("#alert:not([hidden])");
     assert.match(await broken.textContent("#alert"), /manifest\.json cannot be read: 404/);
-    await broken.close();
+    assert.match(await broken.evaluate(() => String(crossOriginIsolated)), /false/);
+    await alone.close();
   });
 
   test("nothing complained at the console", () => {

@@ -16,7 +16,8 @@ const installed = createRequire(`${BROWSER}package.json`);
 /** Returns a package that npm installed beside the page, or null. */
 export async function packageOf(name) {
   if (!existsSync(`${BROWSER}node_modules/${name}`)) return null;
-  return import(pathToFileURL(installed.resolve(name)));
+  const loaded = await import(pathToFileURL(installed.resolve(name)));
+  return loaded.default ?? loaded;
 }
 
 /** Reads a file of an export; `changed` are contents in place of those on the disk. */
