@@ -3,6 +3,7 @@
 import { load } from "./skvq/skvq.mjs";
 
 const MOST_THREADS = 4;
+const LONGEST_WAIT = 3000; // milliseconds
 
 /** Opens exports on one device. */
 export class Device {
@@ -11,7 +12,8 @@ export class Device {
   }
 
   load(path) {
-    return load(path, this.ort, { batchSize: 1, sessionOptions: { executionProviders: this.providers } });
+    const sessionOptions = { executionProviders: this.providers, logSeverityLevel: 3 };
+    return load(path, this.ort, { batchSize: 1, sessionOptions });
   }
 }
 
@@ -23,13 +25,7 @@ export async function chooseDevice(wanted, path, parts) {
   let reason = "";
   if (wanted === "webgpu") {
     try {
-      if (!(await navigator.gpu?.requestAdapter())) throw new Error("this browser offers no WebGPU");
-      const ort = await import("onnxruntime-web/webgpu");
-      const device = new Device(ort, ["webgpu"], `onnxruntime-web ${ort.env.versions.web}, WebGPU`);
-      const reports = await (await device.load(path)).verify(...parts);
-      const wrong = reports.filter((report) => !report.ok).map((report) => report.part);
-      if (wrong.length) throw new Error(`other answers than expected by ${wrong.join(", ")}`);
-      return { device, reason };
+      return { device: await openWebGpu(path, parts), reason };
     } catch (error) {
       reason = `WebGPU is not used: ${error.message}.`;
     }
@@ -41,6 +37,22 @@ export async function chooseDevice(wanted, path, parts) {
   return { device: new Device(ort, ["wasm"], name), reason };
 }
 
+async function openWebGpu(path, parts) {
+  if (!(await navigator.gpu?.requestAdapter())) throw new Error("this browser offers none");
+  const ort = await import("onnxruntime-web/webgpu");
+  ort.env.logLevel = "error";
+  const device = new Device(ort, ["webgpu"], `onnxruntime-web ${ort.env.versions.web}, WebGPU`);
+  const runtime = await device.load(path);
+  for (const part of parts) {
+    const reports = await runtime.verify(part).catch((error) => {
+      console.info(error.message);
+      throw new Error(`it cannot run the ${part}`);
+    });
+    if (!reports.every((report) => report.ok)) throw new Error(`it gives other answers for the ${part}`);
+  }
+  return device;
+}
+
 /**
  * Threads need two headers that many hosts do not send; a service worker adds them. Returns once the page is as it will
  * be: it is reloaded once, where that helps.
@@ -50,7 +62,9 @@ export async function isolate() {
   sessionStorage.setItem("isolation", "tried");
   try {
     await navigator.serviceWorker.register("service-worker.js");
-    await navigator.serviceWorker.ready;
+    const isReady = navigator.serviceWorker.ready.then(() => true);
+    const isLate = new Promise((resolve) => setTimeout(resolve, LONGEST_WAIT, false));
+    if (!(await Promise.race([isReady, isLate]))) return; // some browsers block workers without a word
   } catch {
     return; // without threads
   }

@@ -93,9 +93,9 @@ class _Inputs:
 
 def _vectors_of_file(signature: Mapping, content: bytes, inputs: _Inputs) -> dict:
     feeds = inputs.feeds(signature)
-    answers = zip(signature["outputs"], _run(content, feeds), strict=True)
-    outputs = {tensor["name"]: answer for tensor, answer in answers}
-    return {side: {name: _tensor(a) for name, a in arrays.items()} for side, arrays in (("inputs", feeds), ("outputs", outputs))}
+    names = [tensor["name"] for tensor in signature["outputs"]]
+    answers = dict(zip(names, _run(content, feeds), strict=True))
+    return {"inputs": _tensors(feeds), "outputs": _tensors(answers)}
 
 
 def _run(content: bytes, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -103,6 +103,10 @@ def _run(content: bytes, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return session.run(None, feeds)
+
+
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict:
+    return {name: _tensor(array) for name, array in arrays.items()}
 
 
 def _tensor(array: np.ndarray) -> dict:
