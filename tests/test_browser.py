@@ -64,7 +64,7 @@ def expected(tmp_path_factory):
 
 @pytest.mark.skipif(NODE is None, reason="there is no Node")
 @pytest.mark.skipif(not (PAGE / "node_modules" / "onnxruntime-web").exists(), reason="npm install has not been run")
-@pytest.mark.parametrize("name", ["random", "runtime", "python"])
+@pytest.mark.parametrize("name", ["random", "checks", "runtime", "python"])
 def test_in_node(name, expected):
     environment = {**os.environ, "SKVQ_EXPECTED": str(expected)}
     command = [NODE, "--test", str(TESTS / f"{name}.test.mjs")]

@@ -54,7 +54,7 @@ export async function setUpCodes(panel, app) {
       const milliseconds = performance.now() - start;
       paint(decoded, values, runtime.dataRange);
       const error = values.reduce((sum, value, i) => sum + ((value - app.pixels[i]) / 255) ** 2, 0) / values.length;
-      panel.querySelector("#error").textContent = `Squared error: ${error.toFixed(4)} of 1.`;
+      panel.querySelector("#error").textContent = `Squared error: ${error.toFixed(4)}`;
       app.say(`Decoded in ${milliseconds.toFixed(1)} ms.`);
     }),
   );

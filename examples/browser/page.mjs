@@ -54,6 +54,7 @@ class App extends EventTarget {
       this.#setUp.add(tab); // a tab's models are read when it is first shown
       await this.attempt(() => setUp(document.getElementById(tab), this));
     } else {
+      this.say("");
       this.dispatchEvent(new Event("shown"));
     }
   }

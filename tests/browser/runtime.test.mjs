@@ -77,6 +77,19 @@ test("topK: 1 draws the likeliest code whatever the seed", { skip }, async () =>
   assert.deepEqual(await runtime.sampleCodes(2, 4, { topP: 1e-9, randomState: 2 }), likeliest);
 });
 
+test("images of another unit are warned of, and black ones are not", { skip }, async (t) => {
+  const warn = t.mock.method(console, "warn", () => {});
+  const runtime = await loadExport("digits", ort);
+  const [low, high] = runtime.dataRange;
+  await runtime.transform(new Float32Array(64));
+  await runtime.transform(Array.from({ length: 64 }, (_, i) => (i % 2 ? low : high)));
+  assert.equal(warn.mock.callCount(), 0);
+  await runtime.transform(Array.from({ length: 64 }, (_, i) => (i % 2 ? 255 : 0)));
+  assert.match(warn.mock.calls[0].arguments[0], /X has values from 0 to 255, which leave \[0, 16\]/);
+  await runtime.transform(Array.from({ length: 64 }, (_, i) => (i % 2) / 255));
+  assert.match(warn.mock.calls[1].arguments[0], /which fill a small part of \[0, 16\]/);
+});
+
 test("no rows give no rows", { skip }, async () => {
   const runtime = await loadExport("digits", ort);
   assert.equal((await runtime.transform([])).length, 0);
@@ -100,6 +113,8 @@ const refused = {
   "topK 0": [(r) => r.sample(1, 3, { topK: 0 }), /topK must be an integer >= 1; got 0/],
   "topP 2": [(r) => r.sample(1, 3, { topP: 2 }), /topP must be in \(0, 1\], or null; got 2/],
   "a negative seed": [(r) => r.sample(1, 3, { randomState: -1 }), /randomState must be an integer >= 0/],
+  "an option of Python's name": [(r) => r.sample(1, 3, { random_state: 0 }), /options must be of temperature, topK, topP, randomState; got random_state/],
+  "a stage too many": [(r) => r.inverseTransform(Array(16).fill(0), 2), /nQuantizers must be an integer from 1 to 1; got 2/],
   "a mask of numbers": [(r) => r.completeCodes(Array(16).fill(0), Array(16).fill(5), 3), /mask must be an array of 16 booleans.*not all of them booleans/],
   "a mask too short": [(r) => r.completeCodes(Array(16).fill(0), [true], 3), /mask must be an array of 16 booleans, flat in row-major order; got 1 values/],
   "a part that is not there": [(r) => r.scoreSamples(Array(64).fill(0), 3), /scoreCodes needs the part 'prior'; .*exports\/digits\/ holds encoder, decoder/],
@@ -168,5 +183,6 @@ test("a file that could not be read is read again at the next call", { skip }, a
 test("arguments of load are checked", async () => {
   await assert.rejects(() => load("", noRuntime), /path must be the folder of an export/);
   await assert.rejects(() => load("exports/digits", {}), /ort must be onnxruntime's module/);
+  await assert.rejects(() => loadExport("digits", noRuntime, { batch_size: 4 }), /options must be of batchSize.*got batch_size/);
   await assert.rejects(() => loadExport("digits", noRuntime, { batchSize: 0 }), /batchSize must be an integer >= 1; got 0/);
 });

@@ -16,6 +16,8 @@ export class ModelFileError extends SkvqError {}
 const LARGEST_CODE = 2 ** 31 - 2;
 const SMALLEST_TEMPERATURE = 1e-30;
 const LARGEST_TEMPERATURE = 1e30;
+const SMALLEST_PART = 1 / 64; // of the fitted range that images should fill
+const FARTHEST = 0.5; // spans that images may leave the fitted range by
 
 export function invalid(name, rule, received, wayOut) {
   return new InvalidInputError(`${name} must ${rule}; got ${received}. ${wayOut}`);
@@ -33,8 +35,15 @@ export function checkCount(name, value, wayOut = "Pass a whole number, such as 8
   return value;
 }
 
+/** Throws if options are left over that nothing takes. */
+export function checkNames(others, names) {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw invalid("options", `be of ${names}`, printable(unknown), "Correct the name, or leave it out.");
+}
+
 /** Returns { temperature, topK, topP } after checking them; topK 0 and topP 1 stand for all codes. */
-export function checkOptions({ temperature = 1, topK = null, topP = null }) {
+export function checkOptions({ temperature = 1, topK = null, topP = null, ...others }) {
+  checkNames(others, "temperature, topK, topP, randomState");
   if (typeof temperature !== "number" || !(temperature > 0) || temperature === Infinity)
     throw invalid(
       "temperature",
@@ -79,14 +88,26 @@ function flat(name, rows, rowLength, what) {
   return { values: rows, n: rows.length / rowLength };
 }
 
-/** Returns { images: Float32Array, n } for rows of images in the unit of the training data. */
-export function checkRows(X, layout) {
+/** Returns { images: Float32Array, n } for rows of images in the unit of the training data; warns of other units. */
+export function checkRows(X, layout, dataRange) {
   const shape = layout.imageShape.join(" × ");
   const { values, n } = flat("X", X, layout.nFeatures, `images of ${shape} values, row by row, channels last`);
   const images = values instanceof Float32Array ? values : Float32Array.from(values, Number);
   if (!images.every(Number.isFinite))
     throw invalid("X", "be finite in float32", "NaN, infinity or text", "Drop such rows, or fill the gaps.");
+  if (n && layout.imageShape.length > 1) warnOfUnits(images, dataRange);
   return { images, n };
+}
+
+function warnOfUnits(images, [low, high]) {
+  const span = high - low;
+  const [lowest, highest] = images.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
+  const fillsLittle = 0 < highest - lowest && highest - lowest < SMALLEST_PART * span;
+  if (!span || (!fillsLittle && lowest >= low - FARTHEST * span && highest <= high + FARTHEST * span)) return;
+  console.warn(
+    `X has values from ${lowest} to ${highest}, which ${fillsLittle ? "fill a small part of" : "leave"} [${low}, ${high}], ` +
+      "the range of the images that the model was fitted to. Bring X to that unit, for instance by X * 255 or X / 255.",
+  );
 }
 
 /** Returns { codes: Int32Array, n } for rows of codes of a grid. */
@@ -102,6 +123,15 @@ export function checkCodes(X, grid, name = "X") {
       "Codes are what transform returns. Pass images through it first.",
     );
   return { codes: Int32Array.from(codes), n };
+}
+
+/** Returns codes of the first stages, with -1 for the later ones: { codes: Int32Array of n * nCodes, n }. */
+export function checkFirst(X, grid, nQuantizers) {
+  if (nQuantizers === null || nQuantizers === undefined) return checkCodes(X, grid);
+  if (!Number.isInteger(nQuantizers) || nQuantizers < 1 || nQuantizers > grid.depth)
+    throw invalid("nQuantizers", `be an integer from 1 to ${grid.depth}`, printable(nQuantizers), "null takes all stages.");
+  const { codes, n } = checkCodes(X, grid);
+  return { codes: codes.map((code, i) => (i % grid.depth < nQuantizers ? code : -1)), n };
 }
 
 /** Returns a mask as Uint8Array of n * nCodes; a mask of one row stands for all rows, one of positions for all codes. */

@@ -9,7 +9,7 @@ export interface OnnxRuntime {
 }
 
 export interface LoadOptions {
-  /** Rows to a run, 32 by default. Shorter batches are padded: 1 answers a single row soonest. */
+  /** Rows to a run, 8 by default. Shorter batches are padded: 1 answers a single row soonest. */
   batchSize?: number;
   /** Of onnxruntime: `{ executionProviders: ["webgpu"] }`. The default is the processor. */
   sessionOptions?: InferenceSession.SessionOptions;
@@ -105,10 +105,14 @@ export class Runtime {
 
   /** Reads, checks and opens parts before they are needed. */
   open(...parts: string[]): Promise<void>;
-  /** Images, in the unit of the training images, to codes: Int32Array of n * nCodes. */
+  /** Images, in the unit of the training images, to codes: Int32Array of n * nCodes. Other units are warned of. */
   transform(X: Rows): Promise<Int32Array>;
-  /** Codes to images: n * nFeatures values in the unit and dtype of the training images. */
-  inverseTransform(X: Rows): Promise<Images>;
+  /**
+   * Codes to images: n * nFeatures values in the unit and dtype of the training images.
+   *
+   * @param nQuantizers Use the codes of the first stages of a residual quantiser only; null for all.
+   */
+  inverseTransform(X: Rows, nQuantizers?: number | null): Promise<Images>;
   /** inverseTransform(transform(X)). */
   reconstruct(X: Rows): Promise<Images>;
   /** Draws images: those that Python draws for the same randomState. */

@@ -9,7 +9,8 @@
 // randomState draws what it draws in Python.
 
 import { InvalidInputError, ModelFileError, SkvqError } from "./checks.mjs";
-import { checkCodes, checkCount, checkLabels, checkMask, checkOptions, checkRows, printable } from "./checks.mjs";
+import { checkCodes, checkCount, checkFirst, checkLabels, checkMask, checkNames, checkOptions, checkRows } from "./checks.mjs";
+import { printable } from "./checks.mjs";
 import { parseManifest } from "./manifest.mjs";
 import { Part, readIntact } from "./part.mjs";
 import { checkRandomState, uniforms } from "./random.mjs";
@@ -33,7 +34,8 @@ const DTYPES = {
 };
 
 export async function load(path, ort, options = {}) {
-  const { batchSize = 32, sessionOptions = {}, maxBytes = MAX_BYTES, checkHashes = true, read = fetchBytes } = options;
+  const { batchSize = 8, sessionOptions = {}, maxBytes = MAX_BYTES, checkHashes = true, read = fetchBytes, ...others } = options;
+  checkNames(others, "batchSize, sessionOptions, maxBytes, checkHashes, read");
   checkCount("batchSize", batchSize);
   checkCount("maxBytes", maxBytes);
   if (typeof path !== "string" || !path)
@@ -72,20 +74,20 @@ export class Runtime {
   async transform(X) {
     const part = this.parts.includes("encoder_uint8") && X instanceof Uint8Array ? "encoder_uint8" : "encoder";
     const encoder = await this.#open(part, "transform");
-    const { images, n } = checkRows(X, this.layout);
+    const { images, n } = checkRows(X, this.layout, this.dataRange);
     return n ? encoder.run({ images }, n, this.#options.batchSize) : new Int32Array(0);
   }
 
-  async inverseTransform(X) {
+  async inverseTransform(X, nQuantizers = null) {
     const decoder = await this.#open("decoder", "inverseTransform");
-    const { codes, n } = checkCodes(X, this.#model.grid);
+    const { codes, n } = checkFirst(X, this.#model.grid, nQuantizers);
     return this.#fromImages(n ? await decoder.run({ codes }, n, this.#options.batchSize) : []);
   }
 
   async reconstruct(X) {
     if (!this.parts.some((part) => part.startsWith("encoder")) && this.parts.includes("reconstruct")) {
       const autoencoder = await this.#open("reconstruct", "reconstruct");
-      const { images, n } = checkRows(X, this.layout);
+      const { images, n } = checkRows(X, this.layout, this.dataRange);
       return this.#fromImages(n ? await autoencoder.run({ images }, n, this.#options.batchSize) : []);
     }
     return this.inverseTransform(await this.transform(X));
