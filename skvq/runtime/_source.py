@@ -26,6 +26,8 @@ from ._description import (
     MAX_MANIFEST_BYTES,
     PART,
     TABLES,
+    VECTORS,
+    VECTORS_FILE,
     check_entries,
     check_format,
     damaged,
@@ -207,6 +209,9 @@ def _read_folder(folder: "_Folder", max_bytes: int) -> tuple[Source, dict[str, b
         parts[entry["part"]] = _part(entry, name, entry["sha256"], len(data))
         models[entry["part"]] = data
     coding = _coding(folder, manifest, model, manifest_name, max_bytes)
+    if "vectors" in manifest:
+        check_entries(manifest["vectors"], VECTORS_FILE, manifest_name, "vectors")
+        _intact(folder, VECTORS, manifest["vectors"], printable(folder.path / VECTORS), max_bytes)
     return Source(folder.path, printable(folder.path), parts, model, _versions(manifest), coding), models
 
 
