@@ -1,6 +1,7 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+import os
 
 import numpy as np
 from sklearn import get_config
@@ -16,9 +17,10 @@ from skvq._contract.errors import InvalidInputError
 from skvq._data import check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
-from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq._stages import begun, check_stages, hand_checkpoint, unwrapped, with_grid
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
+from skvq.training import TRAINING_ADVICE
 from skvq.vqvae import VQVAE
 
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
@@ -44,6 +46,10 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         it is.
     prior : PixelCNNPrior, ContextPrior or another prior, default=None
         Second stage. None is ``PixelCNNPrior()``.
+
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps the state of each stage after each epoch, in sub-folders ``vqvae`` and ``prior``,
+        unless a stage has a ``checkpoint`` of its own. The same fit, started again, goes on from there.
 
     Attributes
     ----------
@@ -76,10 +82,15 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
     '2 × 2 codes of 8'
     """
 
-    _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
+    _parameter_constraints = {
+        "vqvae": [VQVAE, FrozenEstimator, None],
+        "prior": [Prior, FrozenEstimator, None],
+        "checkpoint": [str, os.PathLike, None],
+    }
     _parameter_advice = {
         "vqvae": "The order is VQGenerator(vqvae, prior).",
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
+        "checkpoint": TRAINING_ADVICE["checkpoint"],
     }
 
     vqvae_: VQVAE
@@ -89,9 +100,16 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
     noise_variance_: float | None
     n_features_in_: int
 
-    def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
+    def __init__(
+        self,
+        vqvae: VQVAE | None = None,
+        prior: Prior | None = None,
+        *,
+        checkpoint: str | os.PathLike | None = None,
+    ):
         self.vqvae = vqvae
         self.prior = prior
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_fitted(cls, vqvae: VQVAE, prior: Prior) -> "VQGenerator":
@@ -150,6 +168,9 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         check_stages(self, vqvae, prior, y)
         routed = self._route("fit", fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
+        for name, part in (("vqvae", vqvae), ("prior", prior)):
+            if not isinstance(getattr(self, name), FrozenEstimator):
+                hand_checkpoint(part, self.checkpoint, name)
         tasks = FitTasks(self, X, y, 2)
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):

@@ -20,6 +20,8 @@ LARGEST = {
     "n_residual_blocks": 128,
     "n_layers": 256,
 }
+# Parameters that belong to a machine: a file from anyone must not say where a later fit writes.
+LOCAL = ("checkpoint",)
 
 
 def write_params(estimator: BaseEstimator, where: str) -> dict:
@@ -30,7 +32,8 @@ def write_params(estimator: BaseEstimator, where: str) -> dict:
     Refused
         If a parameter is an object, a class or a function.
     """
-    return {name: _write(value, f"{where}{name}") for name, value in estimator.get_params(deep=False).items()}
+    params = estimator.get_params(deep=False)
+    return {name: _write(value, f"{where}{name}") for name, value in params.items() if name not in LOCAL}
 
 
 def read_params(node: Any, estimator_class: type, where: str) -> BaseEstimator:
@@ -42,7 +45,7 @@ def read_params(node: Any, estimator_class: type, where: str) -> BaseEstimator:
         If a name or a value is not one that the class takes.
     """
     defaults = estimator_class().get_params(deep=False)
-    node = mapping(node, f"{where}params", tuple(defaults))
+    node = mapping(node, f"{where}params", [name for name in defaults if name not in LOCAL])
     return checked(estimator_class, {name: _read(value, f"{where}{name}") for name, value in node.items()}, where)
 
 

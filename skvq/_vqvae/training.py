@@ -11,7 +11,7 @@ from skvq._contract.counts import perplexity_of_counts, used_codes
 from skvq._data import ImageSource
 from skvq._estimator import EstimatorObserver, Streams
 from skvq.networks.autoencoder import Autoencoder
-from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
+from skvq.training import Checkpoint, Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
 
 FEWEST_IN_USE, LOWEST_PERPLEXITY = 1 / 10, 1 / 16  # of n_embeddings; below either the codebook has collapsed
@@ -34,6 +34,12 @@ class AutoencoderObserver(EstimatorObserver):
         used = self.counts.sum(axis=0)
         return {"perplexity": perplexity_of_counts(used), "codes_in_use": used_codes(used)}, self.counts
 
+    def state(self) -> dict:
+        return self.maintenance.state()
+
+    def load_state(self, state: dict) -> None:
+        self.maintenance.load_state(state)
+
     def attributes(self, history: dict[str, list]) -> dict[str, Any]:
         return {
             **super().attributes(history),
@@ -52,6 +58,7 @@ def train_autoencoder(
     codebook_init: str | None,
     validation_fraction: float,
     tasks: FitTasks | None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a network, and return the history and the counts of codes of the epoch that was kept."""
     train, validation = split_validation(len(source), validation_fraction, streams.of("validation"))
@@ -71,6 +78,7 @@ def train_autoencoder(
         streams.of("batches"),
         observer=observer,
         validate=validation_loss if len(validation) else None,
+        checkpoint=checkpoint,
     )
     observer.maintenance = CodebookMaintenance(
         network,
