@@ -177,8 +177,8 @@ class Devices:
         what = [names[i] for i in np.flatnonzero(differs.any(axis=0)) if i < len(names)]
         where = ", ".join(map(str, np.flatnonzero(differs.any(axis=1))))
         raise DistributionError(
-            f"All {self.n_processes} processes must fit the same; {', '.join(what)} of process {where} are others than "
-            f"those of process 0. {SAME_SCRIPT}"
+            f"All {self.n_processes} processes must fit the same; {', '.join(what)} of process {where} differs from "
+            f"that of process 0. {SAME_SCRIPT}"
         )
 
     @contextmanager
