@@ -124,10 +124,8 @@ class Devices:
                 answer = b"+" + make()
             except Exception as failure:
                 answer, error = b"-" + str(failure).encode(), failure
-        length = int(_broadcast(np.array([len(answer)], np.int32))[0])
-        received = _broadcast(
-            np.frombuffer(answer, np.uint8) if self.is_first else np.zeros(length, np.uint8)
-        ).tobytes()
+        length = int(self._broadcast(np.array([len(answer)], np.int32))[0])
+        received = self._broadcast(np.frombuffer(answer.ljust(length), np.uint8)).tobytes()
         if error is not None:
             raise error
         if received[:1] == b"-":
@@ -149,7 +147,7 @@ class Devices:
 
     def any(self, flag: bool) -> bool:
         """Return whether a flag is set in any process."""
-        return flag if self.n_processes == 1 else bool(_gather(np.array([flag], np.uint8)).any())
+        return flag if self.n_processes == 1 else bool(self._gather(np.array([flag], np.uint8)).any())
 
     def require_equal(self, entries: dict[str, str]) -> None:
         """Raise in every process unless these descriptions are the same in all.
@@ -167,10 +165,11 @@ class Devices:
             return
         digests = [_digest(",".join(entries)), *map(_digest, entries.values())]
         # The number of entries differs only where the scripts do, and then their names differ.
-        counts = _gather(np.array([len(digests)], np.int32))
+        counts = self._gather(np.array([len(digests)], np.int32))
         table = np.zeros((int(counts.max()), 8), np.uint8)
         table[: len(digests)] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 8)
-        differs = (lambda found: (found != found[:1]).any(axis=-1))(_gather(table))  # (processes, entries)
+        found = self._gather(table)  # (processes, entries, 8)
+        differs = (found != found[:1]).any(axis=-1)
         if not differs.any():
             return
         names = ["the estimators", *entries]
@@ -196,6 +195,20 @@ class Devices:
                 f"Training with {self.n_processes} processes stopped, most likely because one of them died or could "
                 f"not be reached. {GO_ON} The backend says: {error!s:.300}"
             ) from error
+
+    def _broadcast(self, array: np.ndarray) -> np.ndarray:
+        """Return the first process's array."""
+        from jax.experimental import multihost_utils
+
+        with self.named_losses():
+            return np.asarray(multihost_utils.broadcast_one_to_all(array))
+
+    def _gather(self, array: np.ndarray) -> np.ndarray:
+        """Return the arrays of all processes, (processes, *shape)."""
+        from jax.experimental import multihost_utils
+
+        with self.named_losses():
+            return np.asarray(multihost_utils.process_allgather(array))
 
     @property
     def _mesh(self) -> Any:
@@ -243,19 +256,6 @@ def _check_strategy() -> None:
         f"TensorFlow's distribution strategies cannot train these networks; got a {strategy} scope. Leave the scope, "
         "or train with KERAS_BACKEND=jax within keras.distribution.DataParallel().scope()."
     )
-
-
-def _broadcast(array: np.ndarray) -> np.ndarray:
-    from jax.experimental import multihost_utils
-
-    return np.asarray(multihost_utils.broadcast_one_to_all(array))
-
-
-def _gather(array: np.ndarray) -> np.ndarray:
-    """Return the arrays of all processes, (processes, *shape)."""
-    from jax.experimental import multihost_utils
-
-    return np.asarray(multihost_utils.process_allgather(array))
 
 
 def _digest(text: str) -> bytes:
