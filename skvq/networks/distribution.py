@@ -8,6 +8,7 @@ Whatever all processes must do together, such as :meth:`Devices.from_first`, wai
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ SAME_SCRIPT = "Start the same script with the same data in every process, with a
 GO_ON = (
     "All processes must be started again. With checkpoint=, fit then goes on after the last epoch that was completed."
 )
+# How Gloo, NCCL and JAX's coordination service say that a process cannot be reached.
+LOST = re.compile("gloo|nccl|coordination|heartbeat|unavailable|deadline|connection", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -186,11 +189,11 @@ class Devices:
         if self.n_processes == 1:
             yield
             return
-        import jax
-
         try:
             yield
-        except jax.errors.JaxRuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # JAX raises either
+            if not LOST.search(str(error)):
+                raise
             raise DistributionError(
                 f"Training with {self.n_processes} processes stopped, most likely because one of them died or could "
                 f"not be reached. {GO_ON} The backend says: {error!s:.300}"
