@@ -192,7 +192,7 @@ class Devices:
         try:
             yield
         except (RuntimeError, ValueError) as error:  # JAX raises either
-            if not LOST.search(str(error)):
+            if isinstance(error, DistributionError) or not LOST.search(str(error)):
                 raise
             raise DistributionError(
                 f"Training with {self.n_processes} processes stopped, most likely because one of them died or could "
