@@ -29,7 +29,7 @@ def fit_identity(
     ----------
     estimator : estimator
     source : object
-        Has ``rows(slice)`` and a length; of images also a ``layout``.
+        Has ``rows(slice)`` and a length; of images also a ``layout`` and ``weighted_rows(slice)``.
     seed : int or None
         None where ``random_state`` is None, whatever number was drawn.
     start : list of ndarray or None
@@ -54,12 +54,12 @@ def fit_identity(
 
 def hash_of_rows(source: Any) -> str:
     """Return a hash of the rows of a source: of all, or of 64 evenly spaced blocks if they take more than 256 MiB."""
-    n = len(source)
-    n_bytes = sum(array.nbytes for array in _arrays(source.rows(slice(0, 1))))
+    n, read = len(source), getattr(source, "weighted_rows", source.rows)
+    n_bytes = sum(array.nbytes for array in _arrays(read(slice(0, 1))))
     n_hashed = min(n, max(N_BLOCKS, MOST_BYTES // max(n_bytes, 1)))
     size = -(-n_hashed // N_BLOCKS)
     starts = range(0, n, size) if n_hashed == n else np.linspace(0, n - size, N_BLOCKS).astype(int).tolist()
-    blocks = (array for start in starts for array in _arrays(source.rows(slice(start, start + size))))
+    blocks = (array for start in starts for array in _arrays(read(slice(start, start + size))))
     return _hash_of(blocks, f"{n} rows, {getattr(source, 'layout', None)}")
 
 

@@ -199,6 +199,12 @@ class TestHash:
         assert len(found) == 4
         assert hash_of_rows(source_of(images.copy())) in found
 
+    def test_weights_of_pixels_count(self, images):
+        weights = np.ones((8, 8))
+        weights[0, 0] = 0.5
+        sources = [long_vqvae()._new_source(images, w) for w in (None, np.ones((8, 8)), weights)]
+        assert len(set(map(hash_of_rows, sources))) == 3
+
     def test_blocks_of_large_data(self, images, monkeypatch):
         monkeypatch.setattr("skvq._fit_identity.MOST_BYTES", 64 * 2 * 256)  # two rows to each block
         X = np.concatenate([images] * 10)

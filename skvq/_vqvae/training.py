@@ -8,9 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvq._callbacks import FitTasks
 from skvq._contract.counts import perplexity_of_counts, used_codes
-from skvq._data import ImageSource
+from skvq._data import ImageSource, WeightedExamples, WeightedImageSource, in_order
 from skvq._estimator import EstimatorObserver, Streams
+from skvq._vqvae.errors import mean_error
 from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.code_counts import counts_of_codes
 from skvq.training import Checkpoint, Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
 
@@ -26,13 +28,15 @@ class AutoencoderObserver(EstimatorObserver):
         super().begin_epoch()
         self.network.code_counts.reset_state()
 
-    def before_step(self, step: int, batch: np.ndarray) -> None:
-        self.maintenance.before_step(step, batch)
+    def before_step(self, step: int, batch: np.ndarray | tuple) -> None:
+        self.maintenance.before_step(step, batch[0] if isinstance(batch, tuple) else batch)
 
     def after_epoch(self) -> tuple[dict, np.ndarray]:
         self.counts = self.network.code_counts.numpy()
-        used = self.counts.sum(axis=0)
-        return {"perplexity": perplexity_of_counts(used), "codes_in_use": used_codes(used)}, self.counts
+        return usage_of_codes(self._counts_of_codes()), self.counts
+
+    def _counts_of_codes(self) -> np.ndarray:
+        return counts_of_codes(self.counts, self.network.quantizer.depth)
 
     def state(self) -> dict:
         return self.maintenance.state()
@@ -44,7 +48,7 @@ class AutoencoderObserver(EstimatorObserver):
         return {
             **super().attributes(history),
             "_region_counts": self.counts,
-            "code_counts_": self.counts.sum(axis=0),
+            "code_counts_": self._counts_of_codes(),
         }
 
 
@@ -65,15 +69,15 @@ def train_autoencoder(
 
     def validation_loss() -> float:
         size = vqvae._inference_batch_size()
-        parts = [validation[i : i + size] for i in range(0, len(validation), size)]
-        errors = np.concatenate([vqvae._squared_errors(source.rows(indices)) for indices in parts])
-        return float(errors.mean()) / network.values.scale**2
+        parts = in_order(validation, size)
+        errors = mean_error([vqvae._squared_errors(*source.weighted_rows(part)) for part in parts])
+        return errors / network.values.scale**2
 
     observer = AutoencoderObserver(vqvae, network, tasks)
     trainer = Trainer(
         network,
         config,
-        source,
+        WeightedExamples(source) if isinstance(source, WeightedImageSource) else source,
         train,
         streams.of("batches"),
         observer=observer,
@@ -96,8 +100,22 @@ def train_autoencoder(
     return result
 
 
+def usage_of_codes(code_counts: np.ndarray) -> dict[str, float]:
+    """Return what the history says of counts (K,), or of those of all stages (depth, K)."""
+    stages = np.atleast_2d(code_counts)
+    perplexities = [perplexity_of_counts(stage) for stage in stages]
+    usage = {"perplexity": float(np.mean(perplexities)), "codes_in_use": used_codes(stages)}
+    if len(stages) == 1:
+        return usage
+    return usage | {f"perplexity_{i}": perplexity for i, perplexity in enumerate(perplexities, start=1)}
+
+
 def warn_of_collapse(code_counts: np.ndarray) -> None:
-    """Warn where so few codes are in use that the codebook has collapsed."""
+    """Warn where so few codes are in use that the codebook, of the first stage, has collapsed.
+
+    What a later stage is left with may be little, and is no fault.
+    """
+    code_counts = np.atleast_2d(code_counts)[0]
     n_embeddings, in_use, n_codes = len(code_counts), used_codes(code_counts), int(code_counts.sum())
     if n_codes < 10 * n_embeddings:
         return
