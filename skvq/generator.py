@@ -1,6 +1,7 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,13 @@ from skvq._contract.images import spread_indices
 from skvq._data import ImageSource, check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
-from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq._stages import begun, check_stages, hand_checkpoint, unwrapped, with_grid
 from skvq._vqvae.errors import mean_error
 from skvq.compression.codec import Codec
 from skvq.compression.methods import CompressionMixin
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
+from skvq.training import TRAINING_ADVICE
 from skvq.vqvae import VQVAE
 
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
@@ -58,6 +60,10 @@ class VQGenerator(
         it is.
     prior : PixelCNNPrior, ContextPrior or another prior, default=None
         Second stage. None is ``PixelCNNPrior()``.
+
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps the state of each stage after each epoch, in sub-folders ``vqvae`` and ``prior``,
+        unless a stage has a ``checkpoint`` of its own. The same fit, started again, goes on from there.
 
     Attributes
     ----------
@@ -95,10 +101,15 @@ class VQGenerator(
     __metadata_request__partial_fit = {"pixel_weight": UNUSED}
     __metadata_request__score = {"pixel_weight": UNUSED}
 
-    _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
+    _parameter_constraints = {
+        "vqvae": [VQVAE, FrozenEstimator, None],
+        "prior": [Prior, FrozenEstimator, None],
+        "checkpoint": [str, os.PathLike, None],
+    }
     _parameter_advice = {
         "vqvae": "The order is VQGenerator(vqvae, prior).",
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
+        "checkpoint": TRAINING_ADVICE["checkpoint"],
     }
 
     vqvae_: VQVAE
@@ -108,9 +119,16 @@ class VQGenerator(
     noise_variance_: float | None
     n_features_in_: int
 
-    def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
+    def __init__(
+        self,
+        vqvae: VQVAE | None = None,
+        prior: Prior | None = None,
+        *,
+        checkpoint: str | os.PathLike | None = None,
+    ):
         self.vqvae = vqvae
         self.prior = prior
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_fitted(cls, vqvae: VQVAE, prior: Prior) -> "VQGenerator":
@@ -172,6 +190,9 @@ class VQGenerator(
         check_stages(self, vqvae, prior, y)
         routed = self._route("fit", pixel_weight, fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
+        for name, part in (("vqvae", vqvae), ("prior", prior)):
+            if not isinstance(getattr(self, name), FrozenEstimator):
+                hand_checkpoint(part, self.checkpoint, name)
         tasks = FitTasks(self, X, y, 2)
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):

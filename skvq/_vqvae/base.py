@@ -28,6 +28,7 @@ from skvq.compression.codec import weights_digest
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.code_counts import counts_of_codes
 from skvq.networks.losses import LOSSES, check_takes_weights
+from skvq.training import Checkpoint
 
 SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
 # Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
@@ -129,7 +130,14 @@ class AutoencoderEstimator(NetworkEstimator):
         )
 
     def _train(
-        self, source: ImageSource, streams: Streams, *, new: bool, streamed: bool = False, tasks: FitTasks | None = None
+        self,
+        source: ImageSource,
+        streams: Streams,
+        *,
+        new: bool,
+        streamed: bool = False,
+        tasks: FitTasks | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         network = with_loss_weights(self._network(), self.beta, self.vq_weight)
         result = train_autoencoder(
@@ -137,10 +145,11 @@ class AutoencoderEstimator(NetworkEstimator):
             network,
             source,
             streams,
-            self._training_config(min(self._batch_size(), len(source)), streamed=streamed),
+            self._training_config(self._step_size(len(source)), streamed=streamed),
             codebook_init=self.codebook_init if new else None,
             validation_fraction=self.validation_fraction if self.early_stopping and not streamed else 0,
             tasks=tasks,
+            checkpoint=checkpoint,
         )
         if result.statistics is not None:
             self._region_counts = result.statistics
