@@ -18,6 +18,10 @@ from skvq._contract.errors import invalid, printable
 from skvq._contract.reading import read_file
 from skvq.runtime._description import FORMAT, MANIFEST, MAX_MANIFEST_BYTES
 
+# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
+# name is taken from a manifest, which may come from anyone.
+COMPANIONS = ("README.md", "samples.png")
+
 _NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 
 
@@ -73,7 +77,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     target : Path
         From :func:`check_target`, which is asked again right before the swap.
     files : mapping of str to bytes
-        The manifest and ``*.onnx`` files.
+        The manifest, ``*.onnx`` files, and companions that the manifest names.
 
     Raises
     ------
@@ -145,7 +149,11 @@ def _settle(workshop: Path, target: Path) -> None:
     InvalidInputError
         If something else than an export came into the folder in the last moment. It is back in its place.
     """
-    new, ready, old, gone = (workshop / name for name in (_NEW, _READY, _OLD, _GONE))
+    new, ready, old, gone = (workshop / name for name in (# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
+# name is taken from a manifest, which may come from anyone.
+COMPANIONS = ("README.md", "samples.png")
+
+_NEW, _READY, _OLD, _GONE))
     came: list[str] = []
     if gone.is_dir():
         _remove(gone)
@@ -194,11 +202,11 @@ def _unknown(folder: Path) -> list[str]:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         manifest = json.loads(read_file(folder / MANIFEST, MAX_MANIFEST_BYTES))
         if manifest["format"] == FORMAT:
-            ours = {MANIFEST, *manifest["files"]}
+            ours = {MANIFEST, *manifest["files"], *manifest.get("companions", ())}
     return sorted(name for name in os.listdir(folder) if name not in ours or not _may_be_ours(folder, name))
 
 
 def _may_be_ours(folder: Path, name: str) -> bool:
-    """Whether a name is the manifest's or an ONNX file's, and stands for a plain file, no folder or link."""
-    is_name = name == MANIFEST or (name.endswith(".onnx") and name == os.path.basename(name))
+    """Whether an export may have written a file of this name, and the name stands for a plain file."""
+    is_name = name in (MANIFEST, *COMPANIONS) or (name.endswith(".onnx") and name == os.path.basename(name))
     return is_name and stat.S_ISREG(os.lstat(folder / name).st_mode)

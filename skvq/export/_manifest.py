@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -93,8 +93,24 @@ def manifest(described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes,
         }
         for name, (function, content, report) in files.items()
     }
-    text = _text({**described, "files": entries}, indent=2)
-    return (_FLAT_LIST.sub(_on_one_line, text) + "\n").encode()
+    return _file_text({**described, "files": entries})
+
+
+def with_companions(content: bytes, names: Sequence[str]) -> bytes:
+    """Return a manifest that also names the files beside the models, such as a model card and its picture.
+
+    Parameters
+    ----------
+    content : bytes
+        Of ``manifest.json``.
+    names : sequence of str
+        Of :data:`skvq.export._folder.COMPANIONS`. A later export may replace these files, and no others.
+    """
+    return _file_text({**json.loads(content), "companions": list(names)})
+
+
+def _file_text(value: Mapping) -> bytes:
+    return (_FLAT_LIST.sub(_on_one_line, _text(value, indent=2)) + "\n").encode()
 
 
 # Shapes and classes read better on one line. Within a text, JSON has no line breaks.
