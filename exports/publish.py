@@ -17,8 +17,9 @@ import numpy as np
 
 import skvq
 from skvq import VQGenerator, metrics
-from skvq.export._folder import COMPANIONS, check_target, write_folder
+from skvq.export._folder import check_target, write_folder
 from skvq.export._manifest import with_companions
+from skvq.runtime._description import COMPANIONS
 
 HERE = Path(__file__).parent
 PARTS = ("encoder", "decoder", "generator")

@@ -15,7 +15,8 @@ from sklearn.base import clone
 
 import skvq
 from skvq.datasets import load_idx
-from skvq.export._folder import COMPANIONS, check_target
+from skvq.export._folder import check_target
+from skvq.runtime._description import COMPANIONS
 
 EXPORTS = Path(__file__).parent.parent / "exports"
 READY_MADE = sorted(path.parent.name for path in EXPORTS.glob("*/manifest.json"))

@@ -16,11 +16,7 @@ from pathlib import Path
 from skvq._contract import writing
 from skvq._contract.errors import invalid, printable
 from skvq._contract.reading import read_file
-from skvq.runtime._description import FORMAT, MANIFEST, MAX_MANIFEST_BYTES
-
-# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
-# name is taken from a manifest, which may come from anyone.
-COMPANIONS = ("README.md", "samples.png")
+from skvq.runtime._description import COMPANIONS, FORMAT, MANIFEST, MAX_MANIFEST_BYTES
 
 _NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 
@@ -149,11 +145,7 @@ def _settle(workshop: Path, target: Path) -> None:
     InvalidInputError
         If something else than an export came into the folder in the last moment. It is back in its place.
     """
-    new, ready, old, gone = (workshop / name for name in (# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
-# name is taken from a manifest, which may come from anyone.
-COMPANIONS = ("README.md", "samples.png")
-
-_NEW, _READY, _OLD, _GONE))
+    new, ready, old, gone = (workshop / name for name in (_NEW, _READY, _OLD, _GONE))
     came: list[str] = []
     if gone.is_dir():
         _remove(gone)

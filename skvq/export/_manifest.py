@@ -104,7 +104,7 @@ def with_companions(content: bytes, names: Sequence[str]) -> bytes:
     content : bytes
         Of ``manifest.json``.
     names : sequence of str
-        Of :data:`skvq.export._folder.COMPANIONS`. A later export may replace these files, and no others.
+        Of :data:`skvq.runtime._description.COMPANIONS`. A later export may replace these files, and no others.
     """
     return _file_text({**json.loads(content), "companions": list(names)})
 

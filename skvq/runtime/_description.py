@@ -17,6 +17,9 @@ from skvq._contract.images import Layout
 from skvq._contract.labels import Classes
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 2, "manifest.json"
+# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
+# name is taken from a manifest, which may come from anyone.
+COMPANIONS = ("README.md", "samples.png")
 MAX_MANIFEST_BYTES = 4 * 2**20
 BATCH = "batch"
 _WRITERS = {1: "skvq 0.1"}  # of former format versions
