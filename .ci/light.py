@@ -1,0 +1,35 @@
+"""Run what an install of NumPy and onnxruntime alone must do, in such an environment, and weigh it."""
+
+import subprocess
+import sys
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+
+MOST_MEGABYTES = 140
+OF_PIP = ("pip", "setuptools")
+
+site = Path(sysconfig.get_path("purelib"))
+assert find_spec("keras") is None, "an environment without Keras is needed"
+assert find_spec("sklearn") is None, "an environment without scikit-learn is needed"
+
+import skvq  # noqa: E402
+
+assert Path(skvq.__file__).is_relative_to(site), f"the installed package is needed; got {skvq.__file__}"
+drawn = skvq.runtime.load("digits").sample(1, y=3, random_state=0)
+assert drawn.shape == (1, 8, 8)
+assert drawn.std() > 1
+try:
+    skvq.VQVAE  # noqa: B018
+except ImportError as error:
+    assert 'pip install "skvq[tensorflow]"' in str(error), error
+else:
+    raise AssertionError("skvq.VQVAE must say what to install")
+for arguments in ("describe digits", "sample digits -n 4 --label 3 --seed 0 -o threes.png"):
+    subprocess.run([sys.executable, "-m", "skvq", *arguments.split()], check=True)
+subprocess.run([str(Path(sys.executable).with_name("skvq")), "describe", "digits"], check=True, capture_output=True)
+
+files = [path for path in site.rglob("*") if path.is_file() and not path.is_symlink()]
+megabytes = sum(p.stat().st_size for p in files if not p.relative_to(site).parts[0].startswith(OF_PIP)) / 1e6
+print(f"{megabytes:.0f} MB are installed")
+assert megabytes <= MOST_MEGABYTES
