@@ -37,6 +37,9 @@ LAW = {
     "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
     "generator": ESTIMATOR | {"_data", "_files", "_stages", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract"},
+    # The rest of skvq is loaded by the commands that need it, and says what to install where it is missing.
+    "_command_line": {"numpy", "_contract", "runtime", "datasets"},
+    "__main__": {"_command_line"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},
     "datasets": {"numpy", "sklearn", "PIL", "nibabel", "pydicom", "mlxtend", "_contract"},
