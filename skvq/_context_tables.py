@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -183,7 +184,7 @@ def neighbours(codes: np.ndarray, plane: tuple[int, int], n_embeddings: int) -> 
     return maps[:, 1:, :-1].reshape(codes.shape), maps[:, :-1, 1:].reshape(codes.shape)
 
 
-def context_number(parts: tuple[str, ...], values: dict, sizes: dict[str, int]):
+def context_number(parts: tuple[str, ...], values: dict, sizes: dict[str, int]) -> Any:
     """Number the contexts that some parts make together, in [0, product of their sizes).
 
     Parameters

@@ -48,7 +48,7 @@ class CodeGrid:
     n_embeddings: int
     depth: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_code_shape(self.shape))
         object.__setattr__(self, "n_embeddings", check_n_embeddings(self.n_embeddings))
         object.__setattr__(

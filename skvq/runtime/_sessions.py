@@ -42,7 +42,9 @@ class SessionOptions:
     timeout: float | None
 
     @classmethod
-    def checked(cls, providers: Providers, threads: int | None, batch_size: int, timeout: float | None):
+    def checked(
+        cls, providers: Providers, threads: int | None, batch_size: int, timeout: float | None
+    ) -> "SessionOptions":
         """Return the options, if models can be run with them.
 
         Raises
