@@ -6,6 +6,7 @@ package ``huggingface_hub``, which the extra ``hub`` installs; its cache, tokens
 
 import os
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ._source import MAX_BYTES, Source, open_source
 
 SCHEME = "hf://"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_MAX_COMPANION_BYTES = 16 * 2**20
+_FILE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 
 CARD = """\
 ---
@@ -76,17 +77,28 @@ def downloaded(address: str, max_bytes: int = MAX_BYTES) -> Path:
     check_entries(described, FILES, printable(address))
     # The snapshot's folder is that of one commit: further files are taken from the same.
     options["revision"] = manifest.parent.name
-    for file, entry in described["files"].items():
-        size = entry.get("bytes") if isinstance(entry, dict) else None
+    for file, size in _named_files(described):
+        if not isinstance(file, str) or not _FILE.fullmatch(file):
+            raise ModelFileError(
+                f"The {MANIFEST} of {printable(address)} names the file {printable(file)!r}, which is no plain name. Do "
+                "not trust it."
+            )
         if not isinstance(size, int) or size > max_bytes:
             raise ModelFileError(
-                f"{printable(address)} has a file {printable(file)!r} of {size} bytes, more than {max_bytes}. "
+                f"{printable(address)} has a file {printable(file)!r} of {printable(size)} bytes, more than {max_bytes}. "
                 f"{LARGER_LIMIT}"
             )
-        if file != os.path.basename(file) or not file.endswith(".onnx"):
-            raise ModelFileError(f"{printable(address)} names the file {printable(file)!r}, which is no .onnx file.")
         _fetched(hub, address, filename=file, **options)
     return manifest.parent
+
+
+def _named_files(manifest: dict) -> Iterator[tuple[Any, Any]]:
+    """Yield name and size of each file that a manifest names: those under ``files``, and entries with a ``file``."""
+    for name, entry in manifest["files"].items():
+        yield name, entry.get("bytes") if isinstance(entry, dict) else None
+    for entry in manifest.values():
+        if isinstance(entry, dict) and "file" in entry:
+            yield entry["file"], entry.get("bytes")
 
 
 def push_to_hub(
@@ -142,13 +154,12 @@ def push_to_hub(
     if not isinstance(source.origin, Path) or not source.origin.is_dir():
         raise invalid("folder", "be an export folder", source.name, "Write one with skvq.export_onnx(model, path).")
     address = f"{SCHEME}{name}"
-    content = {
-        MANIFEST: read_file(source.origin / MANIFEST, MAX_MANIFEST_BYTES),
-        **{os.path.basename(file.name): models[part] for part, file in source.parts.items()},
-    }
-    for companion in COMPANIONS:
-        if (source.origin / companion).is_file():
-            content[companion] = read_file(source.origin / companion, _MAX_COMPANION_BYTES)
+    content = {MANIFEST: read_file(source.origin / MANIFEST, MAX_MANIFEST_BYTES)}
+    content |= {os.path.basename(file.name): models[part] for part, file in source.parts.items()}
+    named = [name for name, _ in _named_files(parse_json(content[MANIFEST], source.name))]
+    for name_beside in (*named, *COMPANIONS):
+        if name_beside not in content and (source.origin / name_beside).is_file():
+            content[name_beside] = read_file(source.origin / name_beside, MAX_BYTES)
     content.setdefault("README.md", _card(source, name, address).encode())
     hub = _require_hub()
     api = hub.HfApi(token=token)
