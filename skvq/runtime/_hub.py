@@ -80,13 +80,13 @@ def downloaded(address: str, max_bytes: int = MAX_BYTES) -> Path:
     for file, size in _named_files(described):
         if not isinstance(file, str) or not _FILE.fullmatch(file):
             raise ModelFileError(
-                f"The {MANIFEST} of {printable(address)} names the file {printable(file)!r}, which is no plain name. Do "
-                "not trust it."
+                f"The {MANIFEST} of {printable(address)} names the file {printable(file)!r}, which is no plain name. "
+                "Do not trust it."
             )
         if not isinstance(size, int) or size > max_bytes:
             raise ModelFileError(
-                f"{printable(address)} has a file {printable(file)!r} of {printable(size)} bytes, more than {max_bytes}. "
-                f"{LARGER_LIMIT}"
+                f"{printable(address)} has a file {printable(file)!r} of {printable(size)} bytes, more than "
+                f"{max_bytes}. {LARGER_LIMIT}"
             )
         _fetched(hub, address, filename=file, **options)
     return manifest.parent
