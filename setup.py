@@ -11,13 +11,18 @@ PAGES = "https://github.com/skvq/skvq/blob/main/"
 PICTURES = "https://raw.githubusercontent.com/skvq/skvq/main/"
 MODELS = {"exports/digits": "skvq/runtime/models/digits"}  # folder here -> folder in the wheel
 
-# `[text](target)` and `![text](target)`, where the target is a path in this repository.
-LINK = re.compile(r"(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s]+)\)")
+# Targets that are paths in this repository, and code, in which nothing is a link.
+TARGET = r"\]\((?![a-z]+:|#)([^)\s]+)\)"
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
 
 def absolute_links(text: str) -> str:
     """Return Markdown whose links and pictures lead to the repository from anywhere."""
-    return LINK.sub(lambda found: f"{found[1]}[{found[2]}]({(PICTURES if found[1] else PAGES) + found[3]})", text)
+    parts = CODE.split(text)  # every second one is code
+    for index in range(0, len(parts), 2):
+        pictures = re.sub(rf"(!\[[^\[\]]*){TARGET}", rf"\1]({PICTURES}\2)", parts[index])
+        parts[index] = re.sub(TARGET, rf"]({PAGES}\1)", pictures)
+    return "".join(parts)
 
 
 class BuildWithModels(build_py):

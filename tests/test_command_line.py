@@ -102,7 +102,7 @@ class TestFailures:
         [
             (["describe", "nowhere"], "There is no export at"),
             (["sample", DIGITS, "-o", "x.jpg"], "output must end in .png or .npy; got x.jpg"),
-            (["sample", DIGITS, "-o", "x.png"], "y must"),
+            (["sample", DIGITS, "-o", "x.png"], "--label must name a class, of 0, 1, 2, "),
             (["sample", DIGITS, "--label", "ten", "-o", "x.png"], "y must hold classes"),
             (["sample", DIGITS, "--label", "3", "-o", "nowhere/x.png"], "there is no folder"),
             (["encode", DIGITS, "nowhere.npy", "-o", "x.npy"], "nowhere.npy"),

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from skvq._contract.description import ModelDescription
+from skvq._contract.errors import invalid
 
 from .models import label_of
 
@@ -18,7 +19,15 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(options: argparse.Namespace, description: ModelDescription) -> dict[str, Any]:
-    """Return the options as keyword arguments of ``sample`` and ``complete``."""
+    """Return the options as keyword arguments of ``sample`` and ``complete``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the prior is conditional and no class is named.
+    """
+    if description.classes is not None and options.label is None:
+        raise invalid("--label", f"name a class, of {description.classes.listed()}", "none", f"For example: --label {description.classes.values[0]}")
     return {
         "y": label_of(description, options.label),
         "temperature": options.temperature,
