@@ -258,9 +258,9 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         ),
     }
     if layout.dtype == "uint8":
-        images = (replace(images, dtype="uint8"),)
+        bytes_ = replace(images, dtype="uint8")
         functions["encoder_uint8"] = GraphFunction(
-            "encoder_uint8", "encoder", encode_bytes, images, (codes,), example_bytes, margin
+            "encoder_uint8", "encoder", encode_bytes, (bytes_,), (codes,), example_bytes, margin
         )
     return functions
 
@@ -300,5 +300,7 @@ def perturbation_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray
     tolerance = np.float32(FLOAT32_TOLERANCE) * np.abs(latents).max(initial=1e-6)
     is_right = assign(latents) == codes
     for _ in range(n_trials):
-        is_right |= assign(latents + tolerance * generator.choice(np.float32([-1, 1]), latents.shape)) == codes
+        is_right |= (
+            assign(latents + tolerance * generator.choice(np.array([-1, 1], np.float32), latents.shape)) == codes
+        )
     return np.where(is_right, 0.0, 2.0)

@@ -27,7 +27,12 @@ def chosen(options: argparse.Namespace, description: ModelDescription) -> dict[s
         If the prior is conditional and no class is named.
     """
     if description.classes is not None and options.label is None:
-        raise invalid("--label", f"name a class, of {description.classes.listed()}", "none", f"For example: --label {description.classes.values[0]}")
+        raise invalid(
+            "--label",
+            f"name a class, of {description.classes.listed()}",
+            "none",
+            f"For example: --label {description.classes.values[0]}",
+        )
     return {
         "y": label_of(description, options.label),
         "temperature": options.temperature,

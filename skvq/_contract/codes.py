@@ -206,14 +206,15 @@ def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ..
         sides = [as_count(side) for side in code_shape]
     except TypeError:
         sides = []
-    if len(sides) not in (1, 2, 3) or None in sides:
+    checked = tuple(side for side in sides if side is not None)
+    if len(sides) not in (1, 2, 3) or len(checked) < len(sides):
         raise invalid(
             name,
             "be one to three positive integers, such as (height, width)",
             repr(code_shape),
             "Pass the VQVAE's grid_.shape.",
         )
-    return tuple(sides)
+    return checked
 
 
 def check_n_embeddings(n_embeddings: Any) -> int:

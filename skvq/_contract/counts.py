@@ -1,13 +1,14 @@
 """Counts: whole numbers that users pass, and statistics of how often each code occurs."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from .errors import invalid
 
 
-def as_count(value: object, minimum: int = 1) -> int | None:
+def as_count(value: Any, minimum: int = 1) -> int | None:
     """Return a whole number of at least ``minimum`` as a Python int, and None for anything else.
 
     Booleans are not counts, although Python takes them for integers.

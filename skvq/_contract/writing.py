@@ -23,7 +23,7 @@ from .errors import invalid, printable
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux, <fcntl.h> and <linux/fs.h>
 _RENAME_SWAP = 2  # macOS, <stdio.h>

@@ -6,10 +6,10 @@ import zipfile
 import zlib
 from collections import Counter
 from operator import attrgetter
-from typing import BinaryIO
+from typing import IO
 
 from ._errors import DataFileError, parsing, printable, reason
-from ._reading import open_regular
+from ._reading import BinaryFile, open_regular
 
 _MAX_DIRECTORY_BYTES = 2**24  # more than a hundred thousand entries with names of usual length
 _LOCAL_HEADER_BYTES = 30
@@ -51,7 +51,7 @@ class Archive(zipfile.ZipFile):
         if self._bytes is not None:
             self._bytes.close()
 
-    def unfold(self, name: str, max_bytes: int) -> tuple[BinaryIO, int]:
+    def unfold(self, name: str, max_bytes: int) -> tuple[BinaryFile, int]:
         """Return one entry as a seekable file, and its length.
 
         Raises
@@ -107,7 +107,7 @@ class _BoundedReads(io.BufferedReader):
 class _Unfolded(io.RawIOBase):
     """One entry as a seekable file. Unpacked data are kept, so that seeking back does not unpack again."""
 
-    def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
+    def __init__(self, stream: IO[bytes], n_bytes: int) -> None:
         self._stream = stream
         self._n_bytes = n_bytes
         self._content = bytearray()

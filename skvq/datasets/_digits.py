@@ -135,11 +135,12 @@ def load_idx(
             f"folder must hold the four idx files of MNIST, plain or .gz; in {printable(folder)} there is "
             f"no {', '.join(missing)}. Point to the folder that holds them, or use fetch_mnist()."
         )
-    arrays = [_read_idx(file, ndim, max_bytes) for file, (_, ndim) in zip(files, kinds, strict=True)]
+    present = [file for file in files if file is not None]
+    arrays = [_read_idx(file, ndim, max_bytes) for file, (_, ndim) in zip(present, kinds, strict=True)]
     for images, labels in ((0, 1), (2, 3)):
         if len(arrays[images]) != len(arrays[labels]):
             raise DataFileError(
-                f"{printable(files[labels])} must hold one label for each image of {files[images].name}, "
+                f"{printable(present[labels])} must hold one label for each image of {present[images].name}, "
                 f"{len(arrays[images])}; got {len(arrays[labels])}. The two belong to different data: "
                 "download both again."
             )

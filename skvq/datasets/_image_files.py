@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -230,7 +231,7 @@ class ImageFiles:
 
     def _range_of_some(self) -> tuple[float, float, int]:
         """Return the minimum and maximum of a sample of files, and the number of files that could be read."""
-        n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // np.prod(self._image_size)))
+        n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // math.prod(self._image_size)))
         # From the middle of equal parts, because the first and last slices of a scan are often empty.
         chosen = (2 * np.arange(n_files) + 1) * len(self.paths) // (2 * n_files)
         decoder, extremes = replace(self._decoder, data_range=None), []

@@ -250,10 +250,10 @@ def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
         if len(content) > _MAX_MANIFEST_BYTES:
             raise ValueError(f"more than {_MAX_MANIFEST_BYTES} bytes unpacked")
         rows = list(csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t"))
-    listed = {}
+    listed: dict[str, tuple[str, int]] = {}
     for line, row in enumerate(rows, start=2):
-        key, sha256, length = row.get("path"), row.get("sha256"), row.get("bytes")
-        if not (key and re.fullmatch("[0-9a-f]{64}", sha256 or "") and re.fullmatch("[0-9]{1,18}", length or "")):
+        key, sha256, length = (row.get(column) or "" for column in ("path", "sha256", "bytes"))
+        if not (key and re.fullmatch("[0-9a-f]{64}", sha256) and re.fullmatch("[0-9]{1,18}", length)):
             raise DataFileError(
                 "manifest_tsv_gz must have the columns path, sha256 (64 hexadecimal digits) and bytes, with "
                 f"tabs between; got {printable(dict(row))} in line {line} of {printable(path)}. Download it again."

@@ -67,7 +67,7 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
             f"{', …' if len(strangers) > _NAMED_IN_ERRORS else ''}. "
             r"Pass the pattern of your names, for instance r'sub-([^_]+)'."
         )
-    subjects = [match.group(1) for match in found]
+    subjects = [match.group(1) for match in found if match]
     longest = max(subjects, key=len, default="")
     if len(longest) > _LONGEST:  # in an array of text, each row needs the memory of the longest
         raise DataFileError(

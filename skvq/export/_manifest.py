@@ -38,10 +38,10 @@ def sections(described: ModelDescription, estimators: Mapping[str, Any]) -> dict
         Fitted, by what they are in the model: ``vqvae``, ``prior``.
     """
     said: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    if described.grid is not None:
-        layout = described.layout
+    layout, limits = described.layout, described.data_range
+    if described.grid is not None and layout is not None and limits is not None:
         said["grid"] = described.grid.as_json()
-        said["data_range"] = [float(limit) for limit in described.data_range]
+        said["data_range"] = [float(limit) for limit in limits]
         said["layout"] = jsonable(
             {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
         )

@@ -57,7 +57,7 @@ class ParityReport:
     @property
     def ok(self) -> bool:
         """Whether the model gives the same results as the estimator."""
-        floats = self.max_abs_difference is None or self.max_abs_difference <= self.tolerance
+        floats = self.max_abs_difference is None or self.max_abs_difference <= (self.tolerance or 0.0)
         return floats and self.unexplained == 0
 
     def __str__(self) -> str:
@@ -244,7 +244,7 @@ def _judge(
     magnitude: float,
 ) -> ParityReport:
     """Compare the outputs of one function that is not a composition."""
-    report = {"n": len(inputs[0])}
+    report: dict[str, Any] = {"n": len(inputs[0])}
     for spec, wanted, got in zip(function.outputs, expected, answers, strict=True):
         if wanted.shape != got.shape or got.dtype != spec.dtype:
             raise ExportError(
@@ -285,10 +285,11 @@ def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got
 
 def _joined(reports: list[ParityReport]) -> ParityReport:
     """Return one report for several sizes, with the worst difference and all codes."""
-    floats = [report for report in reports if report.max_abs_difference is not None]
-    worst = max(floats, key=lambda report: report.max_abs_difference / report.tolerance, default=reports[0])
+    # Differences relative to what is allowed; a report without floats comes last.
+    shares = [-1.0 if r.max_abs_difference is None else r.max_abs_difference / (r.tolerance or 1.0) for r in reports]
+    worst = reports[shares.index(max(shares))]
     n_codes = sum(report.n_codes for report in reports)
-    equal = sum(report.n_codes * report.code_agreement for report in reports if report.n_codes)
+    equal = sum(report.n_codes * (report.code_agreement or 0.0) for report in reports if report.n_codes)
     return ParityReport(
         worst.part,
         sum(report.n for report in reports),

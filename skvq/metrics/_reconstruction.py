@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -200,6 +200,7 @@ def finite_chunks(
     InvalidInputError
         If a value is not finite.
     """
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]]
     if rows_at_once is None:
         pairs = zip(chunks(X), chunks(X_hat), strict=True)
     else:

@@ -24,7 +24,7 @@ def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
         if math.prod(n_blocks) * n_embeddings <= MOST_CELLS:
             break
     blocks = np.indices(code_shape).reshape(len(code_shape), -1) // side  # (dimensions, n_positions)
-    return np.ravel_multi_index(tuple(blocks), n_blocks).astype(np.int32)
+    return np.asarray(np.ravel_multi_index(tuple(blocks), n_blocks), np.int32)
 
 
 class CodeCounts(keras.metrics.Metric):

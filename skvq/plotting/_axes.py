@@ -103,7 +103,7 @@ def show_mosaic(
     -------
     AxesImage
     """
-    options = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0, "aspect": "equal", "origin": "upper"}
+    options: dict[str, Any] = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0, "aspect": "equal", "origin": "upper"}
     image = ax.imshow(mosaic.canvas, **(options | imshow_kwargs))
     row_ticks = mosaic.row_centers if row_ticks is None else row_ticks
     ax.set_yticks(row_ticks[: len(row_labels)], labels=list(row_labels))

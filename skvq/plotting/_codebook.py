@@ -14,7 +14,7 @@ from skvq.plotting._mosaic import Mosaic, check_data_range, fill_grid, mosaic, s
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 _KINDS = ("both", "patches", "map")
 # Images decoded at a time. This limits memory for large images and codebooks.
@@ -69,7 +69,7 @@ class CodebookDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     patches_ax_: "Axes | None"
     map_ax_: "Axes | None"
 
@@ -252,8 +252,10 @@ class CodebookDisplay:
         areas = 10 + 250 * self.use
         # Large points first, so that they do not hide smaller ones.
         drawn = self.order[used[self.order]]
-        ax.scatter(*places[drawn].T, s=areas[drawn], c=colors[drawn], edgecolors="0.25", linewidths=0.5, alpha=0.9)
-        ax.scatter(*places[~used].T, s=16, c="C3", marker="x", linewidths=0.8)
+        x, y = places[drawn].T
+        ax.scatter(x, y, s=areas[drawn], c=colors[drawn], edgecolors="0.25", linewidths=0.5, alpha=0.9)
+        x, y = places[~used].T
+        ax.scatter(x, y, s=16, c="C3", marker="x", linewidths=0.8)
         ax.set_xticks([])
         ax.set_yticks([])
         ax.margins(0.12)

@@ -13,7 +13,7 @@ from skvq.plotting._mosaic import check_data_range, check_maps, in_same_mode, mo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
     from skvq._contract.randomness import RandomStateLike
@@ -59,7 +59,7 @@ class CompletionDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(
@@ -154,7 +154,7 @@ class CompletionDisplay:
             random_state=random_state,
         )
         completions = decoded(vqvae, codes).reshape(n_completions, *originals.shape)
-        known_cells = code_maps(grid, mask).all(axis=-1)
+        known_cells = np.asarray(code_maps(grid, mask).all(axis=-1))
         return cls(originals, known_cells, completions, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(

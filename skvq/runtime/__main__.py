@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     model = runtime.source.description
-    if model.layout is not None and model.layout.is_vector:
-        vectors = f"vectors of {model.layout.n_features} values"
+    if model.layout is None or model.data_range is None or model.layout.is_vector:
+        vectors = "codes" if model.layout is None else f"vectors of {model.layout.n_features} values"
         raise invalid("--png", "be left out unless the export makes images", vectors, "Use skvq.runtime.load.")
     label = options.label
     for value in runtime.classes or ():

@@ -218,9 +218,9 @@ def description_of(described: Mapping, name: str) -> ModelDescription:
         if not model["layout"].accepts(model["layout"].row_shape):
             words = f"of images of shape {model['layout'].image_shape}"
             raise damaged(name, "layout/row_shape", words, layout["row_shape"])
-    grids = model.get("grid"), model.get("prior_grid")
-    if None not in grids and not grids[0].accepts(grids[1]):
-        raise damaged(name, "prior/grid", f"a grid that fits {grids[0]}", str(grids[1]))
+    grid, prior_grid = model.get("grid"), model.get("prior_grid")
+    if grid is not None and prior_grid is not None and not grid.accepts(prior_grid):
+        raise damaged(name, "prior/grid", f"a grid that fits {grid}", str(prior_grid))
     return ModelDescription(**model)
 
 
