@@ -5,25 +5,24 @@ would be if fit ended with the present epoch. Under an older scikit-learn nothin
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+
+class CallbackSupportMixin:
+    """Callbacks need scikit-learn 1.9."""
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return the method as it is."""
+    return method
+
+
 if not TYPE_CHECKING:
-    try:
+    with suppress(ImportError):
         from sklearn.callback import CallbackSupportMixin, with_callbacks
-    except ImportError:
-        CallbackSupportMixin = None
-
-if TYPE_CHECKING or CallbackSupportMixin is None:
-
-    class CallbackSupportMixin:
-        """Callbacks need scikit-learn 1.9."""
-
-    def with_callbacks(method: Method) -> Method:
-        """Return the method as it is."""
-        return method
 
 
 __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]

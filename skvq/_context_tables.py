@@ -262,7 +262,7 @@ class ContextTables:
         codes = codes.astype(np.int64)
         numbers = _context_numbers(codes, labels, chain, plane, n_embeddings, sizes)
         tables = fit_tables(numbers, codes, n_embeddings, max_contexts=max(1, max_table_size // n_embeddings))
-        return cls(tuple(plane), n_embeddings, n_classes, chain, tables)
+        return cls((plane[0], plane[1]), n_embeddings, n_classes, chain, tables)
 
     def log_probabilities(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Return the log-probability of each code (n, positions), in nats, float64."""

@@ -65,7 +65,7 @@ class SkvqEstimator(BaseEstimator):
             names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
 
-    def save(self, path) -> None:
+    def save(self, path: Any) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
         Parameters
@@ -178,7 +178,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         """Take a new network as the state before the first epoch."""
         self._fit_seed = seed
         self._weights = [np.array(w) for w in network.get_weights()]
-        self._training_state = None
+        self._training_state: dict | None = None
         self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:

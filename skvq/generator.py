@@ -1,6 +1,7 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
@@ -13,6 +14,7 @@ from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.randomness import RandomStateLike
 from skvq._data import check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
@@ -121,7 +123,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         return hasattr(self, "prior_")
 
     @with_callbacks
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:
         """Fit the VQ-VAE on X, then the prior on its codes.
 
         Parameters
@@ -164,7 +166,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         return self
 
     @available_if(_prior_learns_in_parts)
-    def partial_fit(self, X, y=None, classes=None):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
         """Train both stages for one pass over X.
 
         The prior learns the codes that the VQ-VAE makes after its own pass. Codes drift while the VQ-VAE learns, so in
@@ -208,13 +210,13 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             rows = np.unique(np.linspace(0, len(X) - 1, min(len(X), NOISE_ROWS)).astype(int))
             subset = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
             smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
-            self.noise_variance_ = max(float(vqvae.reconstruction_errors(subset).mean()), smallest**2)
+            self.noise_variance_ = max(float(vqvae.reconstruction_errors(subset).mean()), float(smallest) ** 2)
         self.n_features_in_ = vqvae.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(vqvae, "feature_names_in_"):
             self.feature_names_in_ = vqvae.feature_names_in_
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``vqvae.output`` says.
 
         Returns
@@ -225,7 +227,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         check_fitted(self)
         return self.vqvae_.encode(X)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
@@ -240,7 +242,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         check_fitted(self)
         return self.vqvae_.inverse_transform(self.prior_.inverse_transform(X))
 
-    def reconstruct(self, X) -> np.ndarray:
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the images of the codes of X."""
         check_fitted(self)
         return self.vqvae_.reconstruct(X)
@@ -248,12 +250,12 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
     def sample(
         self,
         n_samples: int = 1,
-        y=None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw new images.
 
@@ -268,19 +270,19 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             Images in the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
 
     def complete(
         self,
-        X,
-        mask,
-        y=None,
+        X: Any,
+        mask: Any,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Keep the known codes of images, draw the others, and return the images.
 
@@ -300,10 +302,10 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         """
         codes = self.transform(X)
         self.grid_.check_mask(mask, len(codes))
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return self.inverse_transform(self.prior_.complete(codes, mask, y, **options, random_state=random_state))
 
-    def score_samples(self, X, y=None) -> np.ndarray:
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-likelihood of the codes of each image.
 
         Returns
@@ -312,11 +314,11 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         """
         return self.prior_.score_samples(self.transform(X), y)
 
-    def bits_per_image(self, X, y=None) -> float:
+    def bits_per_image(self, X: Any, y: Any = None) -> float:
         """Return the mean cost of an image's codes under the prior, in bits."""
         return float(-self.score_samples(X, y).mean() / math.log(2))
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of an image in two parts: its codes, and what they leave out.
 
         The pixels are taken as normally distributed around the reconstruction with ``noise_variance_``. Of all codes
@@ -380,7 +382,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
     def _n_features_out(self) -> int:
         return self.grid_.n_codes
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.target_tags.required = bool(getattr(unwrapped(self.prior), "conditional", False))

@@ -1,7 +1,7 @@
 """The VQ-VAE as a scikit-learn transformer: images to discrete codes and back."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -11,7 +11,7 @@ from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
-from skvq._contract.randomness import seed_from
+from skvq._contract.randomness import RandomStateLike, seed_from
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
@@ -195,7 +195,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.embedding_dim = embedding_dim
@@ -228,7 +228,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the codebook and the networks.
 
         Parameters
@@ -261,7 +261,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         The first call's X decides units and range of the values.
@@ -286,7 +286,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             self._train(source, Streams(self._fit_seed, self.n_iter_), new=new, streamed=True)
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, or what else ``output`` says.
 
         Parameters
@@ -308,7 +308,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             return self._of_images("latents", source).reshape(len(source), -1)
         return features_of_codes(self.output, self._encode(source), self.codebook_)
 
-    def encode(self, X) -> np.ndarray:
+    def encode(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
 
         Returns
@@ -318,7 +318,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         check_fitted(self)
         return self._encode(self._source(X)).astype(np.int64)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
@@ -344,20 +344,20 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
         return self._layout.from_images(self._decode(self.grid_.check(X)))
 
-    def reconstruct(self, X) -> np.ndarray:
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the images of the codes of X."""
         return self.inverse_transform(self.encode(X))
 
     def sample(
         self,
         n_samples: int = 1,
-        prior=None,
-        y=None,
+        prior: Any = None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw new images.
 
@@ -399,7 +399,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             )
         return self.inverse_transform(self._draw_independently(n_samples, random_state))
 
-    def reconstruction_errors(self, X) -> np.ndarray:
+    def reconstruction_errors(self, X: Any) -> np.ndarray:
         """Return the mean squared error of each row's reconstruction, in squared units of X.
 
         Returns
@@ -413,7 +413,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             return mean_squared_errors(source.rows(slice(None)), self._decode(self._encode(source)))
         return np.concatenate([self._squared_errors(images) for images in source.batches(size)])
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return minus the mean of :meth:`reconstruction_errors`. No weight of the loss is in it."""
         return -float(self.reconstruction_errors(X).mean())
 
@@ -439,7 +439,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
     def _n_features_out(self) -> int:
         return n_features(self.output, self.grid_, self.codebook_.shape[1])
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import invalid, printable
 
@@ -103,7 +104,7 @@ def check_file_target(path: str | os.PathLike) -> Path:
     return target
 
 
-def expanded(path: str | os.PathLike, name: str = "path", example: str = "a name such as 'model.skvq'") -> str:
+def expanded(path: Any, name: str = "path", example: str = "a name such as 'model.skvq'") -> str:
     """Return a path as text, with the home folder in place of ``~``.
 
     Raises

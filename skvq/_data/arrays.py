@@ -1,6 +1,7 @@
 """Images as users hand them over: an array, what becomes one, or what only slices like one."""
 
 import mmap
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
@@ -10,7 +11,7 @@ from .refusals import refuse_what_is_no_array
 ROWS_AT_ONCE = 16  # of a memory-mapped array, before their pages are handed back
 
 
-def check_images(X) -> np.ndarray:
+def check_images(X: Any) -> np.ndarray:
     """Return X as a numeric array of two to four dimensions, or as it is if it only looks like an array.
 
     Something with ``shape``, ``dtype`` and slicing, such as a folder of images, is read batch by batch.
@@ -29,12 +30,12 @@ def check_images(X) -> np.ndarray:
     return check_array(X, dtype="numeric", allow_nd=True, ensure_all_finite=False, input_name="X")
 
 
-def is_tensor(X) -> bool:
+def is_tensor(X: Any) -> bool:
     """Whether X is another framework's array in memory; what reads files has no memory to hand over."""
     return not isinstance(X, np.ndarray) and (hasattr(X, "__dlpack__") or callable(getattr(X, "numpy", None)))
 
 
-def array_of_tensor(X) -> np.ndarray:
+def array_of_tensor(X: Any) -> np.ndarray:
     """Return a tensor's values; those of a torch tensor in main memory are not copied."""
     try:
         return np.asarray(X)
@@ -45,13 +46,13 @@ def array_of_tensor(X) -> np.ndarray:
         ) from error
 
 
-def is_lazy(X) -> bool:
+def is_lazy(X: Any) -> bool:
     """Whether X is read from elsewhere, slice by slice."""
     looks_like_array = all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__", "__len__"))
     return looks_like_array and not isinstance(X, np.ndarray) and len(X.shape) in (3, 4) and not hasattr(X, "toarray")
 
 
-def from_disk(X):
+def from_disk(X: Any) -> Any:
     """Return X, or for a memory-mapped array its :class:`MappedRows`.
 
     Others are left as they are, copy-on-write ones too: what was written to them is nowhere but in their pages, and

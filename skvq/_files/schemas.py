@@ -269,7 +269,8 @@ def _chain(node: Any, where: str) -> tuple[tuple[str, ...], ...]:
     """Return contexts: some of those that there are, in their order."""
     from skvq._context_tables import CONTEXTS
 
-    chain = tuple(tuple(parts) if isinstance(parts, list) else None for parts in _listed(node, where))
-    if list(chain) != [parts for parts in CONTEXTS if parts in chain]:
+    listed = _listed(node, where)
+    chain = tuple(tuple(parts) for parts in listed if isinstance(parts, list))
+    if len(chain) < len(listed) or list(chain) != [parts for parts in CONTEXTS if parts in chain]:
         refuse(where, f"be some of {CONTEXTS}, in this order", node)
     return chain

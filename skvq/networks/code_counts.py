@@ -1,6 +1,7 @@
 """Count how often each code occurs in each region of the grid. Counts are statistics of training, not weights."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,7 +46,7 @@ class CodeCounts(keras.metrics.Metric):
         self.n_regions = int(self.regions.max()) + 1
         self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
 
-    def update_state(self, codes):
+    def update_state(self, codes: Any) -> None:
         """Count codes (n, *code_shape)."""
         codes = ops.cast(ops.reshape(codes, (-1, len(self.regions))), "int32")
         cells = ops.reshape(codes + self.regions * np.int32(self.n_embeddings), (-1,))
@@ -53,7 +54,7 @@ class CodeCounts(keras.metrics.Metric):
         counted = ops.segment_sum(ones, cells, num_segments=self.n_regions * self.n_embeddings)
         self.counts.assign(self.counts + ops.reshape(counted, (self.n_regions, self.n_embeddings)))
 
-    def result(self):
+    def result(self) -> Any:
         """Return the counts."""
         return ops.convert_to_tensor(self.counts)
 

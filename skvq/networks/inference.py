@@ -6,6 +6,7 @@ computed in, and a row's codes must not depend on its neighbours.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,7 +38,7 @@ class CompiledFunction(keras.Model):
             self.compile(jit_compile=keras.config.backend() == "jax")
             self._run = lambda *inputs: self.predict_on_batch(list(inputs))
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         return self.function(*inputs)
 
     def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple = ()) -> np.ndarray:

@@ -37,6 +37,7 @@ where the codebook and commitment terms are mean squared distances over all valu
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -44,23 +45,23 @@ from keras import ops
 from skvq._contract.images import ValueRange
 
 
-def mse(images, reconstructions):
+def mse(images: Any, reconstructions: Any) -> Any:
     """Mean squared error."""
     return ops.mean(ops.square(images - reconstructions))
 
 
-def mae(images, reconstructions):
+def mae(images: Any, reconstructions: Any) -> Any:
     """Mean absolute error."""
     return ops.mean(ops.abs(images - reconstructions))
 
 
-def bce(images, reconstructions):
+def bce(images: Any, reconstructions: Any) -> Any:
     """Mean cross-entropy in nats. Values of images are interpreted as probabilities."""
     probabilities = ops.clip(reconstructions, 1e-6, 1.0 - 1e-6)
     return -ops.mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities))
 
 
-def ssim(images, reconstructions):
+def ssim(images: Any, reconstructions: Any) -> Any:
     """One minus the structural similarity, averaged over images, channels and positions.
 
     The settings are those of the paper: a Gaussian window of 11 × 11 pixels with sigma 1.5, population covariance,

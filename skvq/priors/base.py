@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
@@ -13,7 +14,7 @@ from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
 from skvq._contract.labels import Classes, check_labels, indices_of_labels
-from skvq._contract.randomness import uniforms
+from skvq._contract.randomness import RandomStateLike, uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._data import CodeSource
 from skvq._estimator import NetworkEstimator
@@ -80,7 +81,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         self.grid_ = grid
         self.classes_ = None if classes is None else classes.values
         # With the number of codes guessed, data may later hold codes that none of the training rows had.
-        self._unseen = None
+        self._unseen: dict[str, Any] | None = None
         if self.grid is None and self.n_embeddings is None:
             self._unseen = {
                 "stand_in": int(np.bincount(source.codes.ravel()).argmax()),
@@ -91,7 +92,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def _classes(self) -> Classes | None:
         return None if self.classes_ is None else Classes(self.classes_)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior transforms images to codes.
 
         Returns
@@ -101,13 +102,13 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         codes, _ = self._known_codes(X)
         return codes.astype(np.int64)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
         check_fitted(self)
         # Samples have no column names, whatever the training data had.
         return self.grid_.check(check_array(X, dtype="numeric", input_name="X")).astype(np.int64)
 
-    def log_prob_per_code(self, X, y=None) -> np.ndarray:
+    def log_prob_per_code(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-probability of each code given the codes before it.
 
         Where the prior guessed ``n_embeddings``, X may hold codes that no training row had. Such a code has the
@@ -125,12 +126,12 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         """
         codes, unseen = self._known_codes(X)
         labels = self._labels_to_score(y, len(codes))
-        if unseen is None:
+        if unseen is None or self._unseen is None:
             return self._log_probabilities(codes, labels).astype(np.float64)
         log_probabilities = self._log_probabilities(np.where(unseen, self._unseen["stand_in"], codes), labels)
         return np.where(unseen, self._unseen["log_probability"], log_probabilities.astype(np.float64))
 
-    def score_samples(self, X, y=None) -> np.ndarray:
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-likelihood of each row.
 
         Returns
@@ -139,23 +140,23 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         """
         return self.log_prob_per_code(X, y).sum(axis=1)
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of a row, in nats."""
         return float(self.score_samples(X, y).mean())
 
-    def bits_per_code(self, X, y=None) -> float:
+    def bits_per_code(self, X: Any, y: Any = None) -> float:
         """Return the mean cost of a code of X, in bits: the fewer, the better the prior."""
         return float(-self.log_prob_per_code(X, y).mean() / math.log(2))
 
     def sample(
         self,
         n_samples: int = 1,
-        y=None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw codes from the density, exactly.
 
@@ -189,14 +190,14 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def complete(
         self,
-        X,
-        mask,
-        y=None,
+        X: Any,
+        mask: Any,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Keep the known codes of each row and draw the others.
 
@@ -228,10 +229,11 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         network = self._network()
         labels = indices_of_labels(self._classes, y, n_samples)
         drawn = uniforms(random_state, n_samples, self.grid_.n_codes)
-        columns = [None if option is None else np.full((n_samples, 1), option) for option in options]
-        columns[0] = columns[0].astype(np.float32)
-        if columns[2] is not None:
-            columns[2] = columns[2].astype(np.float32)
+        dtypes = np.float32, None, np.float32
+        columns = [
+            None if option is None else np.full((n_samples, 1), option, dtype)
+            for option, dtype in zip(options, dtypes, strict=True)
+        ]
         inputs = [drawn, *columns, labels, known_codes]
         present = [x is not None for x in inputs]
 
@@ -284,13 +286,13 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def _labels_to_score(self, y, n_rows: int) -> np.ndarray | None:
         """Return indices of labels for a conditional prior; another ignores y, which pipelines pass on."""
-        return None if self.classes_ is None else self._classes.indices(y, n_rows)
+        return None if self._classes is None else self._classes.indices(y, n_rows)
 
     def _inference_batch_size(self) -> int:
         n_codes = self.grid_.n_codes
         return int(np.clip(min(2**15 // n_codes, 2**25 // (n_codes * self.grid_.n_embeddings)), 1, 256))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = True
         tags.input_tags.categorical = True

@@ -1,6 +1,7 @@
 """The prior of counts: tables by position, left and upper code and class, as a scikit-learn density estimator."""
 
 from numbers import Integral
+from typing import Any, Self
 
 from sklearn.utils._param_validation import Interval
 
@@ -82,7 +83,7 @@ class ContextPrior(Prior):
         self.conditional = conditional
         self.max_table_size = max_table_size
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Count codes.
 
         Parameters

@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skvq._contract.codes import CodeGrid
+from skvq._contract.randomness import RandomStateLike
 from skvq._data import CodeSource
 from skvq._estimator import Streams
 from skvq.networks.priors.pixelcnn import PixelCNN
@@ -152,7 +153,7 @@ class PixelCNNPrior(NetworkPrior):
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.code_shape = code_shape

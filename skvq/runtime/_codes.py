@@ -8,6 +8,7 @@ import numpy as np
 from skvq._contract.codes import CodeGrid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.images import Layout
 from skvq._contract.labels import indices_of_labels
 from skvq._contract.randomness import RandomStateLike, uniforms
 from skvq._contract.sampling import SamplingOptions
@@ -34,6 +35,20 @@ class CodeRuntime:
     def grid(self) -> CodeGrid:
         """Positions of the codes and how many kinds there are."""
         return self.source.description.codes
+
+    @property
+    def _prior_grid(self) -> CodeGrid:
+        """The grid of a part that draws or scores; its file was refused if it had none."""
+        grid = self.source.description.prior_grid
+        assert grid is not None
+        return grid
+
+    @property
+    def _layout(self) -> Layout:
+        """The layout of a part that takes or gives images; its file was refused if it had none."""
+        layout = self.source.description.layout
+        assert layout is not None
+        return layout
 
     @property
     def classes(self) -> tuple | None:
@@ -109,7 +124,7 @@ class CodeRuntime:
         """
         part = self._part("controlled_sampler", "complete_codes")
         options = SamplingOptions.checked(temperature, top_k, top_p)
-        grid = self.source.description.prior_grid
+        grid = self._prior_grid
         codes = grid.check(codes, "codes").astype(np.int64)
         mask = grid.check_mask(mask, len(codes))
         return self._draw(part, len(codes), y, options, random_state, np.where(mask, codes, -1))
@@ -136,7 +151,7 @@ class CodeRuntime:
             As :meth:`transform`.
         """
         part = self._part_that_scores("score_codes")
-        codes = self.source.description.prior_grid.check(codes, "codes").astype(np.int64)
+        codes = self._prior_grid.check(codes, "codes").astype(np.int64)
         rows = {"codes": codes, **self._labels(y, len(codes))}
         scores = [np.empty(0)]
         for start in range(0, len(codes), self._options.batch_size):  # logits are K times the codes: never all at once
@@ -154,7 +169,7 @@ class CodeRuntime:
         random_state: RandomStateLike,
         known_codes: np.ndarray | None = None,
     ) -> np.ndarray:
-        n_codes = self.source.description.prior_grid.n_codes
+        n_codes = self._prior_grid.n_codes
         rows = {"uniforms": uniforms(random_state, n_samples, n_codes), **self._labels(y, n_samples)}
         if "known_codes" in {tensor["role"] for tensor in part.file.inputs}:
             rows["known_codes"] = np.full((n_samples, n_codes), -1) if known_codes is None else known_codes

@@ -43,8 +43,8 @@ class Runtime(CodeRuntime):
         return f"Runtime({self.source.name!r}, parts={', '.join(self.parts)})"
 
     def __reduce__(self) -> tuple:
-        origin = self.source.origin
-        origin = origin if isinstance(origin, bytes) else str(origin)
+        found = self.source.origin
+        origin = found if isinstance(found, bytes) else str(found)
         return _opened_again, (origin, self.source.hashes, asdict(self._options), self._max_bytes)
 
     def __deepcopy__(self, memo: dict) -> "Runtime":
@@ -76,7 +76,7 @@ class Runtime(CodeRuntime):
         # The same codes, without a copy of all images that is four times as large.
         as_bytes = "encoder_uint8" in self.parts and getattr(X, "dtype", None) == np.uint8
         part = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
-        layout = self.source.description.layout
+        layout = self._layout
         X = check_rows(X, layout)
         return part.run({"images": X.reshape(len(X), *layout.image_shape) if as_bytes else layout.to_images(X)})
 
@@ -100,14 +100,13 @@ class Runtime(CodeRuntime):
             As :meth:`transform`.
         """
         part = self._part("decoder", "inverse_transform")
-        description = self.source.description
-        codes = description.grid.check(X).astype(np.int64)
-        return description.layout.from_images(part.run({"codes": codes}))
+        codes = self.grid.check(X).astype(np.int64)
+        return self._layout.from_images(part.run({"codes": codes}))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``."""
         if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
-            layout = self.source.description.layout
+            layout = self._layout
             return layout.from_images(
                 self._opened["reconstruct"].run({"images": layout.to_images(check_rows(X, layout))})
             )
@@ -156,7 +155,7 @@ class Runtime(CodeRuntime):
         kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
         part = self._part_that_draws(kinds, "sample", options)
         drawn = self._draw(part, n_samples, y, options, random_state)
-        layout = self.source.description.layout
+        layout = self._layout
         return layout.from_images(
             drawn if part.file.kind == "generator" else self._opened["decoder"].run({"codes": drawn})
         )
@@ -207,7 +206,12 @@ class Runtime(CodeRuntime):
         """
         for part in ("controlled_sampler", "decoder"):
             self._part(part, "complete")
-        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "random_state": random_state}
+        choice: dict[str, Any] = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "random_state": random_state,
+        }
         return self.inverse_transform(self.complete_codes(self.transform(X), mask, y, **choice))
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:

@@ -108,7 +108,7 @@ def open_source(
     """
     if isinstance(origin, (bytes, bytearray, memoryview)):
         return _open_bytes(bytes(origin), "the given bytes", max_bytes)
-    if callable(getattr(origin, "read", None)):
+    if not isinstance(origin, (str, os.PathLike)) and callable(getattr(origin, "read", None)):
         return _open_bytes(read_stream(origin, max_bytes, "the given stream"), "the given stream", max_bytes)
     path = Path(expanded(origin, example="the path of an export, the bytes of an ONNX file, or a binary stream"))
     path = path.absolute()

@@ -43,8 +43,7 @@ assert_type(skvq.load("model.skvq"), Any)
 
 VQVAE(n_embedings=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 VQVAE(beta="strong")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-VQGenerator(prior, vqvae)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+VQGenerator(prior, vqvae)  # pyright: ignore[reportArgumentType]
 model.sample(n=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 runtime.load("digits", thread=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-vqvae.codebok_  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018
 skvq.VQVEA  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018

@@ -43,10 +43,12 @@ class ContextNetwork(PriorNetwork):
     Logits ``(n, rows * columns, n_embeddings)``.
     """
 
-    def __init__(self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, contexts, n_rows) -> None:
+    def __init__(
+        self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, contexts: Any, n_rows: Any
+    ) -> None:
         super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="context")
         self.contexts = tuple(tuple(parts) for parts in contexts)
-        self.sizes = context_sizes(self.code_shape, n_embeddings, n_classes)
+        self.sizes = context_sizes(code_shape, n_embeddings, n_classes)
 
         def array(name, *shape, dtype="float32", initializer="zeros"):
             return self.add_weight(shape=shape, dtype=dtype, initializer=initializer, trainable=False, name=name)
@@ -73,7 +75,7 @@ class ContextNetwork(PriorNetwork):
         network.set_weights(tables.arrays())
         return network
 
-    def log_densities(self, tables: list, values: dict):
+    def log_densities(self, tables: list, values: dict) -> Any:
         """Return log-probabilities (..., K) of all codes.
 
         Parameters
@@ -89,7 +91,7 @@ class ContextNetwork(PriorNetwork):
             density = ops.take(shares, rows, axis=0) + ops.expand_dims(ops.take(broader, rows, axis=0), -1) * density
         return ops.log(ops.maximum(density, SMALLEST))
 
-    def logits(self, codes, labels=None, training=False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         height, width = self.code_shape
         maps = ops.reshape(ops.cast(codes, "int32"), (-1, height, width))
         beyond = self.n_embeddings
@@ -104,19 +106,19 @@ class ContextNetwork(PriorNetwork):
             values["class"] = ops.cast(labels, "int32")[:, None]
         return self.log_densities(self.tables, values)  # (n, positions, K)
 
-    def prepare(self, labels, n) -> tuple:
+    def prepare(self, labels: Any, n: Any) -> tuple:
         tables = [tuple(ops.convert_to_tensor(array) for array in table) for table in self.tables]
         return n, tables, {} if labels is None else {"class": ops.cast(labels, "int32")}
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list:
         """Return the codes (n, columns) above the first row: the number for "beyond the border"."""
         return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings]
 
-    def begin_row(self, prepared: tuple, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: tuple, row: Any, row_memory: list) -> tuple[Any, list, list]:
         left = ops.zeros((prepared[0],), "int32") + self.n_embeddings
         return ops.transpose(row_memory[0]), row_memory, [left]
 
-    def cell(self, prepared: tuple, given, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: tuple, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
         _, tables, values = prepared
         position = row * self.code_shape[1] + column
         up = ops.take(given, column, axis=0)  # (n,)
@@ -124,8 +126,8 @@ class ContextNetwork(PriorNetwork):
             tables, {**values, "position": position, "left": cell_memory[0], "up": up}
         ), cell_memory
 
-    def put(self, prepared: tuple, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: tuple, code: Any, row: Any, column: Any, cell_memory: list) -> list:
         return [code]
 
-    def end_row(self, prepared: tuple, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: tuple, row_codes: Any, row_memory: list, cell_memory: list) -> list:
         return [row_codes]

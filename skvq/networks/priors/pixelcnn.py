@@ -34,13 +34,13 @@ def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
     return dilations if reach else [1] * n_layers
 
 
-def gate(features):
+def gate(features: Any) -> Any:
     """Halve the channels: the hyperbolic tangent of one half times the sigmoid of the other."""
     values, gates = ops.split(features, 2, axis=-1)
     return ops.tanh(values) * ops.sigmoid(gates)
 
 
-def pointwise(features, kernel):
+def pointwise(features: Any, kernel: Any) -> Any:
     """Multiply the channels of (n, height, width, channels) by a matrix.
 
     It is a convolution because, with an unknown batch size, other products with more than two axes are exported as a
@@ -49,12 +49,12 @@ def pointwise(features, kernel):
     return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
 
 
-def dilated(features, kernel, dilation: int):
+def dilated(features: Any, kernel: Any, dilation: int) -> Any:
     """Convolve padded features (n, height, width, channels) with a kernel that skips columns."""
     return ops.conv(features, kernel, padding="valid", data_format="channels_last", dilation_rate=(1, dilation))
 
 
-def broadcast_over_grid(features):
+def broadcast_over_grid(features: Any) -> Any:
     """Return features (n, channels) as (n, 1, 1, channels), for all cells of a grid.
 
     It is a reshape because indices with None are exported as three nodes.
@@ -62,7 +62,7 @@ def broadcast_over_grid(features):
     return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
 
 
-def in_parts(features, n_parts: int) -> list:
+def in_parts(features: Any, n_parts: int) -> list:
     """Split the last axis into equal parts.
 
     The split is at given indices, because the exporter can divide a Split of known sizes in stages, as WebGPU needs.
@@ -185,7 +185,7 @@ class PixelCNN(PriorNetwork):
         self.dropout.build(None)
         self.built = True
 
-    def class_biases(self, labels):
+    def class_biases(self, labels: Any) -> Any:
         """Return the (vertical, horizontal) biases of each layer for the labels, each (n, 2 * channels)."""
         if not self.n_classes:
             return [(None, None)] * self.n_layers
@@ -194,7 +194,7 @@ class PixelCNN(PriorNetwork):
         parts = in_parts(rows, 2 * self.n_layers)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
-    def logits(self, codes, labels=None, training=False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         """Return the logits (n, height * width, K) of whole grids of codes (n, height * width)."""
         height, width = self.code_shape
         reach = self.reach
@@ -232,12 +232,12 @@ class PixelCNN(PriorNetwork):
         features = ops.reshape(horizontal, (-1, self.hidden_channels))
         return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
 
-    def logits_of(self, features):
+    def logits_of(self, features: Any) -> Any:
         """Return the logits (n, K) of the features (n, channels) of the last layer."""
         hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
         return ops.matmul(hidden, self.output_kernel) + self.output_bias
 
-    def prepare(self, labels, n) -> Prepared:
+    def prepare(self, labels: Any, n: Any) -> Prepared:
         return Prepared(
             n,
             [flat_kernels(layer) for layer in self.layer_weights],
@@ -247,7 +247,7 @@ class PixelCNN(PriorNetwork):
             ops.convert_to_tensor(self.column_embedding)[0],
         )
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list:
         """Return the embedded row above, the last ``reach`` rows of each layer, and its sums over all rows above."""
         height, width = self.code_shape
         channels = self.hidden_channels
@@ -257,7 +257,7 @@ class PixelCNN(PriorNetwork):
             *[ops.zeros((n, channels), "float32")] * (self.n_layers if height > 1 else 0),
         ]
 
-    def begin_row(self, prepared: Prepared, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: Prepared, row: Any, row_memory: list) -> tuple[Any, list, list]:
         """Run the vertical stack for one row. ``given`` is its output for each column of the horizontal stack."""
         reach, channels, width, n_layers = self.reach, self.hidden_channels, self.code_shape[1], self.n_layers
         embedded_above, rows_above, sums = row_memory[0], row_memory[1 : n_layers + 1], row_memory[n_layers + 1 :]
@@ -291,7 +291,7 @@ class PixelCNN(PriorNetwork):
         ]
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
-    def cell(self, prepared: Prepared, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: Prepared, given: tuple, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
         """Run the horizontal stack for one cell."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory
@@ -312,14 +312,14 @@ class PixelCNN(PriorNetwork):
         starts = [k * dilation * self.hidden_channels for k in range(self.reach + 1)]
         return ops.concatenate([cells[:, start : start + self.hidden_channels] for start in starts], axis=-1)
 
-    def put(self, prepared: Prepared, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: Prepared, code: Any, row: Any, column: Any, cell_memory: list) -> list:
         return [ops.take(prepared.embedding, code, axis=0), *cell_memory[1:]]
 
-    def end_row(self, prepared: Prepared, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: Prepared, row_codes: Any, row_memory: list, cell_memory: list) -> list:
         return [ops.take(prepared.embedding, row_codes, axis=0), *row_memory[1:]]
 
 
-def row_product(features, kernel, bias=None):
+def row_product(features: Any, kernel: Any, bias: Any = None) -> Any:
     """Multiply the channels of a row (n, width, channels) by a matrix.
 
     It is a product of two matrices because, with an unknown batch size, a product with three axes is exported as a

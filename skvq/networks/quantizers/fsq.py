@@ -1,5 +1,7 @@
 """Finite scalar quantisation: a fixed grid instead of a learned codebook."""
 
+from typing import Any
+
 import numpy as np
 from keras import layers, ops
 
@@ -48,7 +50,7 @@ class FSQQuantizer(Quantizer):
 
     has_table = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         self.levels = levels_for(self.n_embeddings)
         digits = np.indices(self.levels).reshape(len(self.levels), -1).T  # (K, d), row-major
@@ -61,7 +63,7 @@ class FSQQuantizer(Quantizer):
         self.project_out.build((None, len(self.levels)))
 
     @property
-    def codebook(self):
+    def codebook(self) -> Any:
         return self.project_out(self.grid)
 
     # Combine arrays and tensors only by functions of keras.ops, because operators of PyTorch refuse arrays.
@@ -69,11 +71,11 @@ class FSQQuantizer(Quantizer):
     def _digits(self, bounded):
         return ops.round(ops.divide(bounded + 1.0, self.spacing))
 
-    def assign(self, latents):
+    def assign(self, latents: Any) -> Any:
         digits = ops.cast(self._digits(ops.tanh(self.project_in(latents))), "int32")
         return ops.sum(ops.multiply(digits, self.basis), axis=-1)
 
-    def call(self, latents, training=False):
+    def call(self, latents: Any, training: bool = False) -> Any:
         bounded = ops.tanh(self.project_in(latents))  # (..., d)
         digits = self._digits(bounded)
         codes = ops.sum(ops.multiply(ops.cast(digits, "int32"), self.basis), axis=-1)
