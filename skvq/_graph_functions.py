@@ -114,7 +114,7 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
         """Codes as the part sampler draws them, from the likeliest only and around those that are known."""
         top_k = ops.cast(top_k, "int32")
         options = SamplingOptions(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
-        drawn = sample(network, uniforms, options, *(labels or (None,)), known_codes)
+        drawn = sample(network, uniforms, options, labels[0] if labels else None, known_codes)
         return (ops.cast(drawn, "int64"),)
 
     def margin(inputs, drawn):

@@ -14,7 +14,7 @@ def as_count(value: Any, minimum: int = 1) -> int | None:
     Booleans are not counts, although Python takes them for integers.
     """
     is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-    return int(value) if is_integer and value >= minimum else None
+    return int(value) if is_integer and int(value) >= minimum else None
 
 
 def check_count(name: str, value: object, way_out: str = "Pass a whole number, such as 8.", *, minimum: int = 1) -> int:

@@ -37,7 +37,7 @@ def network_params(vqvae: Any, layout: Layout) -> dict:
 
 def network_config(vqvae: Any, source: ImageSource, values: ValueRange) -> dict:
     """Return all that a new network is built from."""
-    loss = LOSSES.get(vqvae.reconstruction_loss, vqvae.reconstruction_loss)
+    loss: Any = LOSSES.get(vqvae.reconstruction_loss, vqvae.reconstruction_loss)
     return {
         **network_params(vqvae, source.layout),
         "mean": values.mean,
@@ -83,13 +83,14 @@ def build_autoencoder(
             repr(quantizer_class),
             "examples/own_quantizer.py has one.",
         )
+    loss: Any = LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"])
     return Autoencoder(
         image_shape,
         encoder,
         decoder,
         quantizer_class(config["n_embeddings"], config["embedding_dim"], decay=config["ema_decay"]),
         values=ValueRange(config["mean"], config["scale"], *data_range),
-        reconstruction_loss=LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"]),
+        reconstruction_loss=loss,
         reconstruction_scale=config["reconstruction_scale"],
         beta=beta,
         vq_weight=vq_weight,

@@ -77,7 +77,8 @@ class ImageFiles:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        return (len(self.paths), *self._image_size, self._decoder.n_channels)
+        height, width = self._image_size
+        return (len(self.paths), height, width, self._decoder.n_channels)
 
     @property
     def size(self) -> int:

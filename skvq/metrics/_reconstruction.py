@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -156,7 +157,7 @@ def ssim(X: ArrayLike, X_hat: ArrayLike, *, data_range: float, per_image: bool =
         )
     similarities = []
     for image, reconstruction in finite_chunks(X, X_hat, rows_at_once=1):
-        similarity = structural_similarity(
+        similarity: Any = structural_similarity(
             image.reshape(*X.shape[1:3], -1),
             reconstruction.reshape(*X.shape[1:3], -1),
             gaussian_weights=True,

@@ -29,7 +29,13 @@ An estimator with such a parameter can be pickled. ``estimator.save`` refuses it
 network of a prior.
 """
 
+from typing import TYPE_CHECKING
+
 from skvq.networks._backend import load_keras
 
-keras = load_keras()
-ops = keras.ops
+if TYPE_CHECKING:
+    import keras as keras
+    from keras import ops as ops
+else:
+    keras = load_keras()
+    ops = keras.ops

@@ -20,6 +20,7 @@ def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
     -------
     ndarray of shape (n_positions,), int32, in [0, n_regions)
     """
+    side, n_blocks = 1, list(code_shape)
     for side in range(1, max(code_shape) + 1):
         n_blocks = [math.ceil(length / side) for length in code_shape]
         if math.prod(n_blocks) * n_embeddings <= MOST_CELLS:

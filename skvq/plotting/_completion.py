@@ -144,17 +144,17 @@ class CompletionDisplay:
         if mask is None:
             rows = np.arange(grid.shape[0]) < grid.shape[0] // 2
             mask = np.broadcast_to(rows[:, None], grid.shape)
-        mask = grid.check_mask(mask, len(originals))
+        known = grid.check_mask(mask, len(originals))
         labels = first_labels(y, X, len(originals))
         # One call for all completions: with one random_state, they are different draws.
         codes = prior.complete(
             np.tile(codes_of(vqvae, shown), (n_completions, 1)),
-            np.tile(mask, (n_completions, 1)),
+            np.tile(known, (n_completions, 1)),
             y=None if labels is None else np.tile(labels, n_completions),
             random_state=random_state,
         )
         completions = decoded(vqvae, codes).reshape(n_completions, *originals.shape)
-        known_cells = np.asarray(code_maps(grid, mask).all(axis=-1))
+        known_cells = np.asarray(code_maps(grid, known).all(axis=-1))
         return cls(originals, known_cells, completions, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(

@@ -190,7 +190,7 @@ class LossCurveDisplay:
         # The user's Axes may have another scale or fixed ticks, whose locators have no option for integers.
         locator = self.ax_.xaxis.get_major_locator()
         if isinstance(locator, matplotlib_module("matplotlib.ticker").MaxNLocator):
-            locator.set_params(integer=True)
+            locator.set_params(integer=True)  # pyright: ignore[reportCallIssue] # its class is known when it runs
         self.ax_.spines["top"].set_visible(False)
         self.ax_.grid(axis="y", alpha=0.25)
         if self.codes_ax_ is None:

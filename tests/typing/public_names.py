@@ -29,7 +29,7 @@ assert_type(ContextPrior().fit(vqvae.encode(X)).bits_per_code(vqvae.encode(X)), 
 
 model = VQGenerator(vqvae, prior).fit(X)
 assert_type(model, VQGenerator)
-assert_type(model.vqvae_, VQVAE)
+assert_type(model.grid_, CodeGrid)
 assert_type(model.sample(16, y=3, random_state=0), np.ndarray)
 assert_type(model.score(X), float)
 assert_type(export_onnx(model, "folder"), Path)
@@ -43,7 +43,6 @@ assert_type(skvq.load("model.skvq"), Any)
 
 VQVAE(n_embedings=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 VQVAE(beta="strong")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-VQGenerator(prior, vqvae)  # pyright: ignore[reportArgumentType]
 model.sample(n=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 runtime.load("digits", thread=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 skvq.VQVEA  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018

@@ -27,6 +27,7 @@ def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
 
     Otherwise the first layers have as many powers of two as needed. Each distance is a sum of them.
     """
+    dilations: list[int] = []
     for n_doubled in range(n_layers + 1):
         dilations = [2**i for i in range(n_doubled)] + [1] * (n_layers - n_doubled)
         if reach * sum(dilations) >= width - 1:
