@@ -35,7 +35,7 @@ LAW = {
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
     "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "_stages", "priors", "vqvae"},
+    "generator": ESTIMATOR | {"_data", "_files", "_stages", "_vqvae", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract"},
     # The rest of skvq is loaded by the commands that need it, and says what to install where it is missing.
     "_command_line": {"numpy", "_contract", "runtime", "datasets"},
