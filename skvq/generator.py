@@ -224,7 +224,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         if source is not None:
             errors = vqvae._errors(source, spread_indices(len(source), NOISE_ROWS))
             smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
-            self.noise_variance_ = max(mean_error([errors]), smallest**2)
+            self.noise_variance_ = max(mean_error([errors]), float(smallest) ** 2)
         self.n_features_in_ = vqvae.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(vqvae, "feature_names_in_"):
@@ -285,7 +285,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             Images in the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
         return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
 
     def complete(
@@ -364,11 +364,10 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 "model.noise_variance_ = model.vqvae_.reconstruction_errors(X_train).mean()."
             )
         source = self.vqvae_._source(X, **weights)
-        errors, n_values, largest = self.vqvae_._errors(source)
-        if n_values is None:
-            n_values = math.prod(self.vqvae_.image_shape_)
-        else:
-            errors, n_values = np.nan_to_num(errors), n_values / largest
+        errors, totals, largest = self.vqvae_._errors(source)
+        n_values: Any = math.prod(self.vqvae_.image_shape_)
+        if totals is not None:
+            errors, n_values = np.nan_to_num(errors), totals / largest
         residuals = -0.5 * n_values * (math.log(2 * math.pi * self.noise_variance_) + errors / self.noise_variance_)
         codes = self.vqvae_._encode(source)
         return float((self.prior_.score_samples(codes, y) + residuals).mean())

@@ -12,7 +12,7 @@ from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
 from skvq._contract.masks import check_unmasked
-from skvq._contract.randomness import seed_from
+from skvq._contract.randomness import RandomStateLike, seed_from
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted

@@ -91,7 +91,7 @@ class WeightedImageSource(ImageSource):
         self.weights = weights
         self.unit = np.float32(1)  # weights are divided by it
         self.measured = weighted_value_range(self._known_values()) if fill is None else None
-        self.fill = fill if self.measured is None else self.measured.mean
+        self.fill: Any = fill if self.measured is None else self.measured.mean
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         return self.weighted_rows(indices)[0]
@@ -146,7 +146,7 @@ class WeightedImageSource(ImageSource):
 class WeightedExamples:
     """What a :class:`~skvq.training.Trainer` reads of a weighted source: images as ``x``, and weights as ``y``."""
 
-    def __init__(self, source: ImageSource):
+    def __init__(self, source: WeightedImageSource):
         self.source = source
 
     def rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,7 @@ def _blur(maps, window: np.ndarray):
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
-def check_takes_weights(loss: Callable) -> None:
+def check_takes_weights(loss: Any) -> None:
     """Raise if a loss cannot weigh pixels.
 
     Raises
@@ -130,9 +130,9 @@ def check_takes_weights(loss: Callable) -> None:
     InvalidInputError
     """
     try:
-        parameters = inspect.signature(loss).parameters
+        parameters = list(inspect.signature(loss).parameters)
     except (TypeError, ValueError):  # of what is written in C
-        parameters = {}
+        parameters = []
     if "weights" not in parameters:
         raise invalid(
             "reconstruction_loss",

@@ -197,14 +197,15 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         options = SamplingOptions.checked(temperature, top_k, top_p)
         n_samples = check_n_samples(n_samples)
         select = check_select(select, 0 if self.classes_ is None else len(self.classes_))
-        if select is None:
+        classes = self._classes
+        if select is None or classes is None:
             return self._draw(n_samples, y, options, random_state)
         return draw_selected(
-            self._classes.indices(y, n_samples),
-            len(self.classes_),
+            classes.indices(y, n_samples),
+            len(classes),
             select,
-            lambda labels: self._draw(len(labels), self.classes_[labels], options, random_state),
-            lambda codes, index: self.score_samples(codes, self.classes_[index]),
+            lambda labels: self._draw(len(labels), classes.values[labels], options, random_state),
+            lambda codes, index: self.score_samples(codes, classes.values[index]),
         )
 
     def complete(

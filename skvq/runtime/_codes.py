@@ -90,7 +90,7 @@ class CodeRuntime:
         part = self._part_that_draws(("sampler",), "sample_codes", options)
         classes = self.source.description.classes
         select = check_select(select, 0 if classes is None else len(classes))
-        if select is None:
+        if select is None or classes is None:
             return self._draw(part, n_samples, y, options, random_state)
         self._part_that_scores("sample_codes with select")
         return draw_selected(

@@ -273,8 +273,9 @@ class Runtime(CodeRuntime):
     def _check_images(self, X: Any) -> np.ndarray:
         """Return X if it holds images of this model, and warn if they are in another unit."""
         description = self.source.description
-        X = check_rows(X, description.layout)
-        warn_of_units(X, description.data_range, description.layout, name="data_range")
+        X = check_rows(X, self._layout)
+        assert description.data_range is not None  # of a model with images
+        warn_of_units(X, description.data_range, self._layout, name="data_range")
         return X
 
 
