@@ -35,7 +35,6 @@ from skvq.networks._backend import load_keras
 
 if TYPE_CHECKING:
     import keras as keras
-    from keras import ops as ops
 else:
     keras = load_keras()
-    ops = keras.ops
+ops = keras.ops

@@ -94,6 +94,7 @@ def ssim(images: Any, reconstructions: Any, weights: Any = None) -> Any:
     window = (window / window.sum()).astype("float32")
     # One convolution of all five maps takes two thirds of the time of five convolutions.
     maps = [images, reconstructions, images * images, reconstructions * reconstructions, images * reconstructions]
+    window_weight: Any = None
     if weights is None:
         mean_x, mean_y, square_x, square_y, product = ops.split(_blur(ops.concatenate(maps, axis=-1), window), 5, -1)
     else:
