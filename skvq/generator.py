@@ -5,15 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
+from skvq._bases import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.graph import GraphFunction
 from skvq._contract.images import spread_indices
 from skvq._contract.randomness import RandomStateLike
 from skvq._data import ImageSource, check_images
@@ -228,7 +229,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         self.n_features_in_ = vqvae.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(vqvae, "feature_names_in_"):
-            self.feature_names_in_ = vqvae.feature_names_in_
+            self.feature_names_in_: Any = vqvae.feature_names_in_
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``vqvae.output`` says.
@@ -372,7 +373,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         codes = self.vqvae_._encode(source)
         return float((self.prior_.score_samples(codes, y) + residuals).mean())
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: the parts of both stages.
 
         Returns
@@ -388,7 +389,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         images, codes = self.vqvae_.describe(), self.prior_.describe()
         return ModelDescription(images.grid, images.layout, images.data_range, codes.prior_grid, codes.classes)
 
-    def get_metadata_routing(self) -> MetadataRouter:
+    def get_metadata_routing(self) -> Any:
         """Return the router that hands metadata to the two stages."""
         mapping = MethodMapping()
         for method in ("fit", "partial_fit", "score"):
@@ -399,7 +400,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
         )
 
-    def _route(self, method: str, pixel_weight: Any, params: dict) -> dict:
+    def _route(self, method: str, pixel_weight: Any, params: dict[str, Any]) -> dict[str, Any]:
         given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
         if get_config()["enable_metadata_routing"]:
             params = {**params, **given}

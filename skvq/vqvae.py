@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 
+from skvq._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.graph import GraphFunction
 from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import RandomStateLike, seed_from
 from skvq._contract.sampling import SamplingOptions
@@ -175,7 +176,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         beta: float = 0.25,
         vq_weight: float = 1.0,
         image_shape: tuple[int, ...] | None = None,
-        architecture: str | Callable = "auto",
+        architecture: str | Callable[..., Any] = "auto",
         downsampling: int = 4,
         hidden_channels: int = 64,
         n_residual_blocks: int = 2,
@@ -183,7 +184,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         ema_decay: float = 0.95,
         codebook_init: str = "kmeans",
         restart_threshold: float = 0.35,
-        reconstruction_loss: str | Callable = "mse",
+        reconstruction_loss: str | Callable[..., Any] = "mse",
         output: str = "codes",
         optimizer: Any = "adam",
         learning_rate: float = 0.003,
@@ -412,7 +413,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             )
         return self.inverse_transform(self._draw_independently(n_samples, random_state))
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
         where X was uint8.
 

@@ -14,12 +14,13 @@ ROOT = Path(skvq.__file__).parent
 
 # Part of the package -> what its modules may import, at any depth of the code: parts of skvq and other packages.
 # The standard library is free to all.
-ESTIMATOR = {"numpy", "sklearn", "_callbacks", "_contract", "_estimator", "_fitted"}
+ESTIMATOR = {"numpy", "sklearn", "_bases", "_callbacks", "_contract", "_estimator", "_fitted"}
 LAW = {
     "_contract": {"numpy"},
     "_context_tables": {"numpy", "_contract"},
     "_outputs": {"numpy", "_contract"},
     "_data": {"numpy", "sklearn", "_contract"},
+    "_bases": {"sklearn"},
     "_callbacks": {"sklearn"},
     "_fitted": {"sklearn", "_contract"},
     # The schema of a class names what it builds.
@@ -29,7 +30,7 @@ LAW = {
     "_graph_functions": {"numpy", "_contract", "networks"},
     "networks": {"numpy", "keras", "tensorflow", "_contract", "_context_tables"},
     "training": {"numpy", "sklearn", "threadpoolctl", "_contract", "_data", "networks"},
-    "_estimator": {"numpy", "sklearn", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
+    "_estimator": {"numpy", "sklearn", "_bases", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
     | {"networks", "training"},
     "_vqvae": ESTIMATOR | {"_data", "_outputs", "networks", "training"},
     "_stages": ESTIMATOR | {"priors", "vqvae"},

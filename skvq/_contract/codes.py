@@ -191,7 +191,7 @@ class CodeGrid:
         """Return a name for each code in a row: ``code0``, ``code1``, …"""
         return [f"{prefix}{i}" for i in range(self.n_codes)]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return the grid for a manifest."""
         return {"shape": list(self.shape), "n_embeddings": self.n_embeddings, "depth": self.depth}
 

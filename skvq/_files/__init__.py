@@ -23,7 +23,7 @@ from skvq._files.estimators import read_estimator, write_estimator
 MAX_BYTES = 2**31
 
 
-def save(estimator: Any, path: str | os.PathLike | BinaryIO) -> None:
+def save(estimator: Any, path: str | os.PathLike[str] | BinaryIO) -> None:
     """Write a fitted estimator.
 
     Parameters
@@ -50,7 +50,7 @@ def save(estimator: Any, path: str | os.PathLike | BinaryIO) -> None:
         write_file(path, data)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] # it refuses the rest
 
 
-def load(path: str | os.PathLike | bytes | BinaryIO, *, max_bytes: int = MAX_BYTES) -> Any:
+def load(path: str | os.PathLike[str] | bytes | BinaryIO, *, max_bytes: int = MAX_BYTES) -> Any:
     """Read an estimator that ``save`` wrote.
 
     A file may come from anyone: reading it runs no code that it brings, and takes memory in proportion to its size.

@@ -58,7 +58,7 @@ def build_autoencoder(
         If a callable architecture does not return what it should, or a class is no quantiser.
     """
     build = ARCHITECTURES.get(config["architecture"], config["architecture"])
-    quantizer_class = QUANTIZERS.get(config["quantizer"], config["quantizer"])
+    quantizer_class: Any = QUANTIZERS.get(config["quantizer"], config["quantizer"])
     step = config["downsampling"]
     is_image = len(image_shape) == 3
     padded = tuple(math.ceil(s / step) * step for s in image_shape[:-1]) + image_shape[-1:] if is_image else image_shape

@@ -31,7 +31,7 @@ class Archive(zipfile.ZipFile):
 
     _bytes: io.BufferedReader | None = None  # needed by close, which Python also calls if opening failed
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._bytes = _BoundedReads(open_regular(path))
         try:
             if not zipfile.is_zipfile(self._bytes):
@@ -76,7 +76,7 @@ class Archive(zipfile.ZipFile):
         except Exception as error:  # zipfile raises many kinds of errors on a damaged local header
             raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
 
-    def _check_entries(self, path: str | os.PathLike) -> None:
+    def _check_entries(self, path: str | os.PathLike[str]) -> None:
         entries = sorted(self.infolist(), key=attrgetter("header_offset"))
         names = Counter(entry.filename for entry in entries if not entry.is_dir())
         twice = [name for name, n in names.items() if n > 1]
@@ -91,7 +91,7 @@ class Archive(zipfile.ZipFile):
             raise _not_plain(path, "entries before its directory", f"{printable(entries[-1].filename)} beyond")
 
 
-def _not_plain(path: str | os.PathLike, rule: str, got: str) -> DataFileError:
+def _not_plain(path: str | os.PathLike[str], rule: str, got: str) -> DataFileError:
     return DataFileError(f"path must be a zip file with {rule}; got {got} in {printable(path)}. {_UNPACK}")
 
 

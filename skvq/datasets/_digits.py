@@ -49,7 +49,7 @@ def load_mnist_sample() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fetch_mnist(
-    data_home: str | os.PathLike | None = None,
+    data_home: str | os.PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fetch MNIST from OpenML through scikit-learn, which keeps a copy on disk.
 
@@ -91,7 +91,7 @@ def fetch_mnist(
 
 
 def load_idx(
-    folder: str | os.PathLike, *, max_bytes: int = 2**30
+    folder: str | os.PathLike[str], *, max_bytes: int = 2**30
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read the four files in which MNIST and Fashion-MNIST are published.
 

@@ -61,9 +61,9 @@ class ImageFiles:
         self._tree = tree
         self._decoder = decoder
         headers, self.skipped = self._look_at_headers(paths)
-        self.paths = list(headers)
+        self.paths: list[str] = list(headers)
         self._image_size = decoder.size or next((header.size for header in headers.values()), (0, 0))
-        self.dtype = next((header.dtype for header in headers.values()), np.dtype(np.uint8))
+        self.dtype: Any = next((header.dtype for header in headers.values()), np.dtype(np.uint8))
         if self.skipped and (on_error == "raise" or not self.paths):
             of_one = f"{'' if decoder.size else ' of one size'}{'' if decoder.data_range else ' and dtype'}"
             resizing = "" if decoder.size else ", or bring all to one size with size=(height, width)"

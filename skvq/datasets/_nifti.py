@@ -18,7 +18,7 @@ _CHUNK = 2**20
 _MOST_EXTENSION_BYTES = 2**26  # between header and data
 
 
-def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, tuple[float, float, float]]:
+def read_volume(path: str | os.PathLike[str], max_voxels: int) -> tuple[np.ndarray, tuple[float, float, float]]:
     """Read a volume, with its axes reordered to right, anterior, superior.
 
     Parameters

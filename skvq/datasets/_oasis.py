@@ -42,7 +42,7 @@ class OasisSlices(ImageFiles):
 
 
 def open_oasis(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     split: str = "train",
     *,
     segmented: bool = False,
@@ -155,7 +155,7 @@ class ManifestReport:
 
 
 def check_oasis_manifest(
-    path: str | os.PathLike, manifest_tsv_gz: str | os.PathLike, *, sizes_only: bool = False
+    path: str | os.PathLike[str], manifest_tsv_gz: str | os.PathLike[str], *, sizes_only: bool = False
 ) -> ManifestReport:
     """Compare a copy of the 2-D OASIS set with a list of its files.
 
@@ -205,7 +205,7 @@ def check_oasis_manifest(
     return ManifestReport(tuple(missing), tuple(altered), extra, counts, sizes_only)
 
 
-def _tree_above(path: str | os.PathLike) -> tuple[FileTree, list[str]]:
+def _tree_above(path: str | os.PathLike[str]) -> tuple[FileTree, list[str]]:
     """Return the tree that contains the folders of the splits, and the names in it.
 
     If ``path`` is one of these folders, only the folders next to it belong to the set, and no copies elsewhere.

@@ -13,7 +13,7 @@ _CHUNK = 2**20
 _MOST_READS = 2**18
 
 
-def open_regular(path: str | os.PathLike) -> io.FileIO:
+def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     """Open a regular file, or a link to one, for reading bytes.
 
     Opening a named pipe can wait forever, and opening a device can have effects. So they are refused without opening.
@@ -37,7 +37,7 @@ def open_regular(path: str | os.PathLike) -> io.FileIO:
     return file
 
 
-def _check_regular(path: str | os.PathLike, status: os.stat_result) -> None:
+def _check_regular(path: str | os.PathLike[str], status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         got = kinds.get(stat.S_IFMT(status.st_mode), "a device")

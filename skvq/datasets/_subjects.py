@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from numbers import Number
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -161,7 +162,7 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
             "another. Read all names in one call of subjects_from_names, or cast with astype(str) where all write "
             "a patient alike."
         )
-    homes: dict = {}
+    homes: dict[str, Any] = {}
     for name, subjects in checked.items():
         for patient in np.unique(subjects).tolist():
             homes.setdefault(patient, []).append(name)

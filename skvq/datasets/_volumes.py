@@ -16,7 +16,7 @@ _SQUARE = 0.01  # sides of a pixel that differ by less, as a share, count as equ
 
 
 def slices_from_nifti(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     axis: int = 2,
     n_slices: int | None = None,

@@ -106,7 +106,7 @@ def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
 
 def export_onnx(
     model: Any,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     *former: Any,
     prior: Any = None,
     parts: Sequence[str] | None = None,
@@ -180,7 +180,7 @@ def export_onnx(
 
 
 def _models(
-    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
+    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping[str, Any]
 ) -> Iterator[tuple[Any, ParityReport]]:
     """Yield the model of each part, with its parity report."""
     import keras

@@ -21,7 +21,7 @@ from skvq.runtime._description import COMPANIONS, FORMAT, MANIFEST, MAX_MANIFEST
 _NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 
 
-def check_target(path: str | os.PathLike | None) -> Path:
+def check_target(path: str | os.PathLike[str] | None) -> Path:
     """Return where an export may go.
 
     Raises

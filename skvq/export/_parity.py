@@ -71,7 +71,7 @@ class ParityReport:
             )
         return f"{self.part}, {self.n} rows: {'; '.join(words)}"
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return the fields for a manifest, with floats rounded to two digits."""
         fields = asdict(self)
         for name in ("max_abs_difference", "tolerance"):
@@ -164,7 +164,7 @@ class Reference:
     """Runs graph functions on the Keras backend of this process. TensorFlow traces each once for each size."""
 
     def __init__(self) -> None:
-        self._traced: dict[tuple, tuple[GraphFunction, Callable]] = {}
+        self._traced: dict[tuple[Any, ...], tuple[GraphFunction, Callable[..., Any]]] = {}
 
     def __call__(self, function: GraphFunction, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         import keras
@@ -181,7 +181,7 @@ class Reference:
                 run = self._traced_for(function, tensors)  # traced loops are many times faster than eager ones
             return [np.asarray(keras.ops.convert_to_numpy(output)) for output in run(*tensors)]
 
-    def _traced_for(self, function: GraphFunction, tensors: list) -> Callable:
+    def _traced_for(self, function: GraphFunction, tensors: list[Any]) -> Callable[..., Any]:
         import tensorflow as tf
 
         key = id(function), *(tuple(tensor.shape) for tensor in tensors)
@@ -193,7 +193,7 @@ class Reference:
 
 
 def _compare(
-    function: GraphFunction, model: Any, inputs: Sequence, reference: Reference, magnitude: float = 1.0
+    function: GraphFunction, model: Any, inputs: Sequence[Any], reference: Reference, magnitude: float = 1.0
 ) -> ParityReport:
     inputs = tuple(np.asarray(value, spec.dtype) for value, spec in zip(inputs, function.inputs, strict=True))
     answers = _run(function, model, inputs)
@@ -263,7 +263,9 @@ def _judge(
     return ParityReport(function.name, **report)
 
 
-def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got: np.ndarray) -> dict:
+def _judge_codes(
+    function: GraphFunction, inputs: tuple[Any, ...], wanted: np.ndarray, got: np.ndarray
+) -> dict[str, Any]:
     different = wanted != got
     agreement = float(1 - different.mean()) if different.size else 1.0
     if function.kind == "sampler":

@@ -42,7 +42,7 @@ def compose(
 ) -> Composition:
     """Return ``second`` after ``first``. ``outputs`` gives other names to the outputs of ``second``."""
 
-    def function(*tensors: Any) -> tuple:
+    def function(*tensors: Any) -> tuple[Any, ...]:
         return second.function(*first.function(*tensors))
 
     function.__doc__ = f"The part {first.name}, then the part {second.name}."

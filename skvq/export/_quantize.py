@@ -263,12 +263,12 @@ def _quantized(part: str, model: Any, inputs: np.ndarray, kept: Sequence[str], r
 
     class Rows(CalibrationDataReader):
         def __init__(self) -> None:
-            self.batches: Iterator[dict] = (
+            self.batches: Iterator[dict[str, Any]] = (
                 {model.graph.input[0].name: inputs[start : start + BATCH_SIZE]}
                 for start in range(0, len(inputs), BATCH_SIZE)
             )
 
-        def get_next(self) -> dict | None:
+        def get_next(self) -> dict[str, Any] | None:
             return next(self.batches, None)
 
     prepared = onnx.ModelProto()
@@ -316,7 +316,9 @@ def _run(model: Any, inputs: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run(None, {name: inputs[start : start + BATCH_SIZE]})[0] for start in batches])
 
 
-def _measured(parts: dict, quantized: dict, test: np.ndarray, kept: tuple[str, ...]) -> QuantizationReport:
+def _measured(
+    parts: dict[str, Any], quantized: dict[str, Any], test: np.ndarray, kept: tuple[str, ...]
+) -> QuantizationReport:
     """Compare the models before and after on the same rows."""
     sizes = {part: (len(serialized(parts[part])), len(serialized(quantized[part]))) for part in parts}
     report: dict[str, Any] = {"n": len(test), "n_bytes": sizes, "kept": kept}

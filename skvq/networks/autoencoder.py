@@ -43,7 +43,7 @@ class Autoencoder(keras.Model):
         quantizer: Quantizer,
         *,
         values: ValueRange,
-        reconstruction_loss: Callable,
+        reconstruction_loss: Callable[..., Any],
         reconstruction_scale: float,
         beta: float,
         vq_weight: float,
@@ -55,14 +55,14 @@ class Autoencoder(keras.Model):
         self.decoder = decoder
         self.quantizer = quantizer
         self.values = values
-        self.span = values.maximum - values.minimum or 1.0
+        self.span: float = values.maximum - values.minimum or 1.0
         self.reconstruction_loss = reconstruction_loss
         self.reconstruction_scale = reconstruction_scale
         self.beta = beta
         self.vq_weight = vq_weight
         self.bounded = bounded
-        self.code_counts = CodeCounts(self.code_shape, quantizer.n_embeddings)
-        self.trackers = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
+        self.code_counts: Any = CodeCounts(self.code_shape, quantizer.n_embeddings)
+        self.trackers: list[Any] = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
         quantizer.build(encoder.output_shape)
         self.built = True
 

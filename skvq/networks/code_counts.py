@@ -43,9 +43,9 @@ class CodeCounts(keras.metrics.Metric):
     def __init__(self, code_shape: tuple[int, ...], n_embeddings: int):
         super().__init__(name="code_counts")
         self.n_embeddings = n_embeddings
-        self.regions = regions_of(code_shape, n_embeddings)
-        self.n_regions = int(self.regions.max()) + 1
-        self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
+        self.regions: np.ndarray = regions_of(code_shape, n_embeddings)
+        self.n_regions: int = int(self.regions.max()) + 1
+        self.counts: Any = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
 
     def update_state(self, codes: Any) -> None:
         """Count codes (n, *code_shape)."""

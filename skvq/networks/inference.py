@@ -23,7 +23,7 @@ class CompiledFunction(keras.Model):
         Keras tensors -> Keras tensor. A method of the network, or a function that uses it.
     """
 
-    def __init__(self, network: keras.Model, function: Callable):
+    def __init__(self, network: keras.Model, function: Callable[..., Any]):
         super().__init__(dtype="float32")
         self.network = network
         self.function = function
@@ -41,7 +41,7 @@ class CompiledFunction(keras.Model):
     def call(self, inputs: Any) -> Any:
         return self.function(*inputs)
 
-    def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple = ()) -> np.ndarray:
+    def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
         """Run on the rows of the inputs in batches, and return all results.
 
         Parameters
@@ -54,7 +54,7 @@ class CompiledFunction(keras.Model):
         rows = (tuple(np.asarray(x[start:stop]) for x in inputs) for start, stop in spans(len(inputs[0]), batch_size))
         return np.concatenate([self.one_batch(batch, batch_size, shared) for batch in rows])
 
-    def one_batch(self, batch: tuple, batch_size: int, shared: tuple = ()) -> np.ndarray:
+    def one_batch(self, batch: tuple[Any, ...], batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
         """Run on one batch of at most ``batch_size`` rows."""
         n_rows = len(batch[0])
         padded = tuple(np.concatenate([x, np.repeat(x[:1], batch_size - n_rows, axis=0)]) for x in batch)
@@ -75,7 +75,7 @@ def compile_step(network: keras.Model) -> None:
         network.make_train_function(force=True)
 
 
-def _train_step(network: keras.Model, batch: tuple) -> dict:
+def _train_step(network: keras.Model, batch: tuple[Any, ...]) -> dict[str, Any]:
     """Take one step outside of the context of a replica, on TensorFlow.
 
     Within it, Keras's optimizers sum gradients over replicas by a function with a custom gradient. TensorFlow never

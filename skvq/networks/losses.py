@@ -144,7 +144,7 @@ def check_takes_weights(loss: Any) -> None:
         )
 
 
-def constant_picture_loss(loss: Callable, batches: Iterable, values: ValueRange) -> float:
+def constant_picture_loss(loss: Callable[..., Any], batches: Iterable[Any], values: ValueRange) -> float:
     """Return the loss of a constant reconstruction, the mean of the data. Losses are divided by it.
 
     Parameters

@@ -81,9 +81,9 @@ class CodebookDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.patches = np.asarray(patches)
-        self.codebook = np.asarray(codebook)
-        self.counts = np.asarray(counts, dtype=np.float64)
+        self.patches: np.ndarray = np.asarray(patches)
+        self.codebook: np.ndarray = np.asarray(codebook)
+        self.counts: np.ndarray = np.asarray(counts, dtype=np.float64)
         n_codes = len(self.patches)
         if self.codebook.ndim != 2 or len(self.codebook) != n_codes or self.counts.shape != (n_codes,):
             raise invalid(
@@ -94,10 +94,10 @@ class CodebookDisplay:
             )
         if not (self.counts >= 0).all():
             raise invalid("counts", "be >= 0", f"a minimum of {self.counts.min()}", "Pass how often each code occurs.")
-        self.data_range = check_data_range(data_range, self.patches)
-        self.order = np.argsort(-self.counts, kind="stable")
-        self.use = np.sqrt(self.counts / (self.counts.max() or 1.0))
-        self.perplexity = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.patches)
+        self.order: np.ndarray = np.argsort(-self.counts, kind="stable")
+        self.use: np.ndarray = np.sqrt(self.counts / (self.counts.max() or 1.0))
+        self.perplexity: float = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
 
     @classmethod
     def from_estimator(cls, model: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "CodebookDisplay":

@@ -73,12 +73,12 @@ class CodeMapDisplay:
         counts: np.ndarray | None = None,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.originals = np.asarray(originals)
-        self.colors = code_colors(codebook, counts)
+        self.originals: np.ndarray = np.asarray(originals)
+        self.colors: np.ndarray = code_colors(codebook, counts)
         codes = check_code_values(codes, "codes", len(self.colors))
         way_out = "Make maps with vqvae.grid_.to_grid(vqvae.transform(X))."
-        self.codes = check_maps(codes, len(self.originals), "codes", way_out)
-        self.data_range = check_data_range(data_range, self.originals)
+        self.codes: np.ndarray = check_maps(codes, len(self.originals), "codes", way_out)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(

@@ -70,10 +70,10 @@ class CompletionDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.originals = np.asarray(originals)
+        self.originals: np.ndarray = np.asarray(originals)
         way_out = "True keeps the code at that position."
-        self.mask = check_maps(np.asarray(mask), len(self.originals), "mask", way_out)
-        self.completions = np.asarray(completions)
+        self.mask: np.ndarray = check_maps(np.asarray(mask), len(self.originals), "mask", way_out)
+        self.completions: np.ndarray = np.asarray(completions)
         if self.mask.dtype != bool:
             raise invalid("mask", "be an array of bool", f"dtype {self.mask.dtype}", way_out)
         if self.completions.shape[1:] != self.originals.shape:
@@ -83,7 +83,7 @@ class CompletionDisplay:
                 f"shape {self.completions.shape}",
                 "Stack one array of images for each completion.",
             )
-        self.data_range = check_data_range(data_range, self.originals)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(

@@ -63,7 +63,9 @@ class LossCurveDisplay:
     codes_ax_: "Axes | None"
 
     def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
-        self.history = {name: np.asarray(values, dtype=np.float64) for name, values in history.items()}
+        self.history: dict[str, np.ndarray] = {
+            name: np.asarray(values, dtype=np.float64) for name, values in history.items()
+        }
         wrong = [name for name, values in self.history.items() if values.ndim != 1 or not len(values)]
         if wrong or not self.history:
             raise invalid(

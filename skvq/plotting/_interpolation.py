@@ -72,7 +72,7 @@ class InterpolationDisplay:
                 f"ends {self.ends.shape} and steps {self.steps.shape}",
                 "Stack one array of images for each step.",
             )
-        self.data_range = check_data_range(data_range, self.starts)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.starts)
 
     @classmethod
     def from_estimator(

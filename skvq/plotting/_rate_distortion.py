@@ -62,10 +62,10 @@ class RateDistortionDisplay:
         labels: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
     ) -> None:
-        self.rates = np.asarray(rates, dtype=np.float64)
-        self.distortions = np.asarray(distortions, dtype=np.float64)
-        self.labels = None if labels is None else [str(label) for label in labels]
-        self.groups = None if groups is None else [str(group) for group in groups]
+        self.rates: np.ndarray = np.asarray(rates, dtype=np.float64)
+        self.distortions: np.ndarray = np.asarray(distortions, dtype=np.float64)
+        self.labels: list[str] | None = None if labels is None else [str(label) for label in labels]
+        self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
         for name, values in (("rates", self.rates), ("distortions", self.distortions)):
             if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
                 way_out = "Leave out models without a measurement."
@@ -75,7 +75,7 @@ class RateDistortionDisplay:
             if given is not None and len(given) != len(self.rates):
                 way_out = "Pass sequences of equal length, with one entry for each model."
                 raise invalid(name, f"have one entry for each of the {len(self.rates)} rates", len(given), way_out)
-        self.on_front = pareto_front(self.rates, self.distortions)
+        self.on_front: np.ndarray = pareto_front(self.rates, self.distortions)
 
     def plot(
         self,

@@ -62,9 +62,9 @@ class SampleDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.images = np.asarray(images)
-        self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
-        self.data_range = check_data_range(data_range, self.images)
+        self.images: np.ndarray = np.asarray(images)
+        self.labels: np.ndarray | None = None if labels is None else check_labels(labels, len(self.images), "labels")
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.images)
 
     @classmethod
     def from_estimator(

@@ -65,10 +65,10 @@ class SurpriseDisplay:
     def __init__(
         self, originals: np.ndarray, bits: np.ndarray, *, data_range: tuple[float, float] | None = None
     ) -> None:
-        self.originals = np.asarray(originals)
+        self.originals: np.ndarray = np.asarray(originals)
         way_out = "Make maps with vqvae.grid_.to_grid(bits)."
-        self.bits = check_maps(np.asarray(bits), len(self.originals), "bits", way_out)
-        self.data_range = check_data_range(data_range, self.originals)
+        self.bits: np.ndarray = check_maps(np.asarray(bits), len(self.originals), "bits", way_out)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(

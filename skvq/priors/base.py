@@ -5,14 +5,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skvq._bases import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from skvq._contract.codes import CodeGrid, check_codes, guess_grid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
+from skvq._contract.graph import GraphFunction
 from skvq._contract.labels import Classes, check_labels, indices_of_labels
 from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import RandomStateLike, uniforms
@@ -268,7 +269,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         size = min(self._inference_batch_size(), 1 << (n_samples - 1).bit_length())
         return compiled.in_batches(*(x for x in inputs if x is not None), batch_size=size).astype(np.int64)
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``prior``, ``log_likelihood``, ``sampler`` and ``controlled_sampler``.
 
         Returns

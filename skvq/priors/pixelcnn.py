@@ -179,7 +179,7 @@ class PixelCNNPrior(NetworkPrior):
         self.verbose = verbose
         self.random_state = random_state
 
-    network_parameters = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
+    network_parameters: Any = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         super()._initialise(source, streams)

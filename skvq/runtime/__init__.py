@@ -20,7 +20,7 @@ __all__ = ["ModelFileError", "Runtime", "load", "push_to_hub"]
 
 
 def load(
-    path: str | os.PathLike | bytes | BinaryIO,
+    path: str | os.PathLike[str] | bytes | BinaryIO,
     providers: Providers = None,
     *,
     threads: int | None = None,

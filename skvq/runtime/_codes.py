@@ -25,7 +25,7 @@ class CodeRuntime:
 
     def __init__(self, source: Source, models: Mapping[str, bytes], options: SessionOptions, max_bytes: int):
         self.source = source
-        self.parts = tuple(source.parts)
+        self.parts: tuple[str, ...] = tuple(source.parts)
         self._options = options
         self._max_bytes = max_bytes
         self._opened = {
@@ -52,7 +52,7 @@ class CodeRuntime:
         return layout
 
     @property
-    def classes(self) -> tuple | None:
+    def classes(self) -> tuple[Any, ...] | None:
         """Classes that samples can be asked of, or None."""
         classes = self.source.description.classes
         return None if classes is None else tuple(classes.values.tolist())

@@ -92,7 +92,7 @@ def downloaded(address: str, max_bytes: int = MAX_BYTES) -> Path:
     return manifest.parent
 
 
-def _named_files(manifest: dict) -> Iterator[tuple[Any, Any]]:
+def _named_files(manifest: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """Yield name and size of each file that a manifest names: those under ``files``, and entries with a ``file``."""
     for name, entry in manifest["files"].items():
         yield name, entry.get("bytes") if isinstance(entry, dict) else None
@@ -102,7 +102,7 @@ def _named_files(manifest: dict) -> Iterator[tuple[Any, Any]]:
 
 
 def push_to_hub(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     name: str,
     *,
     private: bool = False,

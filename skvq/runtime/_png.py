@@ -14,7 +14,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # PNG's colour types
 
 
-def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
+def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
     """Write one image.
 
     Parameters

@@ -43,12 +43,12 @@ class Runtime(CodeRuntime):
     def __repr__(self) -> str:
         return f"Runtime({self.source.name!r}, parts={', '.join(self.parts)})"
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         found = self.source.origin
         origin = found if isinstance(found, bytes) else str(found)
         return _opened_again, (origin, self.source.hashes, asdict(self._options), self._max_bytes)
 
-    def __deepcopy__(self, memo: dict) -> "Runtime":
+    def __deepcopy__(self, memo: dict[str, Any]) -> "Runtime":
         function, arguments = self.__reduce__()
         return function(*arguments)
 
@@ -279,7 +279,7 @@ class Runtime(CodeRuntime):
         return X
 
 
-def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict, max_bytes: int) -> Runtime:
+def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict[str, Any], max_bytes: int) -> Runtime:
     """Open what a pickled runtime was opened from, if it is still the same."""
     source, models = open_source(origin, max_bytes)
     if source.hashes != hashes:

@@ -58,8 +58,8 @@ class PartFile:
     name: str
     n_bytes: int
     sha256: str
-    inputs: tuple[dict, ...]
-    outputs: tuple[dict, ...]
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Source:
 
 
 def open_source(
-    origin: str | os.PathLike | bytes | BinaryIO, max_bytes: int = MAX_BYTES
+    origin: str | os.PathLike[str] | bytes | BinaryIO, max_bytes: int = MAX_BYTES
 ) -> tuple[Source, dict[str, bytes]]:
     """Return what an export says about itself, and the bytes of each part's file, after checking all of them.
 
@@ -206,7 +206,7 @@ class _Folder:
             os.close(self.descriptor)
 
 
-def _intact(folder: _Folder, file: str, entry: Mapping, name: str, max_bytes: int) -> bytes:
+def _intact(folder: _Folder, file: str, entry: Mapping[str, Any], name: str, max_bytes: int) -> bytes:
     try:
         data = folder.read(file, max_bytes)
     except FileNotFoundError:
@@ -242,12 +242,12 @@ def _metadata(text: ModelText, name: str) -> dict[str, Any]:
     return described
 
 
-def _part(entry: Mapping, name: str, sha256: str, n_bytes: int) -> PartFile:
+def _part(entry: Mapping[str, Any], name: str, sha256: str, n_bytes: int) -> PartFile:
     inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
     return PartFile(entry["part"], entry["kind"], name, n_bytes, sha256, inputs, outputs)
 
 
-def _versions(described: Mapping) -> dict[str, str]:
+def _versions(described: Mapping[str, Any]) -> dict[str, str]:
     versions = described.get("versions")
     found = versions if isinstance(versions, dict) else {}
     return {printable(name): printable(version) for name, version in found.items()}

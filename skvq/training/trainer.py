@@ -29,7 +29,7 @@ class TrainingResult:
         What the observer returned for the epoch whose weights the network now has. None if no epoch was completed.
     """
 
-    history: dict[str, list] = field(default_factory=dict)
+    history: dict[str, list[Any]] = field(default_factory=dict)
     statistics: Any = None
 
     @property
@@ -82,9 +82,9 @@ class Trainer:
         self.source = source
         self.indices = indices
         self.generator = generator
-        self.observer = observer or Observer()
+        self.observer: Any = observer or Observer()
         self.validate = validate
-        self.step = 0
+        self.step: int = 0
         compile_network(network, config)
 
     @property

@@ -8,6 +8,6 @@ from skvq.networks.priors.base import PriorNetwork
 from skvq.networks.priors.context import ContextNetwork
 from skvq.networks.priors.pixelcnn import PixelCNN
 
-PRIOR_NETWORKS = {"pixelcnn": PixelCNN, "context": ContextNetwork}
+PRIOR_NETWORKS: dict[str, type[PriorNetwork]] = {"pixelcnn": PixelCNN, "context": ContextNetwork}
 
 __all__ = ["PRIOR_NETWORKS", "ContextNetwork", "PixelCNN", "PriorNetwork"]

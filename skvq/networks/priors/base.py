@@ -56,9 +56,9 @@ class PriorNetwork(keras.Model):
     ) -> None:
         super().__init__(name=name)
         self.n_embeddings = n_embeddings
-        self.code_shape = tuple(code_shape)
+        self.code_shape: tuple[int, ...] = tuple(code_shape)
         self.n_classes = n_classes
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker: Any = keras.metrics.Mean(name="loss")
 
     @property
     def n_positions(self) -> int:
@@ -80,15 +80,15 @@ class PriorNetwork(keras.Model):
         """
         return None
 
-    def row_memory(self, n: Any) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the memory before the first row, as a list of tensors."""
         raise NotImplementedError
 
-    def begin_row(self, prepared: Any, row: Any, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: Any, row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Return the values for all cells of a row, the new row memory, and the memory before its first cell."""
         raise NotImplementedError
 
-    def cell(self, prepared: Any, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: Any, given: Any, row: Any, column: Any, cell_memory: list[Any]) -> tuple[Any, list[Any]]:
         """Return the logits (n, K) of the code at this position, and the new cell memory.
 
         Parameters
@@ -100,11 +100,11 @@ class PriorNetwork(keras.Model):
         """
         raise NotImplementedError
 
-    def put(self, prepared: Any, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+    def put(self, prepared: Any, code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         """Return the cell memory after the code (n,), int32, at this position is drawn."""
         return cell_memory
 
-    def end_row(self, prepared: Any, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: Any, row_codes: Any, row_memory: list[Any], cell_memory: list[Any]) -> list[Any]:
         """Return the row memory after all codes (n, columns), int32, of the row are drawn."""
         return row_memory
 

@@ -47,13 +47,13 @@ class ContextNetwork(PriorNetwork):
         self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, contexts: Any, n_rows: Any
     ) -> None:
         super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="context")
-        self.contexts = tuple(tuple(parts) for parts in contexts)
-        self.sizes = context_sizes(code_shape, n_embeddings, n_classes)
+        self.contexts: tuple[tuple[Any, ...], ...] = tuple(tuple(parts) for parts in contexts)
+        self.sizes: dict[str, int] = context_sizes(code_shape, n_embeddings, n_classes)
 
         def array(name, *shape, dtype="float32", initializer="zeros"):
             return self.add_weight(shape=shape, dtype=dtype, initializer=initializer, trainable=False, name=name)
 
-        self.tables = []
+        self.tables: list[Any] = []
         for parts, rows in zip(self.contexts, n_rows, strict=True):
             name = "_".join(parts) or "everywhere"
             index = array(f"{name}_index", n_contexts(parts, self.sizes), dtype="int32")
@@ -75,7 +75,7 @@ class ContextNetwork(PriorNetwork):
         network.set_weights(tables.arrays())
         return network
 
-    def log_densities(self, tables: list, values: dict) -> Any:
+    def log_densities(self, tables: list[Any], values: dict[str, Any]) -> Any:
         """Return log-probabilities (..., K) of all codes.
 
         Parameters
@@ -106,19 +106,21 @@ class ContextNetwork(PriorNetwork):
             values["class"] = ops.cast(labels, "int32")[:, None]
         return self.log_densities(self.tables, values)  # (n, positions, K)
 
-    def prepare(self, labels: Any, n: Any) -> tuple:
+    def prepare(self, labels: Any, n: Any) -> tuple[Any, ...]:
         tables = [tuple(ops.convert_to_tensor(array) for array in table) for table in self.tables]
         return n, tables, {} if labels is None else {"class": ops.cast(labels, "int32")}
 
-    def row_memory(self, n: Any) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the codes (n, columns) above the first row: the number for "beyond the border"."""
         return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings]
 
-    def begin_row(self, prepared: tuple, row: Any, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: tuple[Any, ...], row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         left = ops.zeros((prepared[0],), "int32") + self.n_embeddings
         return ops.transpose(row_memory[0]), row_memory, [left]
 
-    def cell(self, prepared: tuple, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell(
+        self, prepared: tuple[Any, ...], given: Any, row: Any, column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         _, tables, values = prepared
         position = row * self.code_shape[1] + column
         up = ops.take(given, column, axis=0)  # (n,)
@@ -126,8 +128,10 @@ class ContextNetwork(PriorNetwork):
             tables, {**values, "position": position, "left": cell_memory[0], "up": up}
         ), cell_memory
 
-    def put(self, prepared: tuple, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+    def put(self, prepared: tuple[Any, ...], code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         return [code]
 
-    def end_row(self, prepared: tuple, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+    def end_row(
+        self, prepared: tuple[Any, ...], row_codes: Any, row_memory: list[Any], cell_memory: list[Any]
+    ) -> list[Any]:
         return [row_codes]

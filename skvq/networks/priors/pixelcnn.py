@@ -63,7 +63,7 @@ def broadcast_over_grid(features: Any) -> Any:
     return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
 
 
-def in_parts(features: Any, n_parts: int) -> list:
+def in_parts(features: Any, n_parts: int) -> list[Any]:
     """Split the last axis into equal parts.
 
     The split is at given indices, because the exporter can divide a Split of known sizes in stages, as WebGPU needs.
@@ -89,8 +89,8 @@ class Prepared(NamedTuple):
     """
 
     n: Any
-    layers: list
-    class_biases: list
+    layers: list[Any]
+    class_biases: list[Any]
     embedding: Any
     row_embedding: Any
     column_embedding: Any
@@ -144,10 +144,10 @@ class PixelCNN(PriorNetwork):
         self.hidden_channels = hidden_channels
         self.n_layers = n_layers
         self.kernel_size = kernel_size
-        self.reach = kernel_size // 2  # columns on each side, and rows or columns back, in the kernel of one layer
+        self.reach: int = kernel_size // 2  # columns on each side, and rows or columns back, in the kernel of one layer
         height, width = code_shape
         channels = hidden_channels
-        self.dilations = column_dilations(width, n_layers, self.reach)
+        self.dilations: list[int] = column_dilations(width, n_layers, self.reach)
 
         def kernel(name, *shape, gain=1.0):
             fan_in = int(np.prod(shape[:-1]))
@@ -157,13 +157,13 @@ class PixelCNN(PriorNetwork):
         def bias(name, *shape):
             return self.add_weight(shape=shape, initializer="zeros", name=name)
 
-        self.embedding = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.1)
-        self.row_embedding = bias("row_embedding", height, 1, channels)
-        self.column_embedding = bias("column_embedding", 1, width, channels)
+        self.embedding: Any = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.1)
+        self.row_embedding: Any = bias("row_embedding", height, 1, channels)
+        self.column_embedding: Any = bias("column_embedding", 1, width, channels)
         if n_classes:
             # One table for all layers. A row contains both biases of each layer for one class.
-            self.class_embedding = bias("class_embedding", n_classes, n_layers * 4 * channels)
-        self.layer_weights = [
+            self.class_embedding: Any = bias("class_embedding", n_classes, n_layers * 4 * channels)
+        self.layer_weights: list[dict[str, Any]] = [
             {
                 "vertical": kernel(f"vertical_{i}", self.reach + 1, kernel_size, channels, 2 * channels),
                 "vertical_bias": bias(f"vertical_bias_{i}", 2 * channels),
@@ -178,11 +178,11 @@ class PixelCNN(PriorNetwork):
             }
             for i in range(n_layers)
         ]
-        self.head = kernel("head", channels, 2 * channels, gain=1.4)
-        self.head_bias = bias("head_bias", 2 * channels)
-        self.output_kernel = kernel("output", 2 * channels, n_embeddings)
-        self.output_bias = bias("output_bias", n_embeddings)
-        self.dropout = keras.layers.Dropout(dropout)
+        self.head: Any = kernel("head", channels, 2 * channels, gain=1.4)
+        self.head_bias: Any = bias("head_bias", 2 * channels)
+        self.output_kernel: Any = kernel("output", 2 * channels, n_embeddings)
+        self.output_bias: Any = bias("output_bias", n_embeddings)
+        self.dropout: Any = keras.layers.Dropout(dropout)
         self.dropout.build(None)
         self.built = True
 
@@ -248,7 +248,7 @@ class PixelCNN(PriorNetwork):
             ops.convert_to_tensor(self.column_embedding)[0],
         )
 
-    def row_memory(self, n: Any) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the embedded row above, the last ``reach`` rows of each layer, and its sums over all rows above."""
         height, width = self.code_shape
         channels = self.hidden_channels
@@ -258,7 +258,7 @@ class PixelCNN(PriorNetwork):
             *[ops.zeros((n, channels), "float32")] * (self.n_layers if height > 1 else 0),
         ]
 
-    def begin_row(self, prepared: Prepared, row: Any, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: Prepared, row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Run the vertical stack for one row. ``given`` is its output for each column of the horizontal stack."""
         reach, channels, width, n_layers = self.reach, self.hidden_channels, self.code_shape[1], self.n_layers
         embedded_above, rows_above, sums = row_memory[0], row_memory[1 : n_layers + 1], row_memory[n_layers + 1 :]
@@ -292,7 +292,9 @@ class PixelCNN(PriorNetwork):
         ]
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
-    def cell(self, prepared: Prepared, given: tuple, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell(
+        self, prepared: Prepared, given: tuple[Any, ...], row: Any, column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         """Run the horizontal stack for one cell."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory
@@ -313,10 +315,10 @@ class PixelCNN(PriorNetwork):
         starts = [k * dilation * self.hidden_channels for k in range(self.reach + 1)]
         return ops.concatenate([cells[:, start : start + self.hidden_channels] for start in starts], axis=-1)
 
-    def put(self, prepared: Prepared, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+    def put(self, prepared: Prepared, code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         return [ops.take(prepared.embedding, code, axis=0), *cell_memory[1:]]
 
-    def end_row(self, prepared: Prepared, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: Prepared, row_codes: Any, row_memory: list[Any], cell_memory: list[Any]) -> list[Any]:
         return [ops.take(prepared.embedding, row_codes, axis=0), *row_memory[1:]]
 
 
@@ -330,7 +332,7 @@ def row_product(features: Any, kernel: Any, bias: Any = None) -> Any:
     return ops.reshape(flat if bias is None else flat + bias, (-1, features.shape[1], kernel.shape[1]))
 
 
-def flat_kernels(layer: dict) -> dict:
+def flat_kernels(layer: dict[str, Any]) -> dict[str, Any]:
     """Return the weights of a layer, with kernels as matrices (columns * rows * channels_in, channels_out)."""
     flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
     # In the memory, the rows of a column are side by side in its channels.

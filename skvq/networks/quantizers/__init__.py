@@ -11,6 +11,6 @@ from skvq.networks.quantizers.ema import EMAQuantizer
 from skvq.networks.quantizers.fsq import FSQQuantizer
 from skvq.networks.quantizers.gradient import GradientQuantizer
 
-QUANTIZERS = {"ema": EMAQuantizer, "gradient": GradientQuantizer, "fsq": FSQQuantizer}
+QUANTIZERS: dict[str, type[Quantizer]] = {"ema": EMAQuantizer, "gradient": GradientQuantizer, "fsq": FSQQuantizer}
 
 __all__ = ["QUANTIZERS", "EMAQuantizer", "FSQQuantizer", "GradientQuantizer", "Quantized", "Quantizer"]

@@ -76,10 +76,10 @@ class Quantizer(keras.layers.Layer):
         self.decay = decay
 
     def build(self, input_shape: Any) -> None:
-        self.active = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
-        self.usage = self.add_weight(shape=(self.n_embeddings,), initializer="ones", trainable=False, name="usage")
+        self.active: Any = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
+        self.usage: Any = self.add_weight(shape=(self.n_embeddings,), initializer="ones", trainable=False, name="usage")
         if self.has_table:
-            self.table = self.add_weight(
+            self.table: Any = self.add_weight(
                 shape=(self.n_embeddings, self.embedding_dim),
                 initializer=keras.initializers.RandomUniform(-1.0, 1.0),
                 trainable=self.trains_table,

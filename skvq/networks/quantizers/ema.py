@@ -19,7 +19,7 @@ class EMAQuantizer(Quantizer):
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.sums = self.add_weight(
+        self.sums: Any = self.add_weight(
             shape=(self.n_embeddings, self.embedding_dim), initializer="zeros", trainable=False, name="sums"
         )
 

@@ -52,11 +52,13 @@ class FSQQuantizer(Quantizer):
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.levels = levels_for(self.n_embeddings)
+        self.levels: tuple[int, ...] = levels_for(self.n_embeddings)
         digits = np.indices(self.levels).reshape(len(self.levels), -1).T  # (K, d), row-major
-        self.grid = (2.0 * digits / (np.array(self.levels) - 1) - 1.0).astype("float32")  # (K, d) in [-1, 1]
-        self.basis = np.append(np.cumprod(self.levels[:0:-1])[::-1], 1).astype("int32")
-        self.spacing = (2.0 / (np.array(self.levels) - 1)).astype("float32")
+        self.grid: np.ndarray = (2.0 * digits / (np.array(self.levels) - 1) - 1.0).astype(
+            "float32"
+        )  # (K, d) in [-1, 1]
+        self.basis: np.ndarray = np.append(np.cumprod(self.levels[:0:-1])[::-1], 1).astype("int32")
+        self.spacing: np.ndarray = (2.0 / (np.array(self.levels) - 1)).astype("float32")
         self.project_in = layers.Dense(len(self.levels), name="project_in")
         self.project_out = layers.Dense(self.embedding_dim, name="project_out")
         self.project_in.build((None, self.embedding_dim))
