@@ -22,7 +22,7 @@ from skvq.export._manifest import with_companions
 from skvq.runtime._description import COMPANIONS
 
 HERE = Path(__file__).parent
-PARTS = ("encoder", "decoder", "generator")
+PARTS = ("encoder", "decoder", "controlled_sampler", "generator")
 MOST_BYTES = 2_000_000  # of a file, so that the repository stays small
 N_SAMPLES = 80
 
@@ -55,8 +55,8 @@ In this folder, with onnxruntime alone:
 {usage}
 ```
 
-`skvq.runtime.load(folder)` checks the files and has `transform`, `inverse_transform`, `reconstruct` and `sample`. It
-needs NumPy and onnxruntime alone.
+`skvq.runtime.load(folder)` checks the files and has `transform`, `inverse_transform`, `reconstruct`, `sample` and
+`complete`. It needs NumPy and onnxruntime alone.
 
 ## Measured
 

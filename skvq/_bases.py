@@ -27,11 +27,9 @@ else:
     class BaseEstimator:
         """Parameters by name."""
 
-        def get_params(self, deep: bool = True) -> dict[str, Any]:
-            return {}
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
 
-        def set_params(self, **params: Any) -> Self:
-            return self
+        def set_params(self, **params: Any) -> Self: ...
 
         def get_metadata_routing(self) -> Any: ...
 
@@ -45,8 +43,7 @@ else:
 
         def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
 
-        def set_output(self, *, transform: str | None = None) -> Self:
-            return self
+        def set_output(self, *, transform: str | None = None) -> Self: ...
 
     class DensityMixin:
         """A density estimator."""

@@ -20,6 +20,7 @@ from skvq._files.entries import (
     LAYOUT,
     MAX_POSITIONS,
     RANGE,
+    Arrays,
     Entry,
     array,
     array_list,
@@ -30,19 +31,29 @@ from skvq._files.entries import (
     record,
     word,
 )
-from skvq._files.params import checked
+from skvq._files.params import ADDED, LARGEST, checked
+from skvq.compression.packing import flaw_of
+from skvq.compression.tables import CodeTables, ContextLayout
+from skvq.networks.code_counts import counts_of_codes
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd")
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 
 _flag = Entry(lambda value, where, arrays: bool(value), lambda node, where, arrays: _boolean(node, where))
-_contexts = Entry(
-    lambda value, where, arrays: [list(parts) for parts in value], lambda node, where, arrays: _chain(node, where)
-)
-_rows = Entry(
-    lambda value, where, arrays: [int(n) for n in value],
-    lambda node, where, arrays: tuple(integer(0, 2**31).read(n, where, arrays) for n in _listed(node, where)),
-)
+
+
+def _with_added(entries: dict[str, Entry], added: dict[str, Entry]) -> Entry:
+    """Entry of a dict with these items. The added ones are left out where they have their defaults."""
+    inner = record(entries, added)
+
+    def write(value: dict, where: str, arrays: Arrays) -> dict:
+        return inner.write({k: v for k, v in value.items() if k not in added or v != ADDED[k]}, where, arrays)
+
+    def read(node: Any, where: str, arrays: Arrays) -> dict:
+        return {**{name: ADDED[name] for name in added}, **inner.read(node, where, arrays)}
+
+    return Entry(write, read)
+
 
 FITTED = {"grid_": GRID, "history_": HISTORY, "n_iter_": integer(0, 2**31), "_fit_seed": integer()}
 TRAINED = {
@@ -98,12 +109,16 @@ def _complete_vqvae(state: dict, where: str) -> dict:
 
     layout, grid, config = state["_layout"], state["grid_"], state["_network_config"]
     checked(VQVAE, {name: config[name] for name in NETWORK_PARAMETERS}, f"{where}_network_config/")
-    codebook_shape = (grid.n_embeddings, config["embedding_dim"])
-    if grid.depth != 1 or (config["n_embeddings"], config["embedding_dim"]) != codebook_shape:
-        refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']}", str(grid))
+    depth = config["n_quantizers"]
+    if (grid.depth, grid.n_embeddings) != (depth, config["n_embeddings"]):
+        refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']} and depth={depth}", str(grid))
+    codebook_shape = (*([depth] if depth > 1 else []), grid.n_embeddings, config["embedding_dim"])
     if state["codebook_"].shape != codebook_shape:
         refuse(f"{where}codebook_", f"have shape {codebook_shape}", state["codebook_"].shape)
     _check_depth("n_residual_blocks", state, where)
+    _check_depth("n_quantizers", state, where)
+    if len(state["_region_counts"]) % depth:
+        refuse(f"{where}_region_counts", f"have {depth} rows for each region", state["_region_counts"].shape)
     if _n_positions(layout, config) > MAX_POSITIONS:
         refuse(f"{where}_layout", f"make at most {MAX_POSITIONS} codes", layout)
     if config["architecture"] == "conv" and layout.is_vector:
@@ -119,7 +134,7 @@ def _complete_vqvae(state: dict, where: str) -> dict:
         **state,
         "image_shape_": layout.image_shape,
         "n_features_in_": layout.n_features,
-        "code_counts_": state["_region_counts"].sum(axis=0),
+        "code_counts_": counts_of_codes(state["_region_counts"], depth),
     }
 
 
@@ -138,19 +153,19 @@ def _complete_pixelcnn(state: dict, where: str) -> dict:
 
 
 def _complete_context(state: dict, where: str) -> dict:
-    config, grid = state["_network_config"], state["grid_"]
-    if any("class" in parts for parts in config["contexts"]) and state["classes_"] is None:
-        refuse(f"{where}classes_", "be given where a context names them", None)
-    if len(config["n_rows"]) != len(config["contexts"]) or len(state["_weights"]) != 3 * len(config["contexts"]):
-        refuse(f"{where}_network_config", "have one table for each context", config)
-    tables = zip(*(state["_weights"][i::3] for i in range(3)), config["n_rows"], strict=True)
-    for i, (index, shares, broader, n_rows) in enumerate(tables):
-        if index.dtype != np.int32 or shares.shape != (1 + n_rows, grid.n_embeddings) or broader.shape != (1 + n_rows,):
-            refuse(f"{where}_weights", f"have the {1 + n_rows} rows of table {i}", [index.dtype.name, shares.shape])
-        if index.ndim != 1 or not index.size or index.min() < 0 or index.max() > n_rows:
-            refuse(f"{where}_weights", f"look up rows of table {i}", "others")
-        if shares.min() < 0 or broader.min() < 0 or not np.allclose(shares.sum(axis=1) + broader, 1, atol=1e-3):
-            refuse(f"{where}_weights", f"hold probabilities in table {i}", "other numbers")
+    config, grid, weights = state["_network_config"], state["grid_"], state["_weights"]
+    n_classes = 0 if state["classes_"] is None else len(state["classes_"])
+    layout, n_features = ContextLayout(grid, n_classes), config["n_features"]
+    shapes = [
+        (layout.n_rows, n_features),
+        (grid.depth, n_features, grid.n_embeddings),
+        (grid.depth, grid.n_embeddings),
+    ]
+    if [array.shape for array in weights] != shapes:
+        refuse(f"{where}_weights", f"have the shapes {shapes}", [array.shape for array in weights])
+    flaw = flaw_of(CodeTables(grid, n_classes, *weights))
+    if flaw:
+        refuse(f"{where}_weights", "be integer tables as fit makes them", flaw)
     return _complete_prior(state, where)
 
 
@@ -173,9 +188,9 @@ SCHEMAS = {
                 **TRAINED,
                 "_layout": LAYOUT,
                 "data_range_": RANGE,
-                "codebook_": array("float32", 2),
+                "codebook_": array("float32"),
                 "_region_counts": COUNTS,
-                "_network_config": record(
+                "_network_config": _with_added(
                     {
                         "architecture": word("conv", "dense"),
                         "quantizer": word("ema", "gradient", "fsq"),
@@ -190,7 +205,8 @@ SCHEMAS = {
                         "scale": real(SMALLEST_SCALE),
                         "reconstruction_scale": real(SMALLEST_SCALE),
                         "bounded": _flag,
-                    }
+                    },
+                    {"n_quantizers": integer(1, LARGEST["n_quantizers"]), "quantizer_dropout": real(0, 1)},
                 ),
             },
             NAMES,
@@ -225,8 +241,8 @@ SCHEMAS = {
             {
                 **FITTED,
                 **PRIOR,
-                "_weights": array_list("float32", "int32"),
-                "_network_config": record({"contexts": _contexts, "n_rows": _rows}),
+                "_weights": array_list("float32"),
+                "_network_config": record({"n_features": integer(1, 2**12)}),
             },
             NAMES,
         ),
@@ -257,20 +273,3 @@ def _boolean(node: Any, where: str) -> bool:
     if not isinstance(node, bool):
         refuse(where, "be true or false", node)
     return node
-
-
-def _listed(node: Any, where: str) -> list:
-    if not isinstance(node, list) or len(node) > 16:
-        refuse(where, "be a list", node)
-    return node
-
-
-def _chain(node: Any, where: str) -> tuple[tuple[str, ...], ...]:
-    """Return contexts: some of those that there are, in their order."""
-    from skvq._context_tables import CONTEXTS
-
-    listed = _listed(node, where)
-    chain = tuple(tuple(parts) for parts in listed if isinstance(parts, list))
-    if len(chain) < len(listed) or list(chain) != [parts for parts in CONTEXTS if parts in chain]:
-        refuse(where, f"be some of {CONTEXTS}, in this order", node)
-    return chain
