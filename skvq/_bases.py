@@ -27,9 +27,11 @@ else:
     class BaseEstimator:
         """Parameters by name."""
 
-        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            return {}
 
-        def set_params(self, **params: Any) -> Self: ...
+        def set_params(self, **params: Any) -> Self:
+            return self
 
         def get_metadata_routing(self) -> Any: ...
 
@@ -43,7 +45,8 @@ else:
 
         def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
 
-        def set_output(self, *, transform: str | None = None) -> Self: ...
+        def set_output(self, *, transform: str | None = None) -> Self:
+            return self
 
     class DensityMixin:
         """A density estimator."""

@@ -41,7 +41,7 @@ LAW = {
     | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
     "generator": ESTIMATOR | {"_data", "_files", "_codecs", "_stages", "_vqvae", "compression", "priors", "vqvae"},
     # The rest of skvq is loaded by the commands that need it, and says what to install where it is missing.
-    "_command_line": {"numpy", "_contract", "runtime", "datasets"},
+    "_command_line": {"numpy", "_contract", "compression", "runtime", "datasets"},
     "__main__": {"_command_line"},
     # The command line alone reads files of images, and writes what its user has installed a package for.
     "runtime": {"numpy", "onnxruntime", "_contract", "compression", "datasets", "zarr", "pyarrow"},

@@ -1,21 +1,22 @@
-"""Write pictures as one small file of codes, coded by the prior's probabilities."""
+"""Write each picture as a small file of codes, coded by the prior's probabilities."""
 
 import argparse
+from typing import Any
 
-from .codec import compression
-from .models import MODEL_HELP
-from .progress import add_quiet, progress, say
+from .codec import add_codec, run_codec
 
-NAME, HELP = "compress", "write pictures as one small file"
+NAME, HELP = "compress", "write pictures as small files of codes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help=MODEL_HELP)
-    parser.add_argument("paths", nargs="+", help="pictures")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the compressed file")
-    add_quiet(parser)
+    add_codec(parser, "pictures, or folders of pictures", "where the compressed files go")
+    parser.add_argument("--label", help="class of all pictures, for a conditional prior")
 
 
 def run(options: argparse.Namespace) -> None:
-    compression().compress_files(options.model, options.paths, options.output, progress("compressed", options.quiet))
-    say(f"{len(options.paths)} pictures in {options.output}", options.quiet)
+    from skvq.compression.files import compress_files
+
+    label: Any = options.label
+    if label is not None and label.lstrip("-").isdigit():
+        label = int(label)
+    run_codec(compress_files, "compressed", options, y=label)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -64,7 +64,7 @@ class RowSource:
         for block in blocks:
             self.array.block(block)
 
-    def batches(self, size: int) -> Iterator[Any]:
+    def batches(self, size: int) -> Generator[Any, None, None]:
         """Yield all rows in order, at most ``size`` at a time."""
         slices = (slice(start, start + size) for start in range(0, len(self), size))
         with closing(read_ahead(self.rows, slices, self.depth if len(self) > size else 0)) as answers:

@@ -180,7 +180,7 @@ def export_onnx(
     content = {name: data for name, (_, data, _) in files.items()}
     signatures = {name: signature(function) for name, (function, _, _) in files.items()}
     vectors = make_vectors(model_description, signatures, content)
-    if "coding" in said:
+    if "coding" in said and model_description.tables is not None:
         content[TABLES] = model_description.tables
     write_folder(target, {**content, VECTORS: vectors, MANIFEST: manifest(said, files, vectors)})
     return target

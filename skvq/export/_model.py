@@ -73,7 +73,7 @@ def proto_of(model: Any) -> Any:
         If the bytes are not a model.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     if isinstance(model, onnx.ModelProto):
         return model

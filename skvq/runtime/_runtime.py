@@ -1,7 +1,7 @@
 """Images, codes and samples from exported files."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -93,7 +93,7 @@ class Runtime(CompressionMixin, CodeRuntime):
                 start += len(part)
         return codes
 
-    def codes_in_parts(self, X: Any, first: int = 0) -> Iterator[np.ndarray]:
+    def codes_in_parts(self, X: Any, first: int = 0) -> Generator[np.ndarray, None, None]:
         """Return an iterator over the codes of images, for more of them than memory holds the codes of.
 
         Arrays on disk are read by a thread, ahead of the model; close the iterator if you do not go through all of it.
@@ -120,7 +120,7 @@ class Runtime(CompressionMixin, CodeRuntime):
         encoder = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
         return self._in_parts(encoder, from_disk(self._check_images(X)), as_bytes, first)
 
-    def _in_parts(self, encoder: Part, rows: Any, as_bytes: bool, first: int) -> Iterator[np.ndarray]:
+    def _in_parts(self, encoder: Part, rows: Any, as_bytes: bool, first: int) -> Generator[np.ndarray, None, None]:
         layout, size = self._layout, self._options.batch_size
         # Whole batches, so that a row is run in the same batch whatever the parts are.
         step = max(1, PART_VALUES // layout.n_features // size) * size
@@ -157,9 +157,8 @@ class Runtime(CompressionMixin, CodeRuntime):
             As :meth:`transform`.
         """
         part = self._part("decoder", "inverse_transform")
-        description = self.source.description
-        codes = description.grid.check_first(X, n_quantizers).astype(np.int64)
-        return description.layout.from_images(part.run({"codes": codes}))
+        codes = self.grid.check_first(X, n_quantizers).astype(np.int64)
+        return self._layout.from_images(part.run({"codes": codes}))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``."""

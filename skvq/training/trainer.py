@@ -4,7 +4,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -183,7 +183,7 @@ class Trainer:
             "learning_rate": float(rate) if has_own_rate else self.config.rate(self.step - 1, self.n_steps),
         }
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Generator[Any, None, None]:
         """Yield the batches of an epoch, read ahead by a thread that ends with them."""
         blocks, depth = getattr(self.source, "blocks", None), getattr(self.source, "depth", 0)
         order = shuffled_batches(self.indices, self.config.batch_size, self.generator, blocks)
