@@ -77,12 +77,27 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return import_module(f"skvq.{name}")
-    raise AttributeError(f"module 'skvq' has no attribute {name!r}; it offers {', '.join(sorted(__all__))}")
+def _not_installed(name: str, package: str) -> ImportError:
+    return ImportError(
+        f"skvq.{name} needs the package {package}, which is not installed. Install the estimators with "
+        '`pip install "skvq[tensorflow]"`, or with jax or torch in place of tensorflow. skvq.runtime runs exported '
+        "files without them.",
+        name=package,
+    )
+
+
+if not TYPE_CHECKING:  # type checkers know the names above, and are to refuse any other
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES or name in _MODULES:
+            try:
+                module = import_module(_HOMES.get(name, f"skvq.{name}"))
+            except ModuleNotFoundError as missing:
+                if (missing.name or "skvq").partition(".")[0] == "skvq":
+                    raise  # a file of skvq itself is gone, which no extra brings
+                raise _not_installed(name, missing.name) from missing
+            return getattr(module, name) if name in _HOMES else module
+        raise AttributeError(f"module 'skvq' has no attribute {name!r}; it offers {', '.join(sorted(__all__))}")
 
 
 def __dir__() -> list[str]:

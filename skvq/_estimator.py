@@ -15,9 +15,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skvq._bases import BaseEstimator
 from skvq._callbacks import CallbackSupportMixin, FitTasks
 from skvq._checkpoint import CheckpointFile
 from skvq._contract.errors import ForkedProcessError, invalid
@@ -58,8 +58,8 @@ class Streams:
 class SkvqEstimator(BaseEstimator):
     """What every estimator shares: parameters checked with advice in the message, and a file of its own."""
 
-    _parameter_constraints: dict = {}
-    _parameter_advice: dict = {}
+    _parameter_constraints: dict[str, Any] = {}
+    _parameter_advice: dict[str, Any] = {}
 
     def _check_params(self) -> None:
         try:
@@ -68,7 +68,7 @@ class SkvqEstimator(BaseEstimator):
             names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
 
-    def save(self, path) -> None:
+    def save(self, path: Any) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
         Parameters
@@ -122,7 +122,7 @@ def restored_on_error(estimator: Any) -> Iterator[None]:
 class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
     """Base of the estimators that train a network."""
 
-    history_: dict[str, list]
+    history_: dict[str, list[Any]]
     n_iter_: int
 
     def _build_network(self) -> keras.Model:
@@ -197,7 +197,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         with keras_defaults(seed):
             return self._build_network()
 
-    def _compiled(self, name: str, function: Callable) -> CompiledFunction:
+    def _compiled(self, name: str, function: Callable[..., Any]) -> CompiledFunction:
         """Return the named function of the network, compiled at the first call."""
         with _CACHE:
             network = self._network()
@@ -210,13 +210,13 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         """Take a new network as the state before the first epoch."""
         self._fit_seed = seed
         self._weights = [np.array(w) for w in network.get_weights()]
-        self._training_state = None
+        self._training_state: dict[str, Any] | None = None
         self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:
             _NETWORKS[self] = {"network": network, "distribution": keras.distribution.distribution()}
 
-    def _attributes_after(self, network: keras.Model, history: dict[str, list]) -> dict[str, Any]:
+    def _attributes_after(self, network: keras.Model, history: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the fitted attributes after epochs with this history, which are not yet in ``history_``."""
         n_epochs = len(history.get("loss", []))
         # A quantity that was not measured in some epochs is nan there, so that every list has an entry for each.
@@ -233,7 +233,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         self.__dict__.update(self._attributes_after(network, result.history))
         self._training_state = training_state(network)
 
-    def _check_unchanged(self, present: dict, wanted: dict) -> None:
+    def _check_unchanged(self, present: dict[str, Any], wanted: dict[str, Any]) -> None:
         """Raise if a parameter no longer describes the network that training would continue."""
         for name, value in wanted.items():
             if value != present[name]:
@@ -265,9 +265,9 @@ class EstimatorObserver(Observer):
         if self.tasks is not None:
             self.tasks.begin_epoch()
 
-    def attributes(self, history: dict[str, list]) -> dict[str, Any]:
+    def attributes(self, history: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the fitted attributes that the estimator would have if fit ended now."""
         return self.estimator._attributes_after(self.network, history)
 
-    def end_epoch(self, history: dict[str, list]) -> bool:
+    def end_epoch(self, history: dict[str, list[Any]]) -> bool:
         return self.tasks is not None and self.tasks.end_epoch(lambda: self.attributes(history))

@@ -30,7 +30,7 @@ def begun(name: str, given: Any, default: type) -> Any:
     return given.estimator
 
 
-def check_stages(generator: Any, vqvae: VQVAE, prior: Prior, y) -> None:
+def check_stages(generator: Any, vqvae: VQVAE, prior: Prior, y: Any) -> None:
     """Raise for what would fail only after the first stage has been trained."""
     if isinstance(generator.prior, FrozenEstimator):
         if not isinstance(generator.vqvae, FrozenEstimator):

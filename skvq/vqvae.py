@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 
+from skvq._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import invalid
+from skvq._contract.graph import GraphFunction
 from skvq._contract.masks import check_unmasked
+from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import restored_on_error
 from skvq._fitted import check_fitted
@@ -187,7 +189,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         beta: float = 0.25,
         vq_weight: float = 1.0,
         image_shape: tuple[int, ...] | None = None,
-        architecture: str | Callable = "auto",
+        architecture: str | Callable[..., Any] = "auto",
         downsampling: int = 4,
         hidden_channels: int = 64,
         n_residual_blocks: int = 2,
@@ -197,7 +199,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         quantizer_dropout: float = 0.5,
         codebook_init: str = "kmeans",
         restart_threshold: float = 0.35,
-        reconstruction_loss: str | Callable = "mse",
+        reconstruction_loss: str | Callable[..., Any] = "mse",
         output: str = "codes",
         optimizer: Any = "adam",
         learning_rate: float = 0.003,
@@ -212,8 +214,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.embedding_dim = embedding_dim
@@ -249,7 +251,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y=None, *, pixel_weight=None):
+    def fit(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> Self:
         """Learn the codebook and the networks.
 
         Parameters
@@ -291,7 +293,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None, *, pixel_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         The first call's X decides units and range of the values.
@@ -319,7 +321,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             self._train(source, streams, new=new, streamed=True)
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, or what else ``output`` says.
 
         Parameters
@@ -343,7 +345,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             return self._encode(source)
         return features_of_codes(self.output, self._encode(source, self.grid_.dtype), self.codebook_)
 
-    def encode(self, X) -> np.ndarray:
+    def encode(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
 
         Returns
@@ -353,7 +355,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         check_fitted(self)
         return self._encode(self._source(X))
 
-    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
+    def inverse_transform(self, X: Any, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
@@ -388,20 +390,20 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             images = self._images_of_vectors(check_vectors(X, self.grid_.n_positions, self.codebook_.shape[-1]))
         return self._layout.from_images(images)
 
-    def reconstruct(self, X) -> np.ndarray:
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the images of the codes of X."""
         return self.inverse_transform(self.encode(X))
 
     def sample(
         self,
         n_samples: int = 1,
-        prior=None,
-        y=None,
+        prior: Any = None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw new images.
 
@@ -437,7 +439,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             return self.inverse_transform(prior.sample(n_samples, y, **options._asdict(), random_state=random_state))
         return self.inverse_transform(self._draw_independently(n_samples, y, options, random_state))
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
         where X was uint8.
 
@@ -450,7 +452,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         size = self._inference_batch_size()
         return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []

@@ -14,7 +14,7 @@ ROOT = Path(skvq.__file__).parent
 
 # Part of the package -> what its modules may import, at any depth of the code: parts of skvq and other packages.
 # The standard library is free to all.
-ESTIMATOR = {"numpy", "sklearn", "_callbacks", "_contract", "_estimator", "_fitted"}
+ESTIMATOR = {"numpy", "sklearn", "_bases", "_callbacks", "_contract", "_estimator", "_fitted"}
 LAW = {
     "_contract": {"numpy"},
     "_context_tables": {"numpy", "_contract"},
@@ -22,6 +22,7 @@ LAW = {
     "compression": {"numpy", "constriction", "_contract", "datasets"},
     "_outputs": {"numpy", "_contract"},
     "_data": {"numpy", "sklearn", "_contract"},
+    "_bases": {"sklearn"},
     "_callbacks": {"sklearn"},
     "_fitted": {"sklearn", "_contract"},
     # The schema of a class names what it builds.
@@ -32,7 +33,7 @@ LAW = {
     "_graph_functions": {"numpy", "_contract", "networks"},
     "networks": {"numpy", "keras", "tensorflow", "jax", "_contract", "compression"},
     "training": {"numpy", "sklearn", "threadpoolctl", "_contract", "_data", "networks"},
-    "_estimator": {"numpy", "sklearn", "_callbacks", "_checkpoint", "_contract", "_files", "_fit_identity"}
+    "_estimator": {"numpy", "sklearn", "_bases", "_callbacks", "_checkpoint", "_contract", "_files", "_fit_identity"}
     | {"_fitted", "_keras_settings", "networks", "training"},
     "_vqvae": ESTIMATOR | {"_data", "_outputs", "compression", "networks", "training"},
     "_codecs": {"_contract", "_fitted", "compression"},
@@ -42,6 +43,9 @@ LAW = {
     | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
     "generator": ESTIMATOR
     | {"_data", "_files", "_codecs", "_stages", "_vqvae", "compression", "priors", "training", "vqvae"},
+    # The rest of skvq is loaded by the commands that need it, and says what to install where it is missing.
+    "_command_line": {"numpy", "_contract", "compression", "runtime", "datasets"},
+    "__main__": {"_command_line"},
     # The command line alone reads files of images, and writes what its user has installed a package for.
     "runtime": {"numpy", "onnxruntime", "_contract", "compression", "datasets", "zarr", "pyarrow"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},

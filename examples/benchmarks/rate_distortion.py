@@ -15,8 +15,8 @@ The loss is 1 - SSIM and ten times the squared error. Each trains for ``--second
 
 Rates are bytes a slice. "file" is the mean length of whole files: those of a codec at its best settings
 (``peers/image_files.py``), and ours from ``VQGenerator.compress``, where skvq has it, with a ``ContextPrior`` of the
-training codes. "payload" leaves out what every file repeats. Where a rate is no file's, it is in the column "computed": the
-log-likelihood of the test codes under the ContextPrior, of the first quantisers alone where there are several. "fixed"
+training codes. "payload" leaves out what every file repeats. Where a rate is no file's, it is in the column "computed":
+the log-likelihood of the test codes under the ContextPrior, of the first quantisers alone where there are several. "fixed"
 is log2(K) bits a code. The decoder's size is shared by all files, as a codec's is, and stands in the table.
 
 Means are over patients, each of whom has as many test slices; ± is the half width of their 95 % confidence interval, by

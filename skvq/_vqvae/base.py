@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -179,11 +180,12 @@ class AutoencoderEstimator(NetworkEstimator):
                 return codes.reshape(len(source), -1).astype(dtype)
         return self._of_images("encode", source, dtype=dtype)
 
-    def _of_images(self, name: str, source: ImageSource, dtype: np.typing.DTypeLike = None) -> np.ndarray:
+    def _of_images(self, name: str, source: ImageSource, dtype: Any = None) -> np.ndarray:
         """Run a method of the network on images, batch by batch; nothing is held but a batch and the result."""
         function = self._compiled(name, getattr(self._network(), name))
         size = self._inference_batch_size()
-        result, start = None, 0
+        result: Any = None
+        start = 0
         with closing(source.batches(size)) as batches:
             for images in batches:
                 answer = function.one_batch((images,), size)

@@ -1,6 +1,6 @@
 """Priors whose network is trained by gradient: what they share beyond the base."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -27,7 +27,7 @@ class NetworkPrior(Prior):
     network_parameters: tuple[str, ...] = ()
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the density of codes.
 
         Parameters
@@ -60,7 +60,7 @@ class NetworkPrior(Prior):
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None, classes=None):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         Parameters

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skvq._contract.codes import CodeGrid
+from skvq._contract.randomness import RandomStateLike
 from skvq._data import CodeSource
 from skvq._estimator import Streams
 from skvq.networks.priors import PixelCNN, ResidualPixelCNN
@@ -156,8 +157,8 @@ class PixelCNNPrior(NetworkPrior):
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        checkpoint: str | os.PathLike | None = None,
-        random_state=None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.code_shape = code_shape
@@ -184,7 +185,7 @@ class PixelCNNPrior(NetworkPrior):
         self.checkpoint = checkpoint
         self.random_state = random_state
 
-    network_parameters = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
+    network_parameters: Any = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         super()._initialise(source, streams)

@@ -1,6 +1,7 @@
 """Initialise the codebook by k-means, and restart dead codes, so that every code is used."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -60,10 +61,10 @@ class CodebookMaintenance:
         self.batch_size = batch_size
         self.start_generator = start_generator
         self.restart_generator = restart_generator
-        self.latents = CompiledFunction(network, network.latents)
+        self.latents: Any = CompiledFunction(network, network.latents)
         self.restart_threshold = restart_threshold
-        self.started = init != "kmeans"
-        self.start_step = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
+        self.started: bool = init != "kmeans"
+        self.start_step: int = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
         if init == "kmeans":
             network.quantizer.active.assign(0.0)
         elif init == "random":

@@ -14,7 +14,7 @@ from skvq.training.optimizers import OPTIMIZERS
 SCHEDULES = ("linear", "cosine", "constant")
 LOWEST_RATE = 0.01  # smallest fraction of the learning rate in a falling schedule
 
-TRAINING_CONSTRAINTS = {
+TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), keras.optimizers.Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "schedule": [StrOptions(set(SCHEDULES))],

@@ -12,11 +12,11 @@ class Observer:
     def before_step(self, step: int, batch: Any) -> None:
         """Called with each batch before the training step."""
 
-    def after_epoch(self) -> tuple[dict, Any]:
+    def after_epoch(self) -> tuple[dict[str, Any], Any]:
         """Return further values for the history, and statistics that belong to the weights of this epoch."""
         return {}, None
 
-    def end_epoch(self, history: dict[str, list]) -> bool:
+    def end_epoch(self, history: dict[str, list[Any]]) -> bool:
         """Return whether training should stop. ``history`` includes this epoch."""
         return False
 

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ class TrainingResult:
         What the observer returned for the epoch whose weights the network now has. None if no epoch was completed.
     """
 
-    history: dict[str, list]
+    history: dict[str, list[Any]]
     statistics: Any = None
 
     @property
@@ -83,7 +83,7 @@ class Trainer:
         self.source = source
         self.indices = indices
         self.generator = generator
-        self.observer = observer or Observer()
+        self.observer: Any = observer or Observer()
         self.validate = validate
         self.checkpoint = checkpoint
         self.devices = Devices.present()
@@ -216,7 +216,7 @@ class Trainer:
             "learning_rate": float(rate) if has_own_rate else self.config.rate(self.step - 1, self.n_steps),
         }
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Generator[Any, None, None]:
         """Yield the batches of an epoch, read ahead by a thread that ends with them."""
         blocks, depth = getattr(self.source, "blocks", None), getattr(self.source, "depth", 0)
         order = shuffled_batches(self.indices, self.config.batch_size, self.generator, blocks)
