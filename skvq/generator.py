@@ -178,7 +178,7 @@ class VQGenerator(
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **routed["vqvae"])
             source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
-            codes = vqvae._encode(source).astype(np.int64)
+            codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
                     with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
@@ -221,7 +221,7 @@ class VQGenerator(
                 vqvae.partial_fit(X, **weights)
             source = vqvae._source(X, **weights)
             if not isinstance(self.prior, FrozenEstimator):
-                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source), y, classes)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source, vqvae.grid_.dtype), y, classes)
             self._adopt(vqvae, prior, source)
         return self
 
@@ -251,12 +251,14 @@ class VQGenerator(
         check_fitted(self)
         return self.vqvae_.encode(X)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_codes)
+        X : array-like of shape (n, n_codes), or (n, n_positions * n_quantizers)
+        n_quantizers : int, default=None
+            Use the codes of the first ``n_quantizers`` at each position only. None uses all.
 
         Returns
         -------
@@ -264,7 +266,9 @@ class VQGenerator(
             In the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        return self.vqvae_.inverse_transform(self.prior_.inverse_transform(X))
+        if n_quantizers is None:
+            X = self.prior_.inverse_transform(X)
+        return self.vqvae_.inverse_transform(X, n_quantizers)
 
     def reconstruct(self, X) -> np.ndarray:
         """Return the images of the codes of X."""

@@ -32,14 +32,15 @@ LAW = {
     "training": {"numpy", "sklearn", "threadpoolctl", "_contract", "_data", "networks"},
     "_estimator": {"numpy", "sklearn", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
     | {"networks", "training"},
-    "_vqvae": ESTIMATOR | {"_data", "_outputs", "networks", "training"},
+    "_vqvae": ESTIMATOR | {"_data", "_outputs", "compression", "networks", "training"},
     "_codecs": {"_contract", "_fitted", "compression"},
     "_stages": ESTIMATOR | {"priors", "vqvae"},
-    "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae", "compression"},
+    "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
     "priors": ESTIMATOR
     | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
     "generator": ESTIMATOR | {"_data", "_files", "_codecs", "_stages", "_vqvae", "compression", "priors", "vqvae"},
-    "runtime": {"numpy", "onnxruntime", "_contract", "compression"},
+    # The command line alone reads files of images, and writes what its user has installed a package for.
+    "runtime": {"numpy", "onnxruntime", "_contract", "compression", "datasets", "zarr", "pyarrow"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},
     "datasets": {"numpy", "sklearn", "PIL", "nibabel", "pydicom", "mlxtend", "_contract"},

@@ -135,7 +135,7 @@ class ContextPrior(Prior):
         with restored_on_error(self):
             self._settle(X, source, grid, classes)
             trainer = TableTrainer(grid, n_classes, self.n_features, streams.of("tables"))
-            trainer.fit(source.codes, source.labels, self.max_iter, self.learning_rate)
+            trainer.fit(source.codes(slice(None)), source.labels, self.max_iter, self.learning_rate)
             self._network_config = {"n_features": self.n_features}
             self._begin(ContextNetwork.of(trainer.rounded()), streams.seed)
         return self
