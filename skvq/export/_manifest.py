@@ -19,7 +19,7 @@ from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq._contract.labels import Classes
-from skvq.runtime._description import FORMAT, FORMAT_VERSION, VECTORS
+from skvq.runtime._description import FORMAT, FORMAT_VERSION, TABLES, VECTORS
 
 from ._convert import OPSET
 from ._naming import BATCH
@@ -47,6 +47,13 @@ def sections(described: ModelDescription, estimators: Mapping[str, Any]) -> dict
         )
     if described.prior_grid is not None:
         said["prior"] = {"grid": described.prior_grid.as_json(), "classes": _classes(described.classes)}
+    if described.tables is not None and described.decoder_digest is not None:
+        said["coding"] = {
+            "file": TABLES,
+            "sha256": hashlib.sha256(described.tables).hexdigest(),
+            "bytes": len(described.tables),
+            "decoder_sha256": described.decoder_digest.hex(),
+        }
     said["estimators"] = {
         role: {"class": type(estimator).__name__, "parameters": jsonable(estimator.get_params(deep=False))}
         for role, estimator in estimators.items()
