@@ -12,9 +12,7 @@ from skvq import VQVAE, ContextPrior, PixelCNNPrior, VQGenerator
 # Most of the time goes into compiling, and a plain optimizer's step compiles faster than Adam's.
 SMALL = {"hidden_channels": 2, "max_iter": 1, "optimizer": "sgd"}
 ESTIMATORS = {
-    "dense": VQVAE(4, 2, n_residual_blocks=0, **SMALL),
-    # Flat rows are signals to it, images one pixel high; so it takes rows of any length.
-    "conv": VQVAE(4, 2, architecture="conv", downsampling=2, n_residual_blocks=0, **SMALL),
+    "vqvae": VQVAE(4, 2, n_residual_blocks=0, **SMALL),
     "prior": PixelCNNPrior(n_layers=1, early_stopping=False, **SMALL),
     "context": ContextPrior(),
     "generator": VQGenerator(VQVAE(4, 2, n_residual_blocks=0, random_state=0, **SMALL), ContextPrior()),

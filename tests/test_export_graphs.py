@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
-from cuda_kernels import CUDA_KERNELS
+from cuda_kernels import unsupported
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
@@ -412,58 +412,3 @@ class TestCuda:
         z = helper.make_tensor_value_info("z", onnx.TensorProto.INT32, [])
         model = helper.make_model(helper.make_graph(nodes, "g", [x, pads], [z]))
         assert set(unsupported(model)) == {"Pad: data is int32", "Det: no kernel at opset 18"}
-
-
-def unsupported(model):
-    """What of a model has no CUDA kernel on the published list, as lines of text."""
-    types = {}
-    for node in _nodes_with_types(model.graph, types):
-        first, last, inputs = CUDA_KERNELS.get(node.op_type, (math.inf, 0, {}))
-        if not first <= OPSET <= (last or OPSET):
-            yield f"{node.op_type}: no kernel at opset {OPSET}"
-            continue
-        formals = onnx.defs.get_schema(node.op_type, OPSET).inputs
-        for index, name in enumerate(node.input):
-            formal = formals[min(index, len(formals) - 1)].name
-            if name and types[name] not in inputs[formal]:
-                yield f"{node.op_type}: {formal} is {types[name]}"
-
-
-def _nodes_with_types(graph, types):
-    """Each node of a graph and of those inside it; ``types`` is filled with the types of all tensors before it."""
-    for value in graph.input:
-        types.setdefault(value.name, _type_name(value.type.tensor_type.elem_type))
-    for tensor in graph.initializer:
-        types[tensor.name] = _type_name(tensor.data_type)
-    for node in graph.node:
-        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        bodies = [value for value in attributes.values() if isinstance(value, onnx.GraphProto)]
-        for body in bodies:
-            yield from _nodes_with_types(body, types)
-        schema = onnx.defs.get_schema(node.op_type, OPSET)
-        by_symbol = {}
-        for index, name in enumerate(node.input):
-            by_symbol.setdefault(schema.inputs[min(index, len(schema.inputs) - 1)].type_str, types.get(name))
-        for index, name in enumerate(node.output):
-            symbol = schema.outputs[min(index, len(schema.outputs) - 1)].type_str
-            if bodies:
-                skipped = 1 if node.op_type == "Loop" else 0  # a loop's body answers first whether to go on
-                types[name] = types[bodies[0].output[index + skipped].name]
-            elif node.op_type == "Cast":
-                types[name] = _type_name(attributes["to"])
-            else:
-                types[name] = by_symbol.get(symbol) or {"tensor(int64)": "int64", "tensor(bool)": "bool"}.get(
-                    symbol, _only_type(schema, symbol)
-                )
-        yield node
-
-
-def _only_type(schema, symbol):
-    (allowed,) = (c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == symbol)
-    (name,) = allowed
-    return name.removeprefix("tensor(").removesuffix(")")
-
-
-def _type_name(element_type):
-    name = helper.tensor_dtype_to_np_dtype(element_type).name
-    return {"float32": "float", "float64": "double"}.get(name, name)

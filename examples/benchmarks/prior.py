@@ -213,7 +213,6 @@ def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
     return {
         "bits_per_code": bits,
         "seconds": fitted.seconds,
-        "parameters": fitted.estimator._network().count_params(),
         "note": f"{fitted.estimator.n_iter_} of {fitted.n_epochs} epochs of {fitted.n_rows} images",
         "curve": curve,
     }
@@ -235,7 +234,6 @@ def run_keras(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
     return {
         "bits_per_code": peer.bits_per_code(test),
         "seconds": stopwatch.seconds,
-        "parameters": peer.n_parameters,
         "note": f"{stopwatch.n_steps} steps of 128 images, {stopwatch.n_steps * 128 / len(train):.1f} epochs",
         "curve": stopwatch.curve,
     }
@@ -312,7 +310,6 @@ def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Nam
                 "bits an image": f"{value * codes['codes_test'].shape[1]:.0f}",
                 "of left and upper": f"{value / bits['frequencies by left and upper code']:.3f}",
                 "of Keras": f"{value / bits['keras']:.3f}" if "keras" in bits else "–",
-                "parameters": f"{runs[0]['parameters']:,}" if runs else "–",
                 "seconds": "–" if seconds is None else f"{seconds:.1f}",
             }
         )
@@ -328,7 +325,7 @@ def report(results: list[dict], codes: dict[str, np.ndarray], args: argparse.Nam
         print(f"{NAMES[method]}: {'; '.join(dict.fromkeys(r['note'] for r in runs))}")
     print(machine())
     path = args.output / "prior.csv"
-    plain = ("method", "seed", "bits_per_code", "seconds", "parameters", "note")
+    plain = ("method", "seed", "bits_per_code", "seconds", "note")
     lines = [{**dict.fromkeys(plain, ""), "method": name, "bits_per_code": value} for name, value in tables.items()]
     save_table(lines + [{name: r[name] for name in plain} for r in results], path)
     print(f"table: {path}\nfigure: {draw(by_method, tables, best_epoch, args)}")

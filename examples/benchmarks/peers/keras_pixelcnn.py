@@ -71,10 +71,6 @@ class KerasPixelCNN:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.network.compile(optimizer=keras.optimizers.Adam(3e-4), loss=loss, metrics=["accuracy"])
 
-    @property
-    def n_parameters(self) -> int:
-        return self.network.count_params()
-
     def train(self, codes: np.ndarray, stopwatch, evaluate) -> None:
         """Train until the stopwatch says stop."""
         self._fit(codes, 10_000, StopInTime(stopwatch, evaluate))
