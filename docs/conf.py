@@ -1,6 +1,7 @@
 """How Sphinx builds the site: ``sphinx-build -W -b html docs docs/_build/html``. Nothing is fetched while it builds."""
 
 import os
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,13 @@ import gallery_source
 
 import skvq
 
+PUBLIC_MODULES = (
+    "skvq",
+    *(f"skvq.{name}" for name in skvq._MODULES),
+    "skvq.networks.priors",
+    "skvq.networks.quantizers",
+)
+
 project = "skvq"
 author = "The skvq developers"
 project_copyright = author
@@ -21,6 +29,7 @@ version = release = skvq.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "numpydoc",
     "myst_parser",
@@ -30,8 +39,15 @@ extensions = [
 exclude_patterns = ["_build", "_gallery_source", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 nitpicky = True
+nitpick_ignore = [
+    ("py:attr", "active"),
+    ("py:meth", "_new_source"),
+    ("py:mod", "skvq.networks.priors.base"),
+    *(("py:data", name) for name in ("ARCHITECTURES", "LOSSES", "PRIOR_NETWORKS", "QUANTIZERS")),
+]
 
 autosummary_generate = True
+autodoc_inherit_docstrings = False  # those of Keras are in Markdown
 autodoc_typehints = "none"  # numpydoc's sections have the types, with shapes
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -44,6 +60,8 @@ intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "inventories/python.inv"),
     "sklearn": ("https://scikit-learn.org/stable", "inventories/sklearn.inv"),
 }
+
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -88,12 +106,23 @@ def skip_foreign_members(app, what, name, member, skip, options):
     return True if not home.startswith("skvq") else None
 
 
+def escape_shapes(app, what, name, obj, options, lines):
+    """Escape what docstrings say plainly, such as (n, *grid_.shape), where reStructuredText would see markup."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            pieces = line.split("``")  # literals at the odd places
+            pieces[::2] = [re.sub(r"(?<=[ (/\"])(\*+)(?=[\w./\"])|(?<=\w)_(?=\.)", escaped, piece) for piece in pieces[::2]]
+            lines[i] = "``".join(pieces)
+
+
+def escaped(match: re.Match) -> str:
+    return "".join(f"\\{character}" for character in match[0])
+
+
 def resolve_public_name(app, env, node, contnode):
-    """Resolve a private module's name of an object to the public one under which the reference lists it."""
+    """Resolve the name of an object in a private module, or without its module, to the name in the reference."""
     target = node.get("reftarget", "")
-    if node.get("refdomain") != "py" or not target.startswith("skvq."):
-        return None
-    public = public_name(target)
+    public = public_name(target) if node.get("refdomain") == "py" else None
     if public is None or public == target:
         return None
     domain = env.get_domain("py")
@@ -104,15 +133,17 @@ def public_name(target: str) -> str | None:
     """Return the shortest public name of the object that ``target`` names, or None."""
     home, _, name = target.rpartition(".")
     try:
-        wanted = getattr(import_module(home), name)
+        wanted = getattr(import_module(home), name) if home else None
     except (ImportError, AttributeError):
         return None
-    for public in ("skvq", *(f"skvq.{module}" for module in skvq._MODULES), "skvq.networks.quantizers"):
-        if vars(module := import_module(public)).get(name) is wanted or getattr(module, name, None) is wanted:
-            return f"{public}.{name}"
+    for module in PUBLIC_MODULES:
+        found = getattr(import_module(module), name, None)
+        if found is not None and (wanted is None or found is wanted):
+            return f"{module}.{name}"
     return None
 
 
 def setup(app):
     app.connect("autodoc-skip-member", skip_foreign_members)
+    app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
     app.connect("missing-reference", resolve_public_name)

@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of every page of the guide run, one after the other, as a reader would paste them.
+"""The Python blocks of the README and of every page of the guide run in sequence, as a reader would paste them.
 
 A block that cannot run here has a comment ``<!-- not run: the reason -->`` in the line before it.
 """
