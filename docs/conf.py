@@ -111,7 +111,9 @@ def escape_shapes(app, what, name, obj, options, lines):
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             pieces = line.split("``")  # literals at the odd places
-            pieces[::2] = [re.sub(r"(?<=[ (/\"])(\*+)(?=[\w./\"])|(?<=\w)_(?=\.)", escaped, piece) for piece in pieces[::2]]
+            pieces[::2] = [
+                re.sub(r"(?<=[ (/\"])(\*+)(?=[\w./\"])|(?<=\w)_(?=\.)", escaped, piece) for piece in pieces[::2]
+            ]
             lines[i] = "``".join(pieces)
 
 

@@ -82,6 +82,8 @@ EXAMPLES = {
     ),
 }
 
+WIDTH_TO_HEIGHT = 400 / 280  # of a thumbnail
+
 HEADER = """
 Gallery
 =======
@@ -116,6 +118,17 @@ def write(examples: Path, folder: Path) -> None:
     for name, example in EXAMPLES.items():
         source = (examples / f"{name}.py").read_text(encoding="utf-8")
         (folder / f"{name}.py").write_text(page(name, example, source), encoding="utf-8")
+        if example.figure:
+            write_thumbnail(examples / "figures" / f"{name}.png", folder / f"{name}.png")
+
+
+def write_thumbnail(figure: Path, path: Path) -> None:
+    """Write the left part of a wide figure, so that something can be seen in a small picture."""
+    from PIL import Image
+
+    with Image.open(figure) as image:
+        width = min(image.width, round(image.height * WIDTH_TO_HEIGHT))
+        image.convert("RGB").crop((0, 0, width, image.height)).save(path)
 
 
 def page(name: str, example: Example, source: str) -> str:
@@ -123,9 +136,9 @@ def page(name: str, example: Example, source: str) -> str:
     statement = ast.parse(source).body[0]
     title, text = titled(ast.get_docstring(ast.parse(source)))
     code = "".join(source.splitlines(keepends=True)[statement.end_lineno :])
-    figure = f"../../examples/figures/{name}.png"
+    figure, thumbnail = f"../../examples/figures/{name}.png", f"_gallery_source/{name}.png"
     shown = f".. image:: {figure}\n   :alt: {example.figure}\n\n" if example.figure else ""
-    thumbnail = f'# sphinx_gallery_thumbnail_path = "../examples/figures/{name}.png"\n' if example.figure else ""
+    thumbnail = f'# sphinx_gallery_thumbnail_path = "{thumbnail}"\n' if example.figure else ""
     docstring = f"{title}\n{'=' * len(title)}\n\n{text}\n\n{shown}{example.found}"
     return f'r"""\n{docstring}\n"""\n{thumbnail}{code}'
 
@@ -133,4 +146,4 @@ def page(name: str, example: Example, source: str) -> str:
 def titled(docstring: str) -> tuple[str, str]:
     """Return the question that a docstring begins with, and the rest, its commands as a literal block."""
     question, rest = re.fullmatch(r"(.*?\?)\s*(.*)", docstring, re.DOTALL).groups()
-    return question.replace("\n", " "), re.sub(r"\n\n(?=    python )", "\n\n::\n\n", rest, count=1)
+    return question.replace("\n", " "), re.sub(r"\n\n(?=    python )", "\n\n.. code-block:: text\n\n", rest, count=1)

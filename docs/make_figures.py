@@ -49,10 +49,9 @@ def draw_codes(vqvae: VQVAE, image: np.ndarray) -> None:
 
 def draw_codebook(vqvae: VQVAE, images: np.ndarray) -> None:
     """Draw the codebook beside images and their code maps."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=[1, 1.9], layout="constrained")
-    CodebookDisplay.from_estimator(vqvae, ax=left)
-    CodeMapDisplay.from_estimator(vqvae, images, ax=right)
-    left.set_title(f"{len(vqvae.codebook_)} codes", fontsize="medium")
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 6.5), height_ratios=[2.2, 1], layout="constrained")
+    CodebookDisplay.from_estimator(vqvae, ax=upper)
+    CodeMapDisplay.from_estimator(vqvae, images, ax=lower)
     figure.savefig(FOLDER / "codebook.png", dpi=110)
 
 
