@@ -362,7 +362,11 @@ def test_the_tutorial(monkeypatch, capsys, digits):
     notebook = json.loads((EXAMPLES / "tutorial.ipynb").read_text())
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert 10 <= len(notebook["cells"]) <= 15
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1)), "run all cells, then save"
+    stored = [output for cell in cells for output in cell["outputs"]]
+    assert all(cell["outputs"] for cell in cells)
+    assert not any(output["output_type"] == "error" or output.get("name") == "stderr" for output in stored)
+    assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(stored))
     monkeypatch.setattr(datasets, "load_mnist_sample", lambda: tuple(array[:100] for array in digits))
     before = set(plt.get_fignums())
     namespace = {}

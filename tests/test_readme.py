@@ -3,6 +3,7 @@
 A block that cannot run here has a comment ``<!-- not run: the reason -->`` in the line before it.
 """
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
-N_TRAINED = 64  # rows that a fit learns from
+N_TRAINED = 32  # rows that a fit learns from
 PAGES = [ROOT / "README.md", ROOT / "docs/index.md", *sorted(ROOT.glob("docs/guide/*.md"))]
 BLOCK = re.compile(r"^(?:<!-- not run: (?P<reason>.*?) -->\n+)?```python\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -48,11 +49,18 @@ def small(monkeypatch, tmp_path, digits):
     for module in ("tf2onnx", "skl2onnx"):
         pytest.importorskip(module)
     from skvq import VQVAE, PixelCNNPrior, datasets, export, training
+    from skvq._estimator import NetworkEstimator
     from skvq._vqvae import training as autoencoder_training
     from skvq.priors import network as prior_training
 
-    make_defaults_small(monkeypatch, VQVAE, hidden_channels=8, n_residual_blocks=0, max_iter=1)
-    make_defaults_small(monkeypatch, PixelCNNPrior, hidden_channels=8, n_layers=1, max_iter=1)
+    make_defaults_small(monkeypatch, VQVAE, hidden_channels=8, n_residual_blocks=0)
+    make_defaults_small(monkeypatch, PixelCNNPrior, hidden_channels=8, n_layers=1)
+    training_config = NetworkEstimator._training_config
+
+    def one_epoch(*arguments, **options):
+        return dataclasses.replace(training_config(*arguments, **options), max_iter=1)
+
+    monkeypatch.setattr(NetworkEstimator, "_training_config", one_epoch)
 
     def few_rows(*arguments):
         train, validation = training.split_validation(*arguments)
