@@ -1,22 +1,25 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
-from skvq._data import check_images
+from skvq._contract.images import spread_indices
+from skvq._data import ImageSource, check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq._vqvae.errors import mean_error
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
 from skvq.vqvae import VQVAE
@@ -76,6 +79,11 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
     '2 × 2 codes of 8'
     """
 
+    # It is for the VQ-VAE, of which it is requested.
+    __metadata_request__fit = {"pixel_weight": UNUSED}
+    __metadata_request__partial_fit = {"pixel_weight": UNUSED}
+    __metadata_request__score = {"pixel_weight": UNUSED}
+
     _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
     _parameter_advice = {
         "vqvae": "The order is VQGenerator(vqvae, prior).",
@@ -121,7 +129,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         return hasattr(self, "prior_")
 
     @with_callbacks
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X, y=None, *, pixel_weight=None, **fit_params):
         """Fit the VQ-VAE on X, then the prior on its codes.
 
         Parameters
@@ -129,6 +137,9 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
         y : array-like of shape (n,), default=None
             Classes, for a conditional prior.
+        pixel_weight : array-like of shape (n, height, width), or callable, default=None
+            As for :meth:`VQVAE.fit`. With metadata routing enabled, the VQ-VAE has to request it by
+            ``set_fit_request(pixel_weight=True)``.
         **fit_params
             With metadata routing enabled, what the two stages request.
 
@@ -148,23 +159,24 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         vqvae = begun("vqvae", self.vqvae, VQVAE)
         prior = begun("prior", self.prior, PixelCNNPrior)
         check_stages(self, vqvae, prior, y)
-        routed = self._route("fit", fit_params)
+        routed = self._route("fit", pixel_weight, fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
         tasks = FitTasks(self, X, y, 2)
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **routed["vqvae"])
-            codes = vqvae.encode(X)
+            source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
+            codes = vqvae._encode(source).astype(np.int64)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
                     with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
-            self._adopt(vqvae, prior, X)
+            self._adopt(vqvae, prior, source)
         tasks.end()
         return self
 
     @available_if(_prior_learns_in_parts)
-    def partial_fit(self, X, y=None, classes=None):
+    def partial_fit(self, X, y=None, classes=None, *, pixel_weight=None):
         """Train both stages for one pass over X.
 
         The prior learns the codes that the VQ-VAE makes after its own pass. Codes drift while the VQ-VAE learns, so in
@@ -178,12 +190,15 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             Classes, for a conditional prior.
         classes : array-like, default=None
             All classes that will come; needed in the first call where its y lacks some.
+        pixel_weight : array-like of shape (n, height, width), or callable, default=None
+            As for ``fit``.
 
         Returns
         -------
         self
         """
         self._check_params()
+        weights = self._route("partial_fit", pixel_weight, {})["vqvae"]
         if self.__sklearn_is_fitted__():
             vqvae, prior = self.vqvae_, self.prior_
         else:
@@ -192,23 +207,23 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             check_stages(self, vqvae, prior, y)
         with restored_on_error(self), restored_on_error(vqvae), restored_on_error(prior):
             if not isinstance(self.vqvae, FrozenEstimator):
-                vqvae.partial_fit(X)
+                vqvae.partial_fit(X, **weights)
+            source = vqvae._source(X, **weights)
             if not isinstance(self.prior, FrozenEstimator):
-                with_grid(prior, vqvae.grid_).partial_fit(vqvae.encode(X), y, classes)
-            self._adopt(vqvae, prior, X)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source), y, classes)
+            self._adopt(vqvae, prior, source)
         return self
 
-    def _adopt(self, vqvae: VQVAE, prior: Prior, X) -> None:
+    def _adopt(self, vqvae: VQVAE, prior: Prior, source: ImageSource | None) -> None:
         vqvae.grid_.require(prior.grid_)
         self.vqvae_, self.prior_ = vqvae, prior
         self.grid_ = vqvae.grid_
         self.classes_ = prior.classes_
         self.noise_variance_ = None
-        if X is not None:
-            rows = np.unique(np.linspace(0, len(X) - 1, min(len(X), NOISE_ROWS)).astype(int))
-            subset = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+        if source is not None:
+            errors = vqvae._errors(source, spread_indices(len(source), NOISE_ROWS))
             smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
-            self.noise_variance_ = max(float(vqvae.reconstruction_errors(subset).mean()), smallest**2)
+            self.noise_variance_ = max(mean_error([errors]), smallest**2)
         self.n_features_in_ = vqvae.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(vqvae, "feature_names_in_"):
@@ -253,13 +268,14 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state=None,
     ) -> np.ndarray:
         """Draw new images.
 
         Parameters
         ----------
-        n_samples, y, temperature, top_k, top_p, random_state
+        n_samples, y, temperature, top_k, top_p, select, random_state
             As for :meth:`PixelCNNPrior.sample`.
 
         Returns
@@ -268,7 +284,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             Images in the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
         return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
 
     def complete(
@@ -316,7 +332,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         """Return the mean cost of an image's codes under the prior, in bits."""
         return float(-self.score_samples(X, y).mean() / math.log(2))
 
-    def score(self, X, y=None) -> float:
+    def score(self, X, y=None, *, pixel_weight=None) -> float:
         """Return the mean log-likelihood of an image in two parts: its codes, and what they leave out.
 
         The pixels are taken as normally distributed around the reconstruction with ``noise_variance_``. Of all codes
@@ -324,21 +340,37 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         rises with better reconstructions and with a better prior: a search over the parameters of both stages can
         use it.
 
+        Parameters
+        ----------
+        X : array-like
+            Images, as for ``fit``.
+        y : array-like of shape (n,) or one class, default=None
+            Classes, for a conditional prior.
+        pixel_weight : array-like of shape (n, height, width), or callable, default=None
+            As for ``fit``, relative to the largest weight: a pixel's share of the log-likelihood is multiplied by it,
+            and pixels of weight 0 are neither encoded nor counted.
+
         Returns
         -------
         float
             In nats an image.
         """
+        weights = self._route("score", pixel_weight, {})["vqvae"]
         check_fitted(self)
         if self.noise_variance_ is None:
             raise InvalidInputError(
                 "score must know noise_variance_, which fit measures; got a generator made by from_fitted. Set "
                 "model.noise_variance_ = model.vqvae_.reconstruction_errors(X_train).mean()."
             )
-        errors = self.vqvae_.reconstruction_errors(X)
-        n_values = math.prod(self.vqvae_.image_shape_)
+        source = self.vqvae_._source(X, **weights)
+        errors, n_values, largest = self.vqvae_._errors(source)
+        if n_values is None:
+            n_values = math.prod(self.vqvae_.image_shape_)
+        else:
+            errors, n_values = np.nan_to_num(errors), n_values / largest
         residuals = -0.5 * n_values * (math.log(2 * math.pi * self.noise_variance_) + errors / self.noise_variance_)
-        return float((self.score_samples(X, y) + residuals).mean())
+        codes = self.vqvae_._encode(source)
+        return float((self.prior_.score_samples(codes, y) + residuals).mean())
 
     def graph_functions(self) -> dict:
         """Return what an exporter may trace: the parts of both stages.
@@ -358,15 +390,19 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the router that hands metadata to the two stages."""
-        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="partial_fit", callee="partial_fit")
+        mapping = MethodMapping()
+        for method in ("fit", "partial_fit", "score"):
+            mapping.add(caller=method, callee=method)
         return (
             MetadataRouter(owner=self)
             .add(vqvae=self.vqvae if self.vqvae is not None else VQVAE(), method_mapping=mapping)
             .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
         )
 
-    def _route(self, method: str, params: dict) -> dict:
+    def _route(self, method: str, pixel_weight: Any, params: dict) -> dict:
+        given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
         if get_config()["enable_metadata_routing"]:
+            params = {**params, **given}
             routed = process_routing(self, method, **params)
             return {stage: routed[stage][method] for stage in ("vqvae", "prior")}
         if params:
@@ -374,7 +410,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 f"{method} got {', '.join(params)}, which only metadata routing hands on. Call "
                 "sklearn.set_config(enable_metadata_routing=True), and request it of the stage."
             )
-        return {"vqvae": {}, "prior": {}}
+        return {"vqvae": given, "prior": {}}
 
     @property
     def _n_features_out(self) -> int:

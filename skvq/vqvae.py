@@ -11,17 +11,18 @@ from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import seed_from
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors, n_features
-from skvq._vqvae.base import AutoencoderEstimator, mean_squared_errors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
+from skvq._vqvae.scoring import ScoredAutoencoder
 
 
-class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
+class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder):
     """Vector-quantised variational autoencoder.
 
     An encoder maps each image to a small grid of latents, each latent is replaced by the nearest of
@@ -113,6 +114,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         ``(height, width, channels)``, or ``(n_features,)`` for vectors.
     data_range_ : tuple of float
         Smallest and largest value of X in ``fit``; images are reconstructed within it.
+    data_mean_ : float
+        Mean of X in ``fit``, by weights where ``pixel_weight`` was given: what unknown pixels are replaced by.
     code_counts_ : ndarray of shape (n_embeddings,)
         Uses of each code in the epoch whose weights were kept. If the codebook was initialised during that epoch,
         counting starts there.
@@ -228,7 +231,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, pixel_weight=None):
         """Learn the codebook and the networks.
 
         Parameters
@@ -237,6 +240,13 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             uint8 or floats in any range; a memory-mapped array is read batch by batch.
         y : None
             Ignored.
+        pixel_weight : array-like of shape (n, height, width), or callable, default=None
+            How much each pixel counts in the reconstruction loss, relative to the others: a background may weigh 0.1
+            and a foreground 1. It may be what broadcasts to that shape, such as one map (height, width), or a function
+            of a batch of rows of X, in the layout and units of X, which returns such an array. For vectors, its shape
+            is (n, n_features). A pixel of weight 0 is unknown: its value, which may be NaN, changes nothing.
+            ``transform`` takes no weights: fill unknown pixels there by ``np.where(pixel_weight > 0, X, data_mean_)``,
+            as ``fit`` does. A loss of your own needs an argument ``weights``; see :mod:`skvq.networks.losses`.
 
         Returns
         -------
@@ -245,12 +255,12 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         Raises
         ------
         InvalidInputError
-            If X is empty, has another rank or shape than ``image_shape`` says, or holds NaN or infinity; or if a
-            parameter is out of its range.
+            If X is empty, has another rank or shape than ``image_shape`` says, or holds NaN or infinity; if a weight
+            is negative or infinite, or all are 0; or if a parameter is out of its range.
         """
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
-        source = self._continued_source(X) if continues else self._new_source(X)
+        source = self._continued_source(X, pixel_weight) if continues else self._new_source(X, pixel_weight)
         seed = seed_from(self.random_state)
         streams = Streams(seed, self.n_iter_ if continues else 0)
         tasks = FitTasks(self, X, y, self.max_iter)
@@ -261,7 +271,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, *, pixel_weight=None):
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         The first call's X decides units and range of the values.
@@ -272,6 +282,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
             As for ``fit``.
         y : None
             Ignored.
+        pixel_weight : array-like or callable, default=None
+            As for ``fit``; relative to each other within one call.
 
         Returns
         -------
@@ -279,7 +291,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         """
         self._check_params()
         new = not self.__sklearn_is_fitted__()
-        source = self._new_source(X) if new else self._continued_source(X)
+        source = self._new_source(X, pixel_weight) if new else self._continued_source(X, pixel_weight)
         with restored_on_error(self):
             if new:
                 self._initialise(X, source, Streams(seed_from(self.random_state)))
@@ -339,6 +351,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
         """
         network = self._network()
         check_output(self.output)
+        check_unmasked("X", X)
         X = check_array(X, dtype="numeric", input_name="X")
         if holds_vectors(self.output, X):
             X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
@@ -398,24 +411,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstima
                 "pass it."
             )
         return self.inverse_transform(self._draw_independently(n_samples, random_state))
-
-    def reconstruction_errors(self, X) -> np.ndarray:
-        """Return the mean squared error of each row's reconstruction, in squared units of X.
-
-        Returns
-        -------
-        ndarray of shape (n,), float64, >= 0
-        """
-        check_fitted(self)
-        source = self._source(X)
-        size = self._inference_batch_size()
-        if self._size_for(len(source)) < size:
-            return mean_squared_errors(source.rows(slice(None)), self._decode(self._encode(source)))
-        return np.concatenate([self._squared_errors(images) for images in source.batches(size)])
-
-    def score(self, X, y=None) -> float:
-        """Return minus the mean of :meth:`reconstruction_errors`. No weight of the loss is in it."""
-        return -float(self.reconstruction_errors(X).mean())
 
     def graph_functions(self) -> dict:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``

@@ -70,6 +70,24 @@ class TestAnswers:
             model.prior_.sample(20, y, **options, random_state=5),
         )
 
+    def test_selected_samples(self, bound, labels):
+        model, runtime, y = bound
+        if y is None:
+            for each in (model, runtime):
+                with pytest.raises(SkvqError, match=r"select must be None for a prior with 0 classes"):
+                    each.sample(3, select=0.5)
+            return
+        options = {"select": 0.5, "random_state": 5}
+        selected = model.prior_.sample(20, y[:20], **options)
+        np.testing.assert_array_equal(runtime.sample_codes(20, y[:20], **options), selected)
+        agree(runtime.sample(20, y[:20], **options), model.sample(20, y[:20], **options))
+        everything = model.prior_.sample(20, y[:20], random_state=5)
+
+        def odds(codes):
+            return model.prior_.score_samples(codes, y[:20]) - model.prior_.score_samples(codes, 1 - y[:20])
+
+        assert odds(selected).mean() > odds(everything).mean()
+
     def test_completions(self, bound, images):
         model, runtime, y = bound
         agree(runtime.complete(images, TOP, y, random_state=5), model.complete(images, TOP, y, random_state=5))
@@ -102,6 +120,7 @@ def agree(found, expected):
         lambda model, X, y: model.sample(96, y, temperature=0),
         lambda model, X, y: model.sample(96, y, top_k=0),
         lambda model, X, y: model.sample(96, y, top_p=1.5),
+        lambda model, X, y: model.sample(96, y, select=0),
         lambda model, X, y: model.sample(96, y, random_state="seed"),
         lambda model, X, y: model.sample(3, ["a", "b", "c"]),
         lambda model, X, y: model.sample(3, None if y is not None else 1),

@@ -340,3 +340,24 @@ def test_volumes_of_every_dtype_equal_nibabels(tmp_path, dtype):
     got, spacing = read_volume(tmp_path / "a.nii", 1000)
     assert np.array_equal(got, expected)
     assert spacing == (1, 1, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["grey", "rgb", "labels"])
+def test_photographs_are_turned_as_viewers_turn_them(tmp_path, orientation, mode):
+    from PIL import ImageOps
+
+    picture = Image.fromarray(noise((16, 24)))
+    notes = picture.getexif()
+    notes[274] = orientation
+    picture.save(tmp_path / "a.jpg", exif=notes)
+    with Image.open(tmp_path / "a.jpg") as saved:
+        expected = np.asarray(ImageOps.exif_transpose(saved))
+    images = open_images(tmp_path, mode=mode)
+    assert images.shape[1:3] == expected.shape
+    np.testing.assert_array_equal(images[0, ..., 0], expected)
+
+
+def test_broken_notes_of_a_camera_do_not_cost_the_picture(tmp_path):
+    Image.fromarray(noise((16, 24))).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + b"\xff" * 40)
+    assert open_images(tmp_path)[:].shape == (1, 16, 24, 1)

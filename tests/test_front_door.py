@@ -201,3 +201,59 @@ class TestFewRows:
 
         monkeypatch.setattr(base, "SAFE_MARGIN", np.inf)
         np.testing.assert_array_equal(vqvae.transform(images[:1]), codes[:1])
+
+
+class TestOneColourImage:
+    def test_it_is_no_batch_of_strips(self):
+        X = np.random.default_rng(0).random((16, 12, 3), dtype=np.float32)
+        refused(VQVAE(**TINY).fit, X, r"looks like one image of 16 × 12 pixels and 3 channels\. .*pass X\[None\]")
+        assert VQVAE(**TINY).fit(X[None]).image_shape_ == (16, 12, 3)
+
+    def test_unless_asked(self):
+        X = np.random.default_rng(0).random((16, 12, 3), dtype=np.float32)
+        assert VQVAE(**TINY, image_shape=(12, 3)).fit(X).image_shape_ == (12, 3, 1)
+
+
+class TestFlatImages:
+    def test_without_a_shape_they_are_warned_of(self, images):
+        flat = images.reshape(len(images), -1)
+        with pytest.warns(UserWarning, match=r"rows of 64 whole numbers.*set image_shape=\(8, 8\)"):
+            vqvae = VQVAE(**TINY, optimizer="sgd").fit(flat)
+        assert vqvae.image_shape_ == (64,)
+        assert VQVAE(**TINY, optimizer="sgd", image_shape=(8, 8)).fit(flat).image_shape_ == (8, 8, 1)
+        colours = np.tile(flat, (1, 3))
+        with pytest.warns(UserWarning, match=r"set image_shape=\(8, 8, 3\)"):
+            VQVAE(**TINY, optimizer="sgd").fit(colours)
+
+    @pytest.mark.parametrize(
+        "make",
+        [lambda flat: flat / 7, lambda flat: flat > 100, lambda flat: flat[:, :60], lambda flat: flat - 100.0],
+        ids=["fractions", "zeros and ones", "no square", "negative"],
+    )
+    def test_vectors_are_not(self, images, make, recwarn):
+        VQVAE(**TINY, optimizer="sgd").fit(make(images.reshape(len(images), -1).astype(float)))
+        assert not [w for w in recwarn if "image_shape" in str(w.message)]
+
+    def test_nor_those_that_are_said_to_be_vectors(self, images, recwarn):
+        VQVAE(**TINY, optimizer="sgd", architecture="dense").fit(images.reshape(len(images), -1))
+        assert not [w for w in recwarn if "image_shape" in str(w.message)]
+
+
+class TestMasks:
+    @pytest.mark.parametrize("door", ["inverse_transform", "prior.fit", "prior.score", "prior.sample"])
+    def test_masked_codes_and_labels(self, vqvae, prior, codes, labels, door):
+        masked = np.ma.masked_array(codes, mask=codes == 0)
+        calls = {
+            "inverse_transform": lambda: vqvae.inverse_transform(masked),
+            "prior.fit": lambda: PixelCNNPrior(n_embeddings=12, max_iter=1).fit(masked),
+            "prior.score": lambda: prior.score(masked, labels),
+            "prior.sample": lambda: prior.sample(2, np.ma.masked_array([0, 1], [False, True])),
+        }
+        with pytest.raises(SkvqError, match="must be an array without a mask; got a masked array with"):
+            calls[door]()
+
+    def test_masked_images_in_metrics(self, images):
+        from skvq.metrics import mse
+
+        with pytest.raises(SkvqError, match=r"X_hat must be an array without a mask.*X_hat\.filled\(0\)"):
+            mse(images, np.ma.masked_array(images, images > 9))

@@ -35,7 +35,7 @@ LAW = {
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
     "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "_stages", "priors", "vqvae"},
+    "generator": ESTIMATOR | {"_data", "_files", "_stages", "_vqvae", "priors", "vqvae"},
     "runtime": {"numpy", "onnxruntime", "_contract"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},

@@ -7,7 +7,7 @@
     python examples/benchmarks/generation.py --quick            to see it run
 
 A VQVAE and a class-conditional PixelCNNPrior are fitted as one VQGenerator. A thousand digits of each label are drawn
-at temperature 1, then below. What they are held against:
+at temperature 1, then below, and chosen by ``select``. What they are held against:
 
     test                the test digits themselves
     reconstructions     of the test digits: the ceiling, for a sample can only be as good as its codes allow
@@ -47,6 +47,7 @@ CHOICES = {
     "samples, temperature 0.9": {"temperature": 0.9},
     "samples, temperature 0.8": {"temperature": 0.8},
     "samples, top_p 0.9": {"top_p": 0.9},
+    "samples, select 0.75": {"select": 0.75},
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .counts import as_count, check_count
 from .errors import InvalidInputError, invalid
+from .masks import check_unmasked
 
 LARGEST_CODE = 2**31 - 2  # networks count codes in int32
 
@@ -128,6 +129,7 @@ class CodeGrid:
         InvalidInputError
             If ``mask`` has another dtype or shape.
         """
+        check_unmasked(name, mask)
         mask = np.asarray(mask)
         shapes = dict.fromkeys([(self.n_codes,), (n_rows, self.n_codes), self.shape, (n_rows, *self.shape)])
         if mask.dtype != bool or mask.shape not in shapes:
@@ -246,6 +248,7 @@ def check_codes(codes: Any, name: str = "X") -> np.ndarray:
     InvalidInputError
         If the codes are not two-dimensional, or are not whole numbers in [0, 2**31 - 1).
     """
+    check_unmasked(name, codes)
     codes = np.asarray(codes)
     if codes.ndim != 2:
         way_out = (
@@ -265,6 +268,7 @@ def check_code_values(codes: Any, name: str = "codes", n_embeddings: int | None 
     InvalidInputError
         If a value is not a whole number, or is outside [0, n_embeddings).
     """
+    check_unmasked(name, codes)
     codes = np.asarray(codes)
     if codes.dtype.kind not in "biuf":
         raise invalid(

@@ -6,7 +6,6 @@ of a decoder can be returned in the same form.
 """
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidInputError, invalid
+from .masks import check_unmasked
 
 MOST_CHANNELS = 4  # of an image, unless image_shape says otherwise: grey, grey and alpha, RGB, RGBA
-UNIT_ROWS, FEW_ROWS = 64, 8  # looked at for their units; few where rows are read from files
-SMALLEST_PART = 1 / 64  # of the fitted range that images should fill: [0, 1] is 1/255 of [0, 255]
-FARTHEST = 0.5  # spans that images may leave the fitted range by
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,29 @@ class Layout:
         """Number of values in a row."""
         return math.prod(self.image_shape)
 
-    def to_images(self, X: np.ndarray) -> np.ndarray:
+    def to_images(self, X: np.ndarray, known: np.ndarray | None = None, fill: float = 0.0) -> np.ndarray:
         """Return X as float32 ``(n, *image_shape)``, in X's own units.
 
         Rows that are read from files are checked here and nowhere else.
 
+        Parameters
+        ----------
+        X : ndarray of shape (n, *row_shape)
+        known : ndarray of bool, broadcastable to the result, or None
+            Where values count. None is everywhere.
+        fill : float
+            What the others are replaced by.
+
         Raises
         ------
         InvalidInputError
-            If X holds NaN, infinity, or a value that is too large for float32.
+            If X holds NaN, infinity, or a value that is too large for float32 where it counts.
         """
         X = np.asarray(X)
         with np.errstate(over="ignore"):  # a value too large for float32 becomes infinity, found below
             images = X.astype(np.float32, copy=False).reshape(len(X), *self.image_shape)
+        if known is not None:
+            images = np.where(known, images, np.float32(fill))
         if X.dtype.kind not in "bui" and not np.isfinite(images).all():
             raise not_finite()
         return images
@@ -137,6 +144,8 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
             f"shape {X.shape}",
             "For a single image, pass X[None]. For flat images, set image_shape.",
         )
+    if shape is None and X.ndim == 3:
+        check_not_one_image(X.shape)
     if shape is None and X.ndim == 4:
         check_channels(row_shape)
     if X.ndim == 2:
@@ -151,6 +160,24 @@ def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
             f"{_way_out(layout, row_shape, 'Correct image_shape, or reshape X.')}",
         )
     return layout
+
+
+def check_not_one_image(shape: tuple[int, int, int]) -> None:
+    """Raise if an array of three axes looks like one image with channels instead of images without.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    n, height, width = shape
+    if width <= MOST_CHANNELS < min(n, height):
+        raise invalid(
+            "X",
+            "be a batch of images, (n, height, width) or (n, height, width, channels)",
+            f"shape {shape}, which looks like one image of {n} × {height} pixels and {width} channels",
+            f"For a single image, pass X[None]. If each row really is {height} × {width} pixels, say so: "
+            f"image_shape=({height}, {width}).",
+        )
 
 
 def check_channels(row_shape: tuple[int, ...]) -> None:
@@ -206,36 +233,6 @@ def check_row_shape(layout: "Layout", row_shape: tuple[int, ...]) -> None:
         )
 
 
-def warn_of_units(X: np.ndarray, data_range: tuple[float, float], layout: "Layout") -> None:
-    """Warn if images fill a tiny part of the range that the model was fitted to, or leave it far.
-
-    Some evenly spaced rows are looked at. Vectors are not judged: their columns have ranges of their own.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, ...)
-    data_range : tuple of float
-        Smallest and largest value of the training data.
-    layout : Layout
-    """
-    low, high = data_range
-    span = high - low
-    if layout.is_vector or not span or not len(X):
-        return
-    rows = spread(X, UNIT_ROWS if isinstance(X, np.ndarray) else FEW_ROWS).astype(np.float64, copy=False)
-    lowest, highest = float(rows.min()), float(rows.max())
-    fills_little = 0 < highest - lowest < SMALLEST_PART * span
-    if not fills_little and lowest >= low - FARTHEST * span and highest <= high + FARTHEST * span:
-        return
-    what = f"fill {(highest - lowest) / span:.1%} of" if fills_little else "leave"
-    warnings.warn(
-        f"X has values from {lowest:g} to {highest:g}, which {what} data_range_ = ({low:g}, {high:g}), the range of "
-        "the images that the model was fitted to. Bring X to the units of fit, for instance by X * 255 or X / 255.",
-        UserWarning,
-        stacklevel=4,
-    )
-
-
 def check_rows(X: Any, layout: Layout) -> np.ndarray:
     """Return X as a numeric array whose rows hold the images of a layout.
 
@@ -249,6 +246,7 @@ def check_rows(X: Any, layout: Layout) -> np.ndarray:
     InvalidInputError
         If X is not numeric, or its rows have another shape.
     """
+    check_unmasked("X", X)
     X = np.asarray(X)
     if X.dtype.kind not in "buif":
         raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
@@ -314,17 +312,32 @@ def value_range(X: np.ndarray, chunk_bytes: int = 2**25) -> ValueRange:
 def not_finite() -> InvalidInputError:
     """Return the error for NaN, infinity and values that are too large for float32."""
     return invalid(
-        "X", "be finite in float32", "NaN or infinity", "Drop such rows, or fill them with np.nan_to_num(X)."
+        "X",
+        "be finite in float32",
+        "NaN or infinity",
+        "Drop such rows, or fill them with np.nan_to_num(X). fit and score also take pixel_weight=np.isfinite, which "
+        "leaves such pixels out.",
     )
 
 
 def chunks(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[np.ndarray]:
     """Yield consecutive slices of X, each of at most about ``chunk_bytes`` as float64."""
+    for rows in chunk_slices(X, chunk_bytes):
+        yield X[rows]
+
+
+def chunk_slices(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[slice]:
+    """Yield the slices that :func:`chunks` takes."""
     rows = max(1, chunk_bytes // max(1, 8 * math.prod(X.shape[1:])))
     for start in range(0, len(X), rows):
-        yield X[start : start + rows]
+        yield slice(start, start + rows)
 
 
 def spread(X: np.ndarray, n_rows: int) -> np.ndarray:
     """Return at most ``n_rows`` rows of X, evenly spaced."""
-    return np.asarray(X[np.unique(np.linspace(0, len(X) - 1, min(n_rows, len(X))).astype(int))])
+    return np.asarray(X[spread_indices(len(X), n_rows)])
+
+
+def spread_indices(length: int, n_rows: int) -> np.ndarray:
+    """Return at most ``n_rows`` evenly spaced indices below ``length``."""
+    return np.unique(np.linspace(0, length - 1, min(n_rows, length)).astype(int))

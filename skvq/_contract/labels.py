@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidInputError, invalid
+from .masks import check_unmasked
 
 KINDS_OF_DTYPES = {"U": "text", "S": "bytes", "b": "number", "i": "number", "u": "number", "f": "number"}
 
@@ -115,6 +116,7 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> np.ndarray:
             "requires y to be passed, but the target y is None: a conditional prior needs the class of every row. "
             "Pass y, or use conditional=False."
         )
+    check_unmasked(name, y, f"Drop the rows without a label, of X too: {name}.compressed().")
     y = without_string_dtype(y)
     kind_of_labels(name, y)
     labels = np.asarray(y)

@@ -4,6 +4,15 @@ Training, codebook maintenance, validation and statistics read rows from the sou
 """
 
 from .arrays import check_images, is_tensor
-from .source import CodeSource, ImageSource
+from .refusals import warn_of_flat_images
+from .source import CodeSource, ImageSource, WeightedExamples, WeightedImageSource
 
-__all__ = ["CodeSource", "ImageSource", "check_images", "is_tensor"]
+__all__ = [
+    "CodeSource",
+    "ImageSource",
+    "WeightedExamples",
+    "WeightedImageSource",
+    "check_images",
+    "is_tensor",
+    "warn_of_flat_images",
+]

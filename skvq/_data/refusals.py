@@ -1,6 +1,8 @@
 """What people hand in that is no array of images: each kind is recognised, and its message names the way out."""
 
+import math
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from skvq._contract.errors import invalid
 
+FEWEST_PIXELS = 64  # of a flat image; 8 × 8
 RULE = "be one array of images, (n, height, width), (n, height, width, channels) or (n, features)"
 
 
@@ -21,6 +24,28 @@ def refuse_what_is_no_array(X: Any) -> None:
     """
     for what, way_out in filter(None, (recognise(X) for recognise in KINDS)):
         raise invalid("X", RULE, what, way_out)
+
+
+def warn_of_flat_images(X: np.ndarray) -> None:
+    """Warn where rows of numbers (n, features) look like flat images, which would be trained on as vectors.
+
+    Rows of a square or three times a square of whole numbers do, unless all are 0 or 1.
+    """
+    n_features = X.shape[1]
+    n_channels = next((c for c in (1, 3) if math.isqrt(n_features // c) ** 2 * c == n_features), None)
+    rows = X[:8]
+    if n_channels is None or n_features < FEWEST_PIXELS or rows.dtype.kind not in "iuf":
+        return
+    if rows.min() < 0 or rows.max() <= 1 or (rows != np.rint(rows)).any():
+        return
+    side = math.isqrt(n_features // n_channels)
+    shape = (side, side) if n_channels == 1 else (side, side, n_channels)
+    warnings.warn(
+        f"X has rows of {n_features} whole numbers, which are taken as vectors. If they are flat images, set "
+        f"image_shape={shape}; if they are vectors, architecture='dense' says so.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def _path(X: Any) -> tuple[str, str] | None:
@@ -56,7 +81,8 @@ def _masked(X: Any) -> tuple[str, str] | None:
     n_masked = int(np.ma.count_masked(X))
     return (
         f"a masked array with {n_masked} masked values",
-        "Say what masked pixels should be: X.filled(0), or X.filled(X.mean()).",
+        "Say what masked pixels should be: X.filled(0), or X.filled(X.mean()). To leave them out, call "
+        "fit(X.filled(0), pixel_weight=~np.ma.getmaskarray(X)).",
     )
 
 

@@ -1,6 +1,7 @@
 """What a VQVAE does behind its public methods: sources of images, a new network, training, inference by batches."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -8,15 +9,19 @@ from sklearn.utils.validation import validate_data
 from skvq._callbacks import FitTasks
 from skvq._contract.codes import CodeGrid, nearest_codes
 from skvq._contract.errors import InvalidInputError
-from skvq._contract.images import check_row_shape, warn_of_units
+from skvq._contract.images import check_row_shape
 from skvq._contract.randomness import uniforms
-from skvq._data import ImageSource, check_images, is_tensor
+from skvq._contract.units import warn_of_units
+from skvq._contract.weights import PixelWeights
+from skvq._data import ImageSource, WeightedImageSource, check_images, is_tensor, warn_of_flat_images
 from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
+from skvq._vqvae.errors import RowErrors, joined, row_errors
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
 from skvq._vqvae.training import train_autoencoder, warn_of_collapse
 from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.losses import LOSSES, check_takes_weights
 from skvq.networks.quantizers import Quantizer
 
 SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
@@ -35,19 +40,31 @@ class AutoencoderEstimator(NetworkEstimator):
     code_counts_: np.ndarray
     n_features_in_: int
 
-    def _new_source(self, X) -> ImageSource:
+    def _new_source(self, X, pixel_weight=None) -> ImageSource:
+        """Return images to train new weights on."""
         array = check_images(X)
         image_shape = self.image_shape
         if image_shape is None and self.architecture == "conv" and array.ndim == 2:
             image_shape = (1, array.shape[1])
-        return ImageSource(array, image_shape)
+        if image_shape is None and self.architecture == "auto" and array.ndim == 2:
+            warn_of_flat_images(array)
+        source = ImageSource(array, image_shape)
+        if pixel_weight is None:
+            return source
+        check_takes_weights(LOSSES.get(self.reconstruction_loss, self.reconstruction_loss))
+        weights = PixelWeights(pixel_weight, source.layout, len(array))
+        return WeightedImageSource(array, source.layout, weights).for_training()
 
-    def _continued_source(self, X) -> ImageSource:
-        source = self._source(X)
+    def _continued_source(self, X, pixel_weight=None) -> ImageSource:
+        """Return images to train the present weights on."""
+        source = self._source(X, pixel_weight)
         self._check_unchanged(self._network_config, network_params(self, source.layout))
-        return source
+        if not isinstance(source, WeightedImageSource):
+            return source
+        check_takes_weights(LOSSES.get(self.reconstruction_loss, self.reconstruction_loss))
+        return source.for_training()
 
-    def _source(self, X) -> ImageSource:
+    def _source(self, X, pixel_weight=None) -> ImageSource:
         """Return images to encode."""
         check_fitted(self)
         if not hasattr(X, "shape") or is_tensor(X):
@@ -60,8 +77,20 @@ class AutoencoderEstimator(NetworkEstimator):
         else:
             array = check_images(X)
             check_row_shape(self._layout, tuple(array.shape[1:]))
-        warn_of_units(array, self.data_range_, self._layout)
-        return ImageSource(array, layout=self._layout)
+        if pixel_weight is None:
+            warn_of_units(array, self.data_range_, self._layout)
+            return ImageSource(array, layout=self._layout)
+        # X may have another layout than that of fit, and weights then have it, too.
+        layout = replace(self._layout, row_shape=tuple(array.shape[1:]))
+        weights = PixelWeights(pixel_weight, layout, len(array))
+        source = WeightedImageSource(array, self._layout, weights, fill=self.data_mean_)
+        warn_of_units(source.some_known(), self.data_range_, self._layout)
+        return source
+
+    @property
+    def data_mean_(self) -> float:
+        """Mean of X in ``fit``, by weights where ``pixel_weight`` was given: what unknown pixels are replaced by."""
+        return self._network_config["mean"]
 
     def _initialise(self, X, source: ImageSource, streams: Streams) -> None:
         """Fix what the data decide, and draw new weights."""
@@ -151,10 +180,20 @@ class AutoencoderEstimator(NetworkEstimator):
         decode = self._compiled("decode", self._network().decode)
         return decode.in_batches(codes, batch_size=self._size_for(len(codes)))
 
-    def _squared_errors(self, images: np.ndarray) -> np.ndarray:
-        """Mean squared error (n,) of each of at most one batch of images."""
+    def _squared_errors(self, images: np.ndarray, weights: np.ndarray | None = None) -> RowErrors:
+        """Return the error of each of at most one batch of images."""
         reconstruct = self._compiled("reconstruct", self._network().reconstruct)
-        return mean_squared_errors(images, reconstruct.one_batch((images,), self._inference_batch_size()))
+        return row_errors(images, reconstruct.one_batch((images,), self._inference_batch_size()), weights)
+
+    def _errors(self, source: ImageSource, indices: np.ndarray | None = None) -> RowErrors:
+        """Return the error of each row, or of the rows of these indices."""
+        size = self._inference_batch_size()
+        if indices is None and self._size_for(len(source)) < size:
+            images, weights = source.weighted_rows(slice(None))
+            return joined([row_errors(images, self._decode(self._encode(source)), weights)])
+        spans = [slice(start, start + size) for start in range(0, len(source if indices is None else indices), size)]
+        parts = spans if indices is None else [indices[span] for span in spans]
+        return joined([self._squared_errors(*source.weighted_rows(part)) for part in parts])
 
     def _batch_size(self) -> int:
         if self.batch_size != "auto":
@@ -208,9 +247,3 @@ def codes_with_margins(latents: np.ndarray, codebook: np.ndarray) -> tuple[np.nd
     second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
     sizes = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
     return scores.argmax(axis=-1).astype(np.int32), (best - second) / (sizes + 1e-30)
-
-
-def mean_squared_errors(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """Return the mean squared error (n,) of each image, in float64."""
-    difference = images.astype(np.float64) - reconstructions
-    return np.square(difference).reshape(len(images), -1).mean(axis=1)

@@ -8,8 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvq._callbacks import FitTasks
 from skvq._contract.counts import perplexity_of_counts, used_codes
-from skvq._data import ImageSource
+from skvq._data import ImageSource, WeightedExamples, WeightedImageSource
 from skvq._estimator import EstimatorObserver, Streams
+from skvq._vqvae.errors import mean_error
 from skvq.networks.autoencoder import Autoencoder
 from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
@@ -26,8 +27,8 @@ class AutoencoderObserver(EstimatorObserver):
         super().begin_epoch()
         self.network.code_counts.reset_state()
 
-    def before_step(self, step: int, batch: np.ndarray) -> None:
-        self.maintenance.before_step(step, batch)
+    def before_step(self, step: int, batch: np.ndarray | tuple) -> None:
+        self.maintenance.before_step(step, batch[0] if isinstance(batch, tuple) else batch)
 
     def after_epoch(self) -> tuple[dict, np.ndarray]:
         self.counts = self.network.code_counts.numpy()
@@ -59,14 +60,14 @@ def train_autoencoder(
     def validation_loss() -> float:
         size = vqvae._inference_batch_size()
         parts = [validation[i : i + size] for i in range(0, len(validation), size)]
-        errors = np.concatenate([vqvae._squared_errors(source.rows(indices)) for indices in parts])
-        return float(errors.mean()) / network.values.scale**2
+        errors = mean_error([vqvae._squared_errors(*source.weighted_rows(part)) for part in parts])
+        return errors / network.values.scale**2
 
     observer = AutoencoderObserver(vqvae, network, tasks)
     trainer = Trainer(
         network,
         config,
-        source,
+        WeightedExamples(source) if isinstance(source, WeightedImageSource) else source,
         train,
         streams.of("batches"),
         observer=observer,

@@ -27,6 +27,7 @@ _OTHER_FORMATS = {
 }
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 _SIGNED, _WHITE_IS_ZERO = 2, 0
+_ORIENTATION, _FIRST_ON_ITS_SIDE = 274, 5  # tag of EXIF; 5 to 8 swap height and width
 _MOST_SCANS, _MOST_SCANNED_PIXELS = 100, 2**30
 _LEVELS = {"L;2": 85, "L;4": 17}  # Pillow multiplies grey levels of 2 and 4 bits by these factors
 
@@ -104,6 +105,7 @@ class Decoder:
         with _open(file) as image:
             header = self._look(image)
             _check_scans(image, content)
+            image = _upright(image)
             if self.mode == "labels":
                 return self._arranged(_labels(image, header.dtype))
             if header.dtype != np.uint8:
@@ -125,7 +127,8 @@ class Decoder:
         has_colours = image.mode not in ("1", "L", "P", "PA", "I", "F") and not image.mode.startswith("I;16")
         if self.mode == "labels" and has_colours:
             raise ValueError(f"colours ({image.mode}), where labels are expected: save it with a palette or as grey")
-        return ImageHeader(image.size[::-1], dtype, dtype == np.uint8 and ";16" in _raw_mode(image))
+        size = image.size if _orientation(image) >= _FIRST_ON_ITS_SIDE else image.size[::-1]
+        return ImageHeader(size, dtype, dtype == np.uint8 and ";16" in _raw_mode(image))
 
     def _check_size(self, size: tuple[int, int]) -> None:
         height, width = size
@@ -212,6 +215,27 @@ def _open(file: BinaryIO) -> Any:
         raise DataFileError(f"{other}, not a PNG, JPEG or TIFF one" if other else "not an image, or broken") from error
 
 
+def _orientation(image: Any) -> int:
+    """Return how a JPEG image is to be turned, as EXIF numbers it. TIFF images are turned by Pillow."""
+    if image.format not in ("JPEG", "MPO"):
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken notes of a camera are no reason to refuse its picture
+        return 1
+
+
+def _upright(image: Any) -> Any:
+    """Return an image as viewers show it."""
+    Transpose = pillow("open_images").Transpose
+    ways = (
+        *(Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE),
+        *(Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90),
+    )
+    way = dict(enumerate(ways, start=2)).get(_orientation(image))
+    return image if way is None else image.transpose(way)
+
+
 def _dtype(image: Any) -> np.dtype:
     """Return the dtype of the values in a file, as Pillow reads them."""
     tags = image.tag_v2 if image.format == "TIFF" else {}
@@ -231,7 +255,8 @@ def _first(tag: Any) -> Any:
 
 def _raw_mode(image: Any) -> str:
     """Return Pillow's name of the storage format of values, for example ``"RGB;16B"``."""
-    args = image.tile[0][3] if image.tile else ""
+    tile = getattr(image, "tile", None)  # an image that was turned has none
+    args = tile[0][3] if tile else ""
     return str(_first(args))
 
 

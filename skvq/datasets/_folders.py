@@ -44,8 +44,8 @@ def open_images(
         must then be the same in all files.
     mode : {"grey", "rgb", "labels"}, default="grey"
         One channel or three. Files with the other number are converted, and transparency is dropped. ``"labels"`` gives
-        the stored values: indices of the palette, or levels of 1, 2 or 4 bits that are not scaled to 255. The
-        orientation tag of photographs is not applied.
+        the stored values: indices of the palette, or levels of 1, 2 or 4 bits that are not scaled to 255.
+        Photographs are turned as their orientation tag says.
     interpolation : {"bilinear", "nearest"} or None, default=None
         How images are resized. Bilinear averages the pixels when it shrinks. Nearest makes no new values, which masks
         of labels need. None uses bilinear, or nearest with ``mode="labels"``, which allows only nearest.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._contract.errors import invalid
 from .._contract.images import chunks
+from .._contract.masks import check_unmasked
 
 # The window of Wang et al. (2004): a Gaussian of standard deviation 1.5, truncated at 3.5 standard deviations.
 _WINDOW_SIGMA = 1.5
@@ -177,6 +178,8 @@ def check_pair(X: ArrayLike, X_hat: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     InvalidInputError
         If the shapes differ, there are no rows, or an array does not hold real numbers.
     """
+    check_unmasked("X", X)
+    check_unmasked("X_hat", X_hat)
     X, X_hat = np.asarray(X), np.asarray(X_hat)
     for name, array in (("X", X), ("X_hat", X_hat)):
         if array.dtype.kind not in "biuf":

@@ -25,7 +25,7 @@ class Autoencoder(keras.Model):
     values : ValueRange
         Range, mean and scale of the training data.
     reconstruction_loss : callable
-        ``(images, reconstructions) -> scalar``, both in [0, 1].
+        ``(images, reconstructions) -> scalar``, both in [0, 1]. Weights of pixels are passed as ``weights``.
     reconstruction_scale : float
         The loss is divided by this value.
     beta, vq_weight : float
@@ -137,9 +137,12 @@ class Autoencoder(keras.Model):
             tracker.reset_state()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        # The torch backend passes the given array, which is not a tensor.
+        """Return the loss of images ``x``; ``y`` are the weights of their pixels, or None."""
+        # The torch backend passes the given arrays, which are not tensors.
         targets = (ops.convert_to_tensor(x) - self.values.minimum) * (1.0 / self.span)
-        reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"]) / self.reconstruction_scale
+        weighing = {} if y is None else {"weights": ops.convert_to_tensor(y)}
+        reconstruction = self.reconstruction_loss(targets, y_pred["reconstructions"], **weighing)
+        reconstruction = reconstruction / self.reconstruction_scale
         codebook, commitment = y_pred["codebook_loss"], y_pred["commitment_loss"]
         total = reconstruction + self.vq_weight * (codebook + self.beta * commitment)
         self.code_counts.update_state(y_pred["codes"])

@@ -68,10 +68,23 @@ def compile_step(network: keras.Model) -> None:
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
-        step = tf.function(partial(network.train_step), autograph=False, reduce_retracing=True)
+        step = tf.function(partial(_train_step, network), autograph=False, reduce_retracing=True)
         network.train_function = lambda batches: step(next(batches))
     else:
         network.make_train_function(force=True)
+
+
+def _train_step(network: keras.Model, batch: tuple) -> dict:
+    """Take one step outside of the context of a replica, on TensorFlow.
+
+    Within it, Keras's optimizers sum gradients over replicas by a function with a custom gradient. TensorFlow never
+    forgets such a function, nor the graph of the step around it: several megabytes a fit. Here is one replica, and
+    nothing to sum.
+    """
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    return replica.merge_call(lambda _: network.train_step(batch)) if replica else network.train_step(batch)
 
 
 def spans(n_rows: int, batch_size: int) -> Iterator[tuple[int, int]]:

@@ -3,8 +3,13 @@
 Both arguments are scaled to [0, 1], the minimum and maximum of the training data. A combination of losses is a
 function with the same arguments::
 
-    def mixture(images, reconstructions):
-        return 0.8 * losses.ssim(images, reconstructions) + 0.2 * losses.mae(images, reconstructions)
+    def mixture(images, reconstructions, weights=None):
+        return 0.8 * losses.ssim(images, reconstructions, weights) + 0.2 * losses.mae(images, reconstructions, weights)
+
+``weights`` is needed for ``fit(X, pixel_weight=…)`` alone. It is an array ``(n, height, width, 1)``, or
+``(n, n_features)`` for vectors, with the mean 1 over all pixels of X; or None without ``pixel_weight``. A loss is then
+the mean of weight times loss over all pixels. Where a weight is 0, the value of the image is unknown, and must not
+change the loss.
 
 The model divides each loss by the loss of a constant reconstruction, the mean of the training data. So an untrained
 network has a loss of about 1 for every loss function and scale of data, and ``beta`` and ``vq_weight`` have the same
@@ -35,38 +40,47 @@ where the codebook and commitment terms are mean squared distances over all valu
   to 4, the perplexity falls.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 from keras import ops
 
+from skvq._contract.errors import invalid
 from skvq._contract.images import ValueRange
 
 
-def mse(images, reconstructions):
+def mse(images, reconstructions, weights=None):
     """Mean squared error."""
-    return ops.mean(ops.square(images - reconstructions))
+    return _mean(ops.square(images - reconstructions), weights)
 
 
-def mae(images, reconstructions):
+def mae(images, reconstructions, weights=None):
     """Mean absolute error."""
-    return ops.mean(ops.abs(images - reconstructions))
+    return _mean(ops.abs(images - reconstructions), weights)
 
 
-def bce(images, reconstructions):
+def bce(images, reconstructions, weights=None):
     """Mean cross-entropy in nats. Values of images are interpreted as probabilities."""
     probabilities = ops.clip(reconstructions, 1e-6, 1.0 - 1e-6)
-    return -ops.mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities))
+    return -_mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities), weights)
 
 
-def ssim(images, reconstructions):
+def _mean(values, weights):
+    return ops.mean(values) if weights is None else ops.mean(weights * values)
+
+
+def ssim(images, reconstructions, weights=None):
     """One minus the structural similarity, averaged over images, channels and positions.
 
     The settings are those of the paper: a Gaussian window of 11 × 11 pixels with sigma 1.5, population covariance,
     K1 = 0.01, K2 = 0.03, data range 1, and only windows inside the image. It equals
     ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`` of
     scikit-image. For smaller images, the window is the largest odd one that fits.
+
+    With weights, a window compares the known pixels in it, those of a weight above 0, and counts by the mean weight of
+    its pixels.
 
     References
     ----------
@@ -79,11 +93,13 @@ def ssim(images, reconstructions):
     window = (window / window.sum()).astype("float32")
     # One convolution of all five maps takes two thirds of the time of five convolutions.
     maps = [images, reconstructions, images * images, reconstructions * reconstructions, images * reconstructions]
-    blurred = ops.concatenate(maps, axis=-1)  # (n, height, width, 5 * channels)
-    for shape in ((size, 1, 1, 1), (1, size, 1, 1)):
-        kernel = np.tile(window.reshape(shape), (1, 1, 5 * images.shape[-1], 1))
-        blurred = ops.depthwise_conv(blurred, kernel, padding="valid", data_format="channels_last")
-    mean_x, mean_y, square_x, square_y, product = ops.split(blurred, 5, axis=-1)
+    if weights is None:
+        mean_x, mean_y, square_x, square_y, product = ops.split(_blur(ops.concatenate(maps, axis=-1), window), 5, -1)
+    else:
+        known = ops.cast(weights > 0, "float32")  # (n, height, width, 1)
+        blurred = _blur(ops.concatenate([*(known * each for each in maps), known, weights], axis=-1), window)
+        sums, share, window_weight = blurred[..., :-2], blurred[..., -2:-1], blurred[..., -1:]
+        mean_x, mean_y, square_x, square_y, product = ops.split(sums / ops.maximum(share, 1e-12), 5, -1)
     variance_x = square_x - mean_x * mean_x
     variance_y = square_y - mean_y * mean_y
     covariance = product - mean_x * mean_y
@@ -91,20 +107,50 @@ def ssim(images, reconstructions):
     similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
         (mean_x * mean_x + mean_y * mean_y + c1) * (variance_x + variance_y + c2)
     )
-    return 1.0 - ops.mean(similarity)
+    return 1.0 - ops.mean(similarity) if weights is None else ops.mean(window_weight * (1.0 - similarity))
+
+
+def _blur(maps, window: np.ndarray):
+    """Return the means of maps (n, height, width, channels) in all windows inside the image."""
+    for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+        kernel = np.tile(window.reshape(shape), (1, 1, maps.shape[-1], 1))
+        maps = ops.depthwise_conv(maps, kernel, padding="valid", data_format="channels_last")
+    return maps
 
 
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
-def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values: ValueRange) -> float:
+def check_takes_weights(loss: Callable) -> None:
+    """Raise if a loss cannot weigh pixels.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    try:
+        parameters = inspect.signature(loss).parameters
+    except (TypeError, ValueError):  # of what is written in C
+        parameters = {}
+    if "weights" not in parameters:
+        raise invalid(
+            "reconstruction_loss",
+            "take weights where pixel_weight is given",
+            f"{getattr(loss, '__name__', loss)!s}({', '.join(parameters)})",
+            "Add the argument weights=None, which skvq.networks.losses describes, and use it; losses of skvq take it, "
+            "too.",
+        )
+
+
+def constant_picture_loss(loss: Callable, batches: Iterable, values: ValueRange) -> float:
     """Return the loss of a constant reconstruction, the mean of the data. Losses are divided by it.
 
     Parameters
     ----------
     loss : callable
-    batches : iterable of ndarray
-        Images in the user's units. Batches should be small, because a loss needs many arrays of their size.
+    batches : iterable of (ndarray, ndarray or None)
+        Images in the user's units, and the weights of their pixels. Batches should be small, because a loss needs many
+        arrays of their size.
     values : ValueRange
         Of the training data.
 
@@ -115,10 +161,11 @@ def constant_picture_loss(loss: Callable, batches: Iterable[np.ndarray], values:
     """
     span = values.maximum - values.minimum or 1.0
     total, n_images = 0.0, 0
-    for images in batches:
+    for images, weights in batches:
         unit_images = ops.convert_to_tensor((images - values.minimum) / span, "float32")
         picture = ops.full_like(unit_images, (values.mean - values.minimum) / span)
-        value = ops.convert_to_numpy(loss(unit_images, picture))
+        weighing = {} if weights is None else {"weights": ops.convert_to_tensor(weights, "float32")}
+        value = ops.convert_to_numpy(loss(unit_images, picture, **weighing))
         if np.ndim(value):
             raise ValueError(
                 f"reconstruction_loss must return one number for a batch; got an array of shape {np.shape(value)} for "

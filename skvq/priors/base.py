@@ -13,8 +13,10 @@ from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
 from skvq._contract.labels import Classes, check_labels, indices_of_labels
+from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
+from skvq._contract.selection import check_select, draw_selected
 from skvq._data import CodeSource
 from skvq._estimator import NetworkEstimator
 from skvq._fitted import check_fitted
@@ -41,6 +43,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
+        check_unmasked("X", X)
         # Maps of codes pass here, so that check_codes can say how to flatten them.
         codes = check_codes(check_array(X, dtype="numeric", allow_nd=True, input_name="X"))
         grid = self._settle_grid(codes)
@@ -104,6 +107,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def inverse_transform(self, X) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
         check_fitted(self)
+        check_unmasked("X", X)
         # Samples have no column names, whatever the training data had.
         return self.grid_.check(check_array(X, dtype="numeric", input_name="X")).astype(np.int64)
 
@@ -155,6 +159,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state=None,
     ) -> np.ndarray:
         """Draw codes from the density, exactly.
@@ -162,7 +167,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         Parameters
         ----------
         n_samples : int, default=1
-            Rows to draw. The first rows do not depend on it.
+            Rows to draw. The first rows do not depend on it, unless ``select`` is given.
         y : array-like of shape (n_samples,) or one class, default=None
             Class of each row, for a conditional prior.
         temperature : float, default=1.0
@@ -171,6 +176,10 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
             Draw only the ``top_k`` likeliest codes at each position.
         top_p : float, default=None
             Draw only the likeliest codes that together reach this probability, after ``top_k``; in (0, 1].
+        select : float, default=None
+            Part of the rows drawn that is kept, in (0, 1], for a conditional prior: ``n_samples / select`` rows are
+            drawn, and of each class those with the highest probability of the class given the codes are returned. The
+            rows are then clearer examples of their classes, and no longer draws from the density itself.
         random_state : int, RandomState instance or None, default=None
 
         Returns
@@ -185,7 +194,17 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         """
         check_fitted(self)
         options = SamplingOptions.checked(temperature, top_k, top_p)
-        return self._draw(check_n_samples(n_samples), y, options, random_state)
+        n_samples = check_n_samples(n_samples)
+        select = check_select(select, 0 if self.classes_ is None else len(self.classes_))
+        if select is None:
+            return self._draw(n_samples, y, options, random_state)
+        return draw_selected(
+            self._classes.indices(y, n_samples),
+            len(self.classes_),
+            select,
+            lambda labels: self._draw(len(labels), self.classes_[labels], options, random_state),
+            lambda codes, index: self.score_samples(codes, self.classes_[index]),
+        )
 
     def complete(
         self,
@@ -219,6 +238,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         ndarray of shape (n, n_codes), int64
         """
         check_fitted(self)
+        check_unmasked("X", X)
         codes = self.grid_.check(validate_data(self, X, reset=False, dtype="numeric"))
         options = SamplingOptions.checked(temperature, top_k, top_p)
         known = np.where(self.grid_.check_mask(mask, len(codes)), codes, -1)
@@ -276,6 +296,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def _known_codes(self, X) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the codes of X, and a mask of those that are beyond the number that was guessed; None without any."""
         check_fitted(self)
+        check_unmasked("X", X)
         codes = check_codes(validate_data(self, X, reset=False, dtype="numeric"))
         unseen = codes >= self.grid_.n_embeddings
         if self._unseen is not None and unseen.any():

@@ -11,6 +11,7 @@ from skvq._contract.errors import InvalidInputError
 from skvq._contract.labels import indices_of_labels
 from skvq._contract.randomness import RandomStateLike, uniforms
 from skvq._contract.sampling import SamplingOptions
+from skvq._contract.selection import check_select, draw_selected
 
 from ._sessions import Part, SessionOptions
 from ._source import Source
@@ -49,13 +50,14 @@ class CodeRuntime:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw codes from the prior: those that the estimator draws for the same ``random_state``.
 
         Parameters
         ----------
-        n_samples, y, temperature, top_k, top_p, random_state
+        n_samples, y, temperature, top_k, top_p, select, random_state
             As for :meth:`sample`.
 
         Returns
@@ -71,7 +73,18 @@ class CodeRuntime:
         """
         n_samples, options = check_n_samples(n_samples), SamplingOptions.checked(temperature, top_k, top_p)
         part = self._part_that_draws(("sampler",), "sample_codes", options)
-        return self._draw(part, n_samples, y, options, random_state)
+        classes = self.source.description.classes
+        select = check_select(select, 0 if classes is None else len(classes))
+        if select is None:
+            return self._draw(part, n_samples, y, options, random_state)
+        self._part_that_scores("sample_codes with select")
+        return draw_selected(
+            classes.indices(y, n_samples),
+            len(classes),
+            select,
+            lambda labels: self._draw(part, len(labels), classes.values[labels], options, random_state),
+            lambda codes, index: self.score_codes(codes, classes.values[index]),
+        )
 
     def complete_codes(
         self,

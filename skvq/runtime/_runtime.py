@@ -11,6 +11,7 @@ from skvq._contract.errors import ModelFileError, invalid
 from skvq._contract.images import check_rows
 from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
+from skvq._contract.units import warn_of_units
 
 from ._codes import CodeRuntime
 from ._sessions import SessionOptions
@@ -77,7 +78,7 @@ class Runtime(CodeRuntime):
         as_bytes = "encoder_uint8" in self.parts and getattr(X, "dtype", None) == np.uint8
         part = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
         layout = self.source.description.layout
-        X = check_rows(X, layout)
+        X = self._check_images(X)
         return part.run({"images": X.reshape(len(X), *layout.image_shape) if as_bytes else layout.to_images(X)})
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -108,9 +109,8 @@ class Runtime(CodeRuntime):
         """Return ``inverse_transform(transform(X))``."""
         if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
             layout = self.source.description.layout
-            return layout.from_images(
-                self._opened["reconstruct"].run({"images": layout.to_images(check_rows(X, layout))})
-            )
+            images = layout.to_images(self._check_images(X))
+            return layout.from_images(self._opened["reconstruct"].run({"images": images}))
         self._part("decoder", "reconstruct")
         return self.inverse_transform(self.transform(X))
 
@@ -122,6 +122,7 @@ class Runtime(CodeRuntime):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        select: float | None = None,
         random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw images: those that the estimators draw for the same ``random_state``.
@@ -137,6 +138,9 @@ class Runtime(CodeRuntime):
             Draw only the ``top_k`` likeliest codes at each position.
         top_p : float, default=None
             Draw only the likeliest codes that together reach this probability, after ``top_k``; in (0, 1].
+        select : float, default=None
+            Draw ``n_samples / select`` images of a conditional prior, and return those of each class whose codes have
+            the highest probability of the class; in (0, 1].
         random_state : int, RandomState, Generator or None
 
         Returns
@@ -148,10 +152,14 @@ class Runtime(CodeRuntime):
         ------
         InvalidInputError
             If an argument is out of its range, a class is missing or unknown; or without a generator, and without a
-            sampler and a decoder.
+            sampler and a decoder, which ``select`` needs, with the prior.
         ModelFileError, TimeoutError
             As :meth:`transform`.
         """
+        if select is not None:
+            self._part("decoder", "sample with select")
+            choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+            return self.inverse_transform(self.sample_codes(n_samples, y, **choice, random_state=random_state))
         n_samples, options = check_n_samples(n_samples), SamplingOptions.checked(temperature, top_k, top_p)
         kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
         part = self._part_that_draws(kinds, "sample", options)
@@ -257,6 +265,13 @@ class Runtime(CodeRuntime):
         if not len(scores):
             raise invalid("X", "hold at least one image", "none", "The mean over no images is not defined.")
         return float(-scores.mean() / math.log(2))
+
+    def _check_images(self, X: Any) -> np.ndarray:
+        """Return X if it holds images of this model, and warn if they are in another unit."""
+        description = self.source.description
+        X = check_rows(X, description.layout)
+        warn_of_units(X, description.data_range, description.layout, name="data_range")
+        return X
 
 
 def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict, max_bytes: int) -> Runtime:

@@ -71,10 +71,11 @@ def test_the_unit_of_a_loss_is_its_value_for_the_mean_picture_in_any_batches(nam
     expected = ORACLES[name](images.astype(float), np.full_like(images, images.mean()).astype(float))
     for sizes in ([6], [1, 5], [4, 2]):
         batches = np.split(images * 255, np.cumsum(sizes)[:-1])
-        assert constant_picture_loss(LOSSES[name], iter(batches), values) == pytest.approx(expected, abs=1e-5)
+        pairs = ((batch, None) for batch in batches)
+        assert constant_picture_loss(LOSSES[name], pairs, values) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["mse", "mae", "ssim"])
 def test_where_the_mean_picture_loses_nothing_the_unit_is_one(name):
     values = ValueRange(3.0, 1.0, 3.0, 3.0)
-    assert constant_picture_loss(LOSSES[name], [np.full((2, 5, 5, 1), 3.0, np.float32)], values) == 1.0
+    assert constant_picture_loss(LOSSES[name], [(np.full((2, 5, 5, 1), 3.0, np.float32), None)], values) == 1.0
