@@ -52,7 +52,7 @@ def draw_codebook(vqvae: VQVAE, images: np.ndarray) -> None:
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 6.5), height_ratios=[2.2, 1], layout="constrained")
     CodebookDisplay.from_estimator(vqvae, ax=upper)
     CodeMapDisplay.from_estimator(vqvae, images, ax=lower)
-    figure.savefig(FOLDER / "codebook.png", dpi=110)
+    figure.savefig(FOLDER / "codebook.png", dpi=110, bbox_inches="tight")
 
 
 def draw_choice(X_train: np.ndarray, X_test: np.ndarray) -> None:
