@@ -16,7 +16,6 @@ from skvq.networks import ops
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.certificate import boundary_distance, is_undecided
 from skvq.networks.priors import PriorNetwork
-from skvq.networks.quantizers import Quantizer
 from skvq.networks.sampling import sample
 
 FLOAT32_TOLERANCE = 2e-5  # of a probability, summed over K codes
@@ -163,12 +162,14 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         ``latents_of(images)`` on NumPy arrays, (n, *code_shape, embedding_dim), which judges codes.
     """
     low, high = network.values.minimum, network.values.maximum
-    n_embeddings = network.quantizer.n_embeddings
+    n_embeddings, depth = network.quantizer.n_embeddings, network.quantizer.depth
     kind = "vectors" if layout.is_vector else "images, channels last"
     meaning = f"{kind}, in the units of the training data, [{low:g}, {high:g}]"
     images = TensorSpec("images", "images", (None, *layout.image_shape), "float32", meaning)
-    place = f"row-major over {network.code_shape}"
-    codes = TensorSpec("codes", "codes", (None, network.n_positions), "int64", f"codes in [0, {n_embeddings}), {place}")
+    meaning = f"codes in [0, {n_embeddings}), row-major over {network.code_shape}"
+    if depth > 1:
+        meaning += f", {depth} at each position; a decoder takes -1 for the last ones, which leaves them out"
+    codes = TensorSpec("codes", "codes", (None, network.n_codes), "int64", meaning)
 
     def example_images(n, generator):
         # Smooth pictures in the data's range: their codes are those of use, not of noise.
@@ -182,7 +183,12 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         return (np.rint(example_images(n, generator)[0]).astype(np.uint8),)
 
     def example_codes(n, generator):
-        return (generator.integers(0, n_embeddings, (n, network.n_positions)),)
+        codes = generator.integers(0, n_embeddings, (n, network.n_codes))
+        if depth > 1:
+            n_kept = generator.integers(1, depth + 1, (n, 1, 1))
+            by_stage = codes.reshape(n, network.n_positions, depth)
+            codes = np.where(np.arange(depth) < n_kept, by_stage, -1).reshape(codes.shape)
+        return (codes,)
 
     def encode(images):
         """The nearest codes of images.
@@ -198,12 +204,12 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         Transpose  back
            |
         MatMul by the codebook, Sub half its squared norms, TopK of 1   (fsq: Tanh, Round to the grid)
-           |
-        codes int64 (batch, positions)
+           |                        (of several quantisers: Gather the embedding, Sub it, and so on with the next one)
+        codes int64 (batch, codes)
         """
         latents = ops.reshape(network.latents(images), (-1, network.quantizer.embedding_dim))
         found = network.quantizer.assign(latents)
-        return (ops.cast(ops.reshape(found, (-1, network.n_positions)), "int64"),)
+        return (ops.cast(ops.reshape(found, (-1, network.n_codes)), "int64"),)
 
     def encode_bytes(images):
         """The nearest codes of images that are bytes.
@@ -214,16 +220,16 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
            |
         the part encoder
            |
-        codes int64 (batch, positions)
+        codes int64 (batch, codes)
         """
         return encode(ops.cast(images, "float32"))
 
     def decode(codes):
         """The images of codes.
 
-        codes int64 (batch, positions)
+        codes int64 (batch, codes)
            |
-        Gather from the codebook
+        Gather from the codebook   (of several quantisers: from each one's, Mul by 0 where the code is -1, Add)
            |
         Transpose  to channels first
            |
@@ -244,10 +250,14 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
 
     def margin(inputs, answered):
         quantizer = network.quantizer
-        latents = latents_of(inputs[0].astype(np.float32)).reshape(*answered.shape, -1)
-        if type(quantizer).assign is Quantizer.assign:
+        latents = latents_of(inputs[0].astype(np.float32)).reshape(len(answered), network.n_positions, -1)
+        if quantizer.finds_nearest:
             return code_margin(latents, ops.convert_to_numpy(quantizer.codebook), answered)
-        return perturbation_margin(lambda latents: ops.convert_to_numpy(quantizer.assign(latents)), latents, answered)
+
+        def assign(latents):
+            return ops.convert_to_numpy(quantizer.assign(latents)).reshape(answered.shape)
+
+        return perturbation_margin(assign, latents, answered)
 
     reconstructions = (replace(images, name="reconstructions"),)
     functions = {
@@ -269,18 +279,30 @@ def code_margin(latents: np.ndarray, codebook: np.ndarray, codes: np.ndarray) ->
     """How much farther than the nearest embedding each code's embedding is, in multiples of the
     float32 rounding tolerance.
 
+    Of several quantisers, each code is judged by what the given codes before it leave.
+
     Parameters
     ----------
-    latents : ndarray of shape (..., embedding_dim)
-    codebook : ndarray of shape (n_embeddings, embedding_dim)
-    codes : ndarray of shape (...)
+    latents : ndarray of shape (n, n_positions, embedding_dim)
+    codebook : ndarray of shape (n_embeddings, embedding_dim) or (depth, n_embeddings, embedding_dim)
+    codes : ndarray of shape (n, n_positions * depth)
+
+    Returns
+    -------
+    ndarray of shape (n, n_positions * depth)
     """
     latents, codebook = latents.astype(np.float64), codebook.astype(np.float64)
-    half_norms = 0.5 * np.square(codebook).sum(axis=-1)
-    scores = latents @ codebook.T - half_norms  # (..., K)
-    chosen = np.take_along_axis(scores, codes[..., None].astype(np.int64), axis=-1)[..., 0]
-    size = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
-    return (scores.max(axis=-1) - chosen) / (1e-5 * size + 1e-30)
+    magnitudes, margins = np.abs(latents), []
+    tables = codebook.reshape(-1, *codebook.shape[-2:])
+    by_stage = codes.reshape(*latents.shape[:-1], len(tables)).astype(np.int64)
+    for table, chosen in zip(tables, np.moveaxis(by_stage, -1, 0), strict=True):
+        half_norms = 0.5 * np.square(table).sum(axis=-1)
+        scores = latents @ table.T - half_norms  # (n, n_positions, K)
+        score = np.take_along_axis(scores, chosen[..., None], axis=-1)[..., 0]
+        size = magnitudes @ np.abs(table).max(axis=0) + half_norms.max()
+        margins.append((scores.max(axis=-1) - score) / (1e-5 * size + 1e-30))
+        latents = latents - table[chosen]
+    return np.stack(margins, axis=-1).reshape(codes.shape)
 
 
 def perturbation_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray, n_trials: int = 64) -> np.ndarray:
@@ -291,9 +313,9 @@ def perturbation_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray
     Parameters
     ----------
     assign : callable
-        Latents (..., embedding_dim) -> codes (...).
-    latents : ndarray of shape (..., embedding_dim)
-    codes : ndarray of shape (...)
+        Latents -> codes.
+    latents : ndarray of shape (n, n_positions, embedding_dim)
+    codes : ndarray of shape (n, n_codes)
     n_trials : int
     """
     generator = np.random.default_rng(0)

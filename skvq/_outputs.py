@@ -26,23 +26,34 @@ def check_output(output: str) -> None:
 
 def n_features(output: str, grid: CodeGrid, embedding_dim: int) -> int:
     """Return the length of a row of ``transform``'s result."""
-    sizes = {"codes": grid.n_codes, "histogram": grid.n_embeddings}
+    sizes = {"codes": grid.n_codes, "histogram": grid.depth * grid.n_embeddings}
     return sizes.get(output, grid.n_positions * embedding_dim)
 
 
 def features_of_codes(output: str, codes: np.ndarray, codebook: np.ndarray) -> np.ndarray:
     """Return codes (n, n_codes) as ``"codes"``, ``"quantized"`` or ``"histogram"``.
 
+    Parameters
+    ----------
+    output : str
+    codes : ndarray of shape (n, n_codes)
+    codebook : ndarray of shape (n_embeddings, embedding_dim) or (depth, n_embeddings, embedding_dim)
+
     Returns
     -------
     ndarray of shape (n, n_features)
-        The codes, int64; their embeddings side by side, float32; or the share of each code in the row, float32.
+        The codes, int64; the embeddings of positions side by side, float32, each the sum over its stages; or for each
+        stage the share of each of its codes in the row, float32.
     """
+    n_embeddings, embedding_dim = codebook.shape[-2:]
+    depth = codebook.size // (n_embeddings * embedding_dim)
+    rows = codes + n_embeddings * (np.arange(codes.shape[1]) % depth)  # of the stages' tables, one below the other
     if output == "quantized":
-        return codebook[codes].reshape(len(codes), -1).astype(np.float32)
+        embeddings = codebook.reshape(-1, embedding_dim)[rows].reshape(len(codes), -1, depth, embedding_dim)
+        return embeddings.sum(axis=2).reshape(len(codes), -1).astype(np.float32)
     if output == "histogram":
-        shares = np.zeros((len(codes), len(codebook)), np.float32)
-        np.add.at(shares, (np.arange(len(codes))[:, None], codes), np.float32(1 / codes.shape[1]))
+        shares = np.zeros((len(codes), depth * n_embeddings), np.float32)
+        np.add.at(shares, (np.arange(len(codes))[:, None], rows), np.float32(depth / codes.shape[1]))
         return shares
     return codes.astype(np.int64)
 

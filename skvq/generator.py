@@ -240,12 +240,14 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         check_fitted(self)
         return self.vqvae_.encode(X)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_codes)
+        X : array-like of shape (n, n_codes), or (n, n_positions * n_quantizers)
+        n_quantizers : int, default=None
+            Use the codes of the first ``n_quantizers`` at each position only. None uses all.
 
         Returns
         -------
@@ -253,7 +255,9 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
             In the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        return self.vqvae_.inverse_transform(self.prior_.inverse_transform(X))
+        if n_quantizers is None:
+            X = self.prior_.inverse_transform(X)
+        return self.vqvae_.inverse_transform(X, n_quantizers)
 
     def reconstruct(self, X) -> np.ndarray:
         """Return the images of the codes of X."""

@@ -9,15 +9,14 @@ from sklearn.utils import check_array
 
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
-from skvq._contract.description import ModelDescription
-from skvq._contract.errors import InvalidInputError
+from skvq._contract.errors import invalid
 from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import seed_from
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._graph_functions import vqvae_graphs
-from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors, n_features
+from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
 from skvq._vqvae.scoring import ScoredAutoencoder
 
@@ -34,7 +33,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
     Parameters
     ----------
     n_embeddings : int, default=128
-        Number of codes K. An image costs at most ``log2(K)`` bits a position.
+        Number of codes K. An image costs at most ``log2(K)`` bits a position, for each of ``n_quantizers``.
     embedding_dim : int, default=16
         Length D of an embedding.
     beta : float, default=0.25
@@ -61,6 +60,13 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         subclass of :class:`skvq.networks.quantizers.Quantizer`.
     ema_decay : float, default=0.95
         Weight of the past in the moving averages, in [0, 1).
+    n_quantizers : int, default=1
+        Codes at each position, in [1, 32]: residual quantisation. Each quantiser has a codebook of its own, and codes
+        what the ones before it left; ``inverse_transform`` can rebuild images from the first ones alone. Above 1, pass
+        ``grid_`` to a prior. ``"fsq"`` takes 1 only.
+    quantizer_dropout : float, default=0.5
+        Fraction of training images that are rebuilt from fewer quantisers than ``n_quantizers``, in [0, 1]. 0 serves
+        all of them best, and the first ones alone badly.
     codebook_init : {"kmeans", "random"}, default="kmeans"
         How the codebook starts: at k-means of the latents, after a few steps without quantisation; or at random
         numbers in [-1, 1], from the first step on. With ``quantizer="fsq"`` the codebook is fixed; this only decides
@@ -107,21 +113,25 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
 
     Attributes
     ----------
-    codebook_ : ndarray of shape (n_embeddings, embedding_dim)
+    codebook_ : ndarray of shape (n_embeddings, embedding_dim), or (n_quantizers, n_embeddings, embedding_dim)
+        The latter where ``n_quantizers`` is above 1.
     grid_ : CodeGrid
-        Shape of an image's codes and number of embeddings; ``transform`` returns rows in row-major order over it.
+        Shape of an image's codes, number of embeddings, and codes at each position (``depth``); ``transform`` returns
+        rows in row-major order over it, all codes of a position side by side.
     image_shape_ : tuple of int
         ``(height, width, channels)``, or ``(n_features,)`` for vectors.
     data_range_ : tuple of float
         Smallest and largest value of X in ``fit``; images are reconstructed within it.
     data_mean_ : float
         Mean of X in ``fit``, by weights where ``pixel_weight`` was given: what unknown pixels are replaced by.
-    code_counts_ : ndarray of shape (n_embeddings,)
+    code_counts_ : ndarray of shape (n_embeddings,), or (n_quantizers, n_embeddings)
         Uses of each code in the epoch whose weights were kept. If the codebook was initialised during that epoch,
         counting starts there.
     history_ : dict of list
         Per epoch: ``loss``, ``reconstruction_loss``, ``codebook_loss``, ``commitment_loss``, ``perplexity``,
-        ``codes_in_use``, ``learning_rate``, and ``val_loss`` with early stopping.
+        ``codes_in_use``, ``learning_rate``, and ``val_loss`` with early stopping. Where ``n_quantizers`` is above 1,
+        ``perplexity`` is the mean over them, beside ``perplexity_1``, ``perplexity_2``, …, and the other terms are
+        sums.
     n_iter_ : int
         Epochs run.
     n_features_in_ : int
@@ -181,6 +191,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         n_residual_blocks: int = 2,
         quantizer: str | type = "ema",
         ema_decay: float = 0.95,
+        n_quantizers: int = 1,
+        quantizer_dropout: float = 0.5,
         codebook_init: str = "kmeans",
         restart_threshold: float = 0.35,
         reconstruction_loss: str | Callable = "mse",
@@ -211,6 +223,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self.n_residual_blocks = n_residual_blocks
         self.quantizer = quantizer
         self.ema_decay = ema_decay
+        self.n_quantizers = n_quantizers
+        self.quantizer_dropout = quantizer_dropout
         self.codebook_init = codebook_init
         self.restart_threshold = restart_threshold
         self.reconstruction_loss = reconstruction_loss
@@ -309,9 +323,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         Returns
         -------
         ndarray of shape (n, n_features_out)
-            By ``output``: ``"codes"`` int64 in [0, n_embeddings), row-major over ``grid_``; ``"quantized"`` and
-            ``"latents"`` float32, the vectors of length embedding_dim at these positions side by side;
-            ``"histogram"`` float32, n_embeddings shares that sum to 1.
+            By ``output``: ``"codes"`` int64 in [0, n_embeddings), row-major over ``grid_``, the codes of a position
+            side by side; ``"quantized"`` and ``"latents"`` float32, the vectors of length embedding_dim at these
+            positions side by side; ``"histogram"`` float32, for each quantiser n_embeddings shares that sum to 1.
         """
         check_fitted(self)
         check_output(self.output)
@@ -330,14 +344,17 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         check_fitted(self)
         return self._encode(self._source(X)).astype(np.int64)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
         ----------
         X : array-like of shape (n, n_codes) or (n, n_positions * embedding_dim)
             Codes: integers in [0, n_embeddings). When ``output`` is ``"quantized"`` or ``"latents"``, floats are such
-            vectors, and stand for their nearest codes.
+            vectors, and stand for their nearest codes. Sums of several embeddings are decoded as they are.
+        n_quantizers : int, default=None
+            Use the codes of the first ``n_quantizers`` only. X holds the codes of all, or of these alone,
+            (n, n_positions * n_quantizers). None uses all.
 
         Returns
         -------
@@ -347,15 +364,20 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         Raises
         ------
         InvalidInputError
-            If codes are fractional, out of range, or do not fill ``grid_``; or if X holds histograms.
+            If codes are fractional, out of range, or do not fill ``grid_``; if X holds histograms; or if
+            ``n_quantizers`` is out of its range, or comes with vectors.
         """
-        network = self._network()
+        check_fitted(self)
         check_output(self.output)
         check_unmasked("X", X)
         X = check_array(X, dtype="numeric", input_name="X")
-        if holds_vectors(self.output, X):
-            X = self._codes_of_vectors(check_vectors(X, network.n_positions, self.codebook_.shape[1]))
-        return self._layout.from_images(self._decode(self.grid_.check(X)))
+        if not holds_vectors(self.output, X):
+            images = self._decode(self.grid_.check_first(X, n_quantizers))
+        elif n_quantizers is not None:
+            raise invalid("n_quantizers", "be None for vectors", n_quantizers, "Pass codes, from encode.")
+        else:
+            images = self._images_of_vectors(check_vectors(X, self.grid_.n_positions, self.codebook_.shape[-1]))
+        return self._layout.from_images(images)
 
     def reconstruct(self, X) -> np.ndarray:
         """Return the images of the codes of X."""
@@ -404,13 +426,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             check_fitted(prior, "grid_", "prior")
             self.grid_.require(prior.grid_)
             return self.inverse_transform(prior.sample(n_samples, y, **options._asdict(), random_state=random_state))
-        if y is not None or not options.is_plain:
-            raise InvalidInputError(
-                f"y, temperature, top_k and top_p need a prior; got prior=None and y={y!r}, "
-                f"temperature={temperature!r}, top_k={top_k!r}, top_p={top_p!r}. Fit a PixelCNNPrior on the codes, and "
-                "pass it."
-            )
-        return self.inverse_transform(self._draw_independently(n_samples, random_state))
+        return self.inverse_transform(self._draw_independently(n_samples, y, options, random_state))
 
     def graph_functions(self) -> dict:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
@@ -424,15 +440,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         latents = self._compiled("latents", network.latents)
         size = self._inference_batch_size()
         return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
-
-    def describe(self) -> ModelDescription:
-        """Return what a runtime must know about this model besides its graphs."""
-        check_fitted(self)
-        return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
-
-    @property
-    def _n_features_out(self) -> int:
-        return n_features(self.output, self.grid_, self.codebook_.shape[1])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ class BlockVQ:
     """Each code is a block of pixels. Encoding finds the nearest block, and decoding puts blocks side by side.
 
     With ``depth`` above 1, the first code at each position is its block. The next ones are 1, 2, … higher, modulo
-    ``n_embeddings``, and decoding ignores them.
+    ``n_embeddings``, and decoding ignores them. All stages have the same codebook.
     """
 
     def __init__(self, row_shape=(8, 12), image_shape=(8, 12, 1), dtype="float32", low=0, high=1, depth=1):
@@ -28,8 +28,10 @@ class BlockVQ:
         self.data_range_ = (float(low), float(high))
         generator = np.random.default_rng(7)
         codebook = generator.uniform(low, high, (n_codes, block * block * channels))
-        self.codebook_ = np.rint(codebook) if np.dtype(dtype).kind == "u" else codebook
-        self.code_counts_ = np.arange(n_codes)[::-1] ** 2
+        self.blocks = np.rint(codebook) if np.dtype(dtype).kind == "u" else codebook
+        counts = np.arange(n_codes)[::-1] ** 2
+        self.codebook_ = self.blocks if depth == 1 else np.stack([self.blocks] * depth)
+        self.code_counts_ = counts if depth == 1 else np.stack([counts] * depth)
         epochs = np.arange(1, 6)
         self.history_ = {
             "loss": list(2.0**-epochs + 0.01),
@@ -41,14 +43,14 @@ class BlockVQ:
 
     def encode(self, X):
         blocks = self._split(np.asarray(X, dtype=np.float64).reshape(-1, *self.image_shape_))
-        first = np.square(blocks[:, :, None] - self.codebook_).sum(axis=-1).argmin(axis=-1)
+        first = np.square(blocks[:, :, None] - self.blocks).sum(axis=-1).argmin(axis=-1)
         codes = (first[..., None] + np.arange(self.grid_.depth)) % self.grid_.n_embeddings  # (n, positions, depth)
         return codes.reshape(len(codes), self.grid_.n_codes)
 
-    def inverse_transform(self, codes):
+    def inverse_transform(self, codes, n_quantizers=None):
         (h, w), (height, width, channels) = self.grid_.shape, self.image_shape_
-        first = np.asarray(codes)[:, :: self.grid_.depth]
-        blocks = self.codebook_[first].reshape(-1, h, w, self.block, self.block, channels)
+        first = np.asarray(codes)[:, :: n_quantizers or self.grid_.depth]
+        blocks = self.blocks[first].reshape(-1, h, w, self.block, self.block, channels)
         images = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
         return images.astype(self.dtype).reshape(-1, *self.row_shape)
 

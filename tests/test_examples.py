@@ -27,7 +27,8 @@ from skvq import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BENCHMARKS = EXAMPLES / "benchmarks"
-SHARED = {"brains.py", "options.py", "sources.py", "budget.py", "data.py", "digit_classifier.py", "runs.py"}
+SHARED = {"brains.py", "options.py", "sources.py"}
+SHARED |= {"budget.py", "data.py", "digit_classifier.py", "runs.py", "slices.py"}  # of the benchmarks
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in SHARED)
 ALL_SCRIPTS = SCRIPTS + sorted(f"benchmarks/{path.name}" for path in BENCHMARKS.glob("*.py") if path.name not in SHARED)
 DIGIT_SCRIPTS = ["mnist_generator.py", "own_prior.py", "own_quantizer.py", "quickstart.py", "search_loss_weights.py"]

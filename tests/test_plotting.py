@@ -237,6 +237,7 @@ def test_several_codes_at_each_position():
         patches = plotting.CodebookDisplay.from_estimator(vqvae).patches
         completion = plotting.CompletionDisplay.from_estimator(vqvae, X, prior=prior, mask=mask)
         steps = plotting.InterpolationDisplay.from_estimator(vqvae, X[:2], X[2:]).steps
+        maps = maps if vqvae is flat else maps[..., 0]
         shown[vqvae] = maps, patches, completion.mask, completion.completions, steps
     for one, several in zip(shown[flat], shown[deep], strict=True):
         np.testing.assert_array_equal(several, one)

@@ -20,9 +20,8 @@ take when each is written down as a number of equal length. JPEG and WebP spend 
 to tell. What the codes would take if each were coded by how often it stands at its place in training images is in the
 column "coded": the least that a prior would save.
 
-SSIM is scikit-image's with the settings of the original paper (Gaussian window of sigma 1.5, population covariance),
-on grey values in [0, 1]: over the whole image, most of which is black here, and over the brain, which is what is not
-black, holes filled. Means are over patients; ± is the half width of their 95 % confidence interval, by Student's t.
+SSIM, over the whole image and over the brain, is that of ``slices.py``. Means are over patients; ± is the half width of
+their 95 % confidence interval, by Student's t.
 
 ``brain_output/`` gets the table (``brain.csv``) and for each configuration a figure.
 """
@@ -33,10 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from budget import FitCost, Fitted, fit_once, seconds_of
-from data import draw_slices, find
 from peers.codecs import CODECS, at_bits
-from PIL import Image
 from runs import (
     add_run_arguments,
     new_parser,
@@ -47,16 +43,21 @@ from runs import (
     save_result,
     save_table,
 )
-from scipy import ndimage, stats
-from skimage.metrics import structural_similarity
+from slices import (
+    DEFAULT_DATA,
+    extent,
+    fit_slices,
+    load_slices,
+    middle_slices,
+    quality,
+    similarities,
+    structure_and_error,
+)
 
-from skvq import VQVAE, datasets, metrics
-from skvq.networks import losses
+from skvq import metrics
 
-DEFAULT_DATA = "brain_t1/brain_t1_256.npz"
 N_SHOWN = 3  # patients in a figure
 SHOWN_CODECS = ("JPEG", "WebP", "thumbnail")
-BORDER = 5  # pixels where SSIM's window leaves the image
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,6 @@ class Configuration:
     n_epochs: int | None = None
     target: float | None = None
     params: dict = field(default_factory=dict)
-
-
-def structure_and_error(images, reconstructions):
-    """What SSIM calls the structure, held to the right grey values by the squared error."""
-    return losses.ssim(images, reconstructions) + 10.0 * losses.mse(images, reconstructions)
 
 
 TUNED = {"reconstruction_loss": structure_and_error}
@@ -151,9 +147,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def one_run(args: argparse.Namespace, settings: dict) -> None:
     """Train one configuration with one seed, and save what it and its peers reached."""
     configuration = CONFIGURATIONS[args.run]
-    (X_train, subject_train), (X_test, subject_test) = load_slices(args, configuration.side)
-    datasets.check_subjects_apart(train=subject_train, test=subject_test)
-    fitted = fit_within(configuration, X_train, args)
+    (X_train, subject_train), (X_test, subject_test) = load_slices(
+        args.data, configuration.side, n_slices=args.slices, quick=args.quick
+    )
+    fitted = fit_slices(
+        configuration.params,
+        in_channels(X_train, configuration),
+        seconds=args.seconds or configuration.seconds,
+        n_epochs=None if configuration.n_epochs is None else args.epochs or configuration.n_epochs,
+        seed=args.seed,
+        quick=args.quick,
+    )
     vqvae = fitted.estimator
     codes = vqvae.transform(in_channels(X_test, configuration))
     X_hat = vqvae.inverse_transform(codes)
@@ -193,118 +197,11 @@ def one_run(args: argparse.Namespace, settings: dict) -> None:
     )
 
 
-def fit_within(configuration: Configuration, X_train: np.ndarray, args: argparse.Namespace) -> Fitted:
-    """Train for the configuration's seconds, or its epochs."""
-    X = in_channels(X_train, configuration)
-
-    small = {"hidden_channels": 8, "n_residual_blocks": 0} if args.quick else {}
-
-    def fit(rows, n_epochs):
-        return VQVAE(**configuration.params, **small, max_iter=n_epochs, random_state=args.seed).fit(X[rows])
-
-    if configuration.n_epochs is not None:
-        n_epochs = args.epochs or configuration.n_epochs
-        vqvae, seconds = seconds_of(fit, np.arange(len(X)), n_epochs)
-        return Fitted(vqvae, seconds, len(X), n_epochs)
-    if args.quick:
-        return fit_once(fit, len(X))
-    seconds = args.seconds or configuration.seconds
-    cost = FitCost.measure(fit, len(X), calibration_rows=64)
-    fitted = cost.fit_within(seconds, fit, len(X), repeats=True, seed=args.seed)
-    if fitted is None:
-        raise SystemExit(f"{seconds:g} s are too short for {args.run} here.")
-    return fitted
-
-
-def load_slices(args: argparse.Namespace, side: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (images, patients) to train on and to test on; images uint8 (n, side, side)."""
-    path = None if args.quick and args.data is None else find(args.data or DEFAULT_DATA)
-    splits = []
-    for split in ("train", "test"):
-        if path is None:
-            images, subjects = draw_slices(split)
-        elif path.suffix == ".npz":
-            with np.load(path) as arrays:
-                images, subjects = arrays[f"x_{split}"], arrays[f"subject_{split}"]
-        else:
-            slices = datasets.open_oasis(path, split)
-            images, subjects = np.asarray(slices)[..., 0], slices.subjects
-        if args.slices is not None and args.slices < len(images):
-            rows = np.linspace(0, len(images) - 1, args.slices).astype(int)
-            images, subjects = images[rows], subjects[rows]
-        splits.append((area_averages(images, side), subjects))
-    return splits
-
-
-def area_averages(images: np.ndarray, side: int) -> np.ndarray:
-    """Make uint8 images (n, height, width) smaller, each new pixel the mean of the area that it covers."""
-    if images.shape[1:] == (side, side):
-        return images
-    small = [Image.fromarray(image).resize((side, side), Image.Resampling.BOX) for image in images]
-    return np.stack([np.asarray(image) for image in small])
-
-
 def in_channels(images: np.ndarray, configuration: Configuration) -> np.ndarray:
     """Repeat the grey in as many channels as the configuration has."""
     if configuration.channels == 1:
         return images
     return np.repeat(images[..., None], configuration.channels, axis=-1)
-
-
-def quality(X: np.ndarray, X_hat: np.ndarray, subjects: np.ndarray) -> dict[str, float]:
-    """Return SSIM of the image and of the brain, and PSNR, of one reconstruction; X is (n, height, width)."""
-    whole, brain = similarities(X, X_hat)
-    repeated = X if X_hat.ndim == 3 else np.broadcast_to(X[..., None], X_hat.shape)
-    answer = {"psnr": metrics.psnr(repeated, X_hat, data_range=255)}
-    for name, values in (("ssim", whole), ("brain_ssim", brain)):
-        answer[name], answer[f"{name}_half_width"] = over_patients(values, subjects)
-    return answer
-
-
-def similarities(X: np.ndarray, X_hat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each image's SSIM, and that over its brain alone, NaN where there is none.
-
-    Parameters
-    ----------
-    X : ndarray of uint8, (n, height, width)
-    X_hat : ndarray of uint8, (n, height, width) or (n, height, width, channels)
-        Each channel is compared with X; the mean over channels counts.
-    """
-    whole, brain = [], []
-    inner = np.s_[BORDER:-BORDER, BORDER:-BORDER]
-    for image, image_hat in zip(X, X_hat, strict=True):
-        channels = image_hat[..., None] if image_hat.ndim == 2 else image_hat
-        maps = [
-            structural_similarity(
-                image / 255,
-                channel / 255,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-                data_range=1,
-                full=True,
-            )[1][inner]
-            for channel in np.moveaxis(channels, -1, 0)
-        ]
-        similarity = np.mean(maps, axis=0)
-        mask = ndimage.binary_fill_holes(image > 0)[inner]
-        whole.append(similarity.mean())
-        brain.append(similarity[mask].mean() if mask.any() else np.nan)
-    return np.array(whole), np.array(brain)
-
-
-def over_patients(values: np.ndarray, subjects: np.ndarray) -> tuple[float, float]:
-    """Return the mean of the patients' means, and half the width of its 95 % confidence interval."""
-    known = np.isfinite(values)
-    means = [values[known & (subjects == subject)].mean() for subject in np.unique(subjects[known])]
-    if len(means) < 2:
-        return float(np.mean(means)), float("nan")
-    return float(np.mean(means)), float(stats.t.ppf(0.975, len(means) - 1) * stats.sem(means))
-
-
-def middle_slices(subjects: np.ndarray) -> np.ndarray:
-    """Return the row in the middle of each patient's."""
-    return np.array([np.median(np.flatnonzero(subjects == s)).astype(int) for s in np.unique(subjects)])
 
 
 def report(results: list[dict], args: argparse.Namespace) -> None:
@@ -383,16 +280,6 @@ def draw(name: str, run: dict, args: argparse.Namespace) -> Path:
     path = args.output / f"brain-{name}.png"
     figure.savefig(path, dpi=110)
     return path
-
-
-def extent(images: np.ndarray) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of what is not black in any of the images, with a little room."""
-    answer = []
-    for axes, size in (((0, 2), images.shape[1]), ((0, 1), images.shape[2])):
-        inked = np.flatnonzero((images > 0).any(axis=axes))
-        room = size // 32
-        answer += [max(inked[0] - room, 0), min(inked[-1] + 1 + room, size)]
-    return tuple(answer)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ class CodeGrid:
     n_embeddings : int
         Codes lie in [0, n_embeddings).
     depth : int, default=1
-        Codes at each position. The codes of one position are neighbours in a row.
+        Codes at each position, one for each stage of a residual quantiser. The codes of one position are neighbours
+        in a row, those of the first stage first.
 
     Raises
     ------
@@ -111,6 +112,39 @@ class CodeGrid:
                 "Use the codes of the VQVAE that has this grid_, or pass its grid_ to the prior.",
             )
         return codes
+
+    def check_first(self, codes: Any, n_quantizers: Any, name: str = "X") -> np.ndarray:
+        """Return the codes of the first stages as an int32 array (n, n_codes), with -1 for the later stages.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_codes) or (n, n_positions * n_quantizers)
+            Codes of all stages, or of the first ones alone.
+        n_quantizers : int or None
+            Stages to keep, in [1, depth]. None keeps all.
+        name : str
+            The name of the codes in messages.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``n_quantizers`` is out of its range, or :meth:`check` refuses the codes.
+        """
+        if n_quantizers is None:
+            return self.check(codes, name)
+        if (as_count(n_quantizers) or self.depth + 1) > self.depth:
+            raise invalid(
+                "n_quantizers",
+                f"be an integer from 1 to {self.depth}, the codes at each position of {self}",
+                repr(n_quantizers),
+                "None takes all stages.",
+            )
+        is_short = np.ndim(codes) == 2 and np.shape(codes)[1] == self.n_positions * n_quantizers
+        grid = CodeGrid(self.shape, self.n_embeddings, n_quantizers) if is_short else self
+        given = grid.check(codes, name).reshape(-1, self.n_positions, grid.depth)
+        kept = np.full((len(given), self.n_positions, self.depth), -1, np.int32)
+        kept[..., :n_quantizers] = given[..., :n_quantizers]
+        return kept.reshape(-1, self.n_codes)
 
     def check_mask(self, mask: Any, n_rows: int, name: str = "mask") -> np.ndarray:
         """Return a mask of codes as an array of bool (n_rows, n_codes).

@@ -96,8 +96,8 @@ def optional(entry: Entry) -> Entry:
     )
 
 
-def array(dtype: str, rank: int) -> Entry:
-    """Entry of an array, which the table holds."""
+def array(dtype: str, rank: int | None = None) -> Entry:
+    """Entry of an array, which the table holds; of any rank for None."""
 
     def write(value: np.ndarray, where: str, arrays: Arrays) -> None:
         arrays[where] = np.asarray(value)

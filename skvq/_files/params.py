@@ -18,8 +18,13 @@ LARGEST = {
     "embedding_dim": 2**16,
     "hidden_channels": 2**16,
     "n_residual_blocks": 128,
+    "n_quantizers": 32,
     "n_layers": 256,
 }
+
+# Parameters that came later than the format, with their defaults. Where they have these, a file does not hold them, so
+# that older files can be read.
+ADDED = {"n_quantizers": 1, "quantizer_dropout": 0.5}
 
 
 def write_params(estimator: BaseEstimator, where: str) -> dict:
@@ -30,7 +35,12 @@ def write_params(estimator: BaseEstimator, where: str) -> dict:
     Refused
         If a parameter is an object, a class or a function.
     """
-    return {name: _write(value, f"{where}{name}") for name, value in estimator.get_params(deep=False).items()}
+    params = estimator.get_params(deep=False)
+    return {
+        name: _write(value, f"{where}{name}")
+        for name, value in params.items()
+        if name not in ADDED or value != ADDED[name]
+    }
 
 
 def read_params(node: Any, estimator_class: type, where: str) -> BaseEstimator:
@@ -42,7 +52,8 @@ def read_params(node: Any, estimator_class: type, where: str) -> BaseEstimator:
         If a name or a value is not one that the class takes.
     """
     defaults = estimator_class().get_params(deep=False)
-    node = mapping(node, f"{where}params", tuple(defaults))
+    required = tuple(name for name in defaults if name not in ADDED)
+    node = mapping(node, f"{where}params", required, tuple(name for name in ADDED if name in defaults))
     return checked(estimator_class, {name: _read(value, f"{where}{name}") for name, value in node.items()}, where)
 
 

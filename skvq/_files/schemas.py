@@ -20,6 +20,7 @@ from skvq._files.entries import (
     LAYOUT,
     MAX_POSITIONS,
     RANGE,
+    Arrays,
     Entry,
     array,
     array_list,
@@ -30,7 +31,8 @@ from skvq._files.entries import (
     record,
     word,
 )
-from skvq._files.params import checked
+from skvq._files.params import ADDED, LARGEST, checked
+from skvq.networks.code_counts import counts_of_codes
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd")
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
@@ -43,6 +45,20 @@ _rows = Entry(
     lambda value, where, arrays: [int(n) for n in value],
     lambda node, where, arrays: tuple(integer(0, 2**31).read(n, where, arrays) for n in _listed(node, where)),
 )
+
+
+def _with_added(entries: dict[str, Entry], added: dict[str, Entry]) -> Entry:
+    """Entry of a dict with these items. The added ones are left out where they have their defaults."""
+    inner = record(entries, added)
+
+    def write(value: dict, where: str, arrays: Arrays) -> dict:
+        return inner.write({k: v for k, v in value.items() if k not in added or v != ADDED[k]}, where, arrays)
+
+    def read(node: Any, where: str, arrays: Arrays) -> dict:
+        return {**{name: ADDED[name] for name in added}, **inner.read(node, where, arrays)}
+
+    return Entry(write, read)
+
 
 FITTED = {"grid_": GRID, "history_": HISTORY, "n_iter_": integer(0, 2**31), "_fit_seed": integer()}
 TRAINED = {
@@ -98,12 +114,16 @@ def _complete_vqvae(state: dict, where: str) -> dict:
 
     layout, grid, config = state["_layout"], state["grid_"], state["_network_config"]
     checked(VQVAE, {name: config[name] for name in NETWORK_PARAMETERS}, f"{where}_network_config/")
-    codebook_shape = (grid.n_embeddings, config["embedding_dim"])
-    if grid.depth != 1 or (config["n_embeddings"], config["embedding_dim"]) != codebook_shape:
-        refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']}", str(grid))
+    depth = config["n_quantizers"]
+    if (grid.depth, grid.n_embeddings) != (depth, config["n_embeddings"]):
+        refuse(f"{where}grid_", f"be of n_embeddings={config['n_embeddings']} and depth={depth}", str(grid))
+    codebook_shape = (*([depth] if depth > 1 else []), grid.n_embeddings, config["embedding_dim"])
     if state["codebook_"].shape != codebook_shape:
         refuse(f"{where}codebook_", f"have shape {codebook_shape}", state["codebook_"].shape)
     _check_depth("n_residual_blocks", state, where)
+    _check_depth("n_quantizers", state, where)
+    if len(state["_region_counts"]) % depth:
+        refuse(f"{where}_region_counts", f"have {depth} rows for each region", state["_region_counts"].shape)
     if _n_positions(layout, config) > MAX_POSITIONS:
         refuse(f"{where}_layout", f"make at most {MAX_POSITIONS} codes", layout)
     if config["architecture"] == "conv" and layout.is_vector:
@@ -119,7 +139,7 @@ def _complete_vqvae(state: dict, where: str) -> dict:
         **state,
         "image_shape_": layout.image_shape,
         "n_features_in_": layout.n_features,
-        "code_counts_": state["_region_counts"].sum(axis=0),
+        "code_counts_": counts_of_codes(state["_region_counts"], depth),
     }
 
 
@@ -173,9 +193,9 @@ SCHEMAS = {
                 **TRAINED,
                 "_layout": LAYOUT,
                 "data_range_": RANGE,
-                "codebook_": array("float32", 2),
+                "codebook_": array("float32"),
                 "_region_counts": COUNTS,
-                "_network_config": record(
+                "_network_config": _with_added(
                     {
                         "architecture": word("conv", "dense"),
                         "quantizer": word("ema", "gradient", "fsq"),
@@ -190,7 +210,8 @@ SCHEMAS = {
                         "scale": real(SMALLEST_SCALE),
                         "reconstruction_scale": real(SMALLEST_SCALE),
                         "bounded": _flag,
-                    }
+                    },
+                    {"n_quantizers": integer(1, LARGEST["n_quantizers"]), "quantizer_dropout": real(0, 1)},
                 ),
             },
             NAMES,

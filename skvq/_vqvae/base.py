@@ -8,21 +8,24 @@ from sklearn.utils.validation import validate_data
 
 from skvq._callbacks import FitTasks
 from skvq._contract.codes import CodeGrid, nearest_codes
+from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
 from skvq._contract.images import check_row_shape
 from skvq._contract.randomness import uniforms
+from skvq._contract.sampling import SamplingOptions
 from skvq._contract.units import warn_of_units
 from skvq._contract.weights import PixelWeights
 from skvq._data import ImageSource, WeightedImageSource, check_images, is_tensor, warn_of_flat_images
 from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
+from skvq._outputs import n_features
 from skvq._vqvae.errors import RowErrors, joined, row_errors
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
 from skvq._vqvae.training import train_autoencoder, warn_of_collapse
 from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.code_counts import counts_of_codes
 from skvq.networks.losses import LOSSES, check_takes_weights
-from skvq.networks.quantizers import Quantizer
 
 SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
 # Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
@@ -110,7 +113,7 @@ class AutoencoderEstimator(NetworkEstimator):
         self.data_range_ = (values.minimum, values.maximum)
         self._network_config = network_config(self, source, values)
         network = self._new_network(streams.weights)
-        self.grid_ = CodeGrid(network.code_shape, self.n_embeddings)
+        self.grid_ = CodeGrid(network.code_shape, self.n_embeddings, network.quantizer.depth)
         self._region_counts = network.code_counts.numpy()
         self._begin(network, streams.seed)
 
@@ -142,7 +145,7 @@ class AutoencoderEstimator(NetworkEstimator):
         return {
             **super()._attributes_after(network, history),
             "codebook_": network.quantizer.codebook_array(),
-            "code_counts_": self._region_counts.sum(axis=0),
+            "code_counts_": counts_of_codes(self._region_counts, self.grid_.depth),
         }
 
     def _encode(self, source: ImageSource) -> np.ndarray:
@@ -153,10 +156,10 @@ class AutoencoderEstimator(NetworkEstimator):
         """
         size = self._size_for(len(source))
         quantizer = self._network().quantizer
-        if size < self._inference_batch_size() and type(quantizer).assign is Quantizer.assign:
+        if size < self._inference_batch_size() and quantizer.finds_nearest:
             latents = self._compiled("latents", self._network().latents)
             found = latents.one_batch((source.rows(slice(None)),), size)
-            codes, margins = codes_with_margins(found, self.codebook_)
+            codes, margins = codes_with_margins(found, self.codebook_.reshape(-1, *self.codebook_.shape[-2:]))
             if margins.min() > SAFE_MARGIN:
                 return codes.reshape(len(source), -1)
         return self._of_images("encode", source)
@@ -167,13 +170,20 @@ class AutoencoderEstimator(NetworkEstimator):
         size = self._inference_batch_size()
         return np.concatenate([function.one_batch((images,), size) for images in source.batches(size)])
 
-    def _codes_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
-        """Codes (n, n_positions) of embeddings or latents (n, n_positions, embedding_dim)."""
+    def _images_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the images (n, *image_shape) of embeddings or latents (n, n_positions, embedding_dim)."""
+        network = self._network()
+        if self.output == "quantized" and self.grid_.depth > 1:
+            # A sum of embeddings does not tell which they were, but it is all that the decoder needs.
+            reconstruct = self._compiled("reconstruct_from", network.reconstruct_from)
+            maps = vectors.reshape(len(vectors), *self.grid_.shape, -1)
+            return reconstruct.in_batches(maps, batch_size=self._size_for(len(maps)))
         if self.output == "quantized":
-            return nearest_codes(vectors, self.codebook_)
+            return self._decode(nearest_codes(vectors, self.codebook_))
         # Not every quantiser's code for a latent is the nearest embedding's.
-        assign = self._compiled("assign", self._network().quantizer.assign)
-        return assign.in_batches(vectors, batch_size=self._inference_batch_size())
+        assign = self._compiled("assign", network.quantizer.assign)
+        codes = assign.in_batches(vectors, batch_size=self._inference_batch_size())
+        return self._decode(codes.reshape(len(codes), -1))
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images (n, *image_shape) of codes, in the user's units."""
@@ -213,8 +223,23 @@ class AutoencoderEstimator(NetworkEstimator):
         n_distances = self.grid_.n_positions * self.grid_.n_embeddings
         return max(math.prod(self.image_shape_), n_distances // 32)
 
-    def _draw_independently(self, n_samples: int, random_state) -> np.ndarray:
+    def describe(self) -> ModelDescription:
+        """Return what a runtime must know about this model besides its graphs."""
+        check_fitted(self)
+        return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return n_features(self.output, self.grid_, self.codebook_.shape[-1])
+
+    def _draw_independently(self, n_samples: int, y, options: SamplingOptions, random_state) -> np.ndarray:
         """Draw each code (n, n_codes) from the frequencies of codes at its position, or in its block of positions."""
+        if y is not None or not options.is_plain:
+            given = ", ".join(f"{name}={value!r}" for name, value in {"y": y, **options._asdict()}.items())
+            raise InvalidInputError(
+                f"y, temperature, top_k and top_p need a prior; got prior=None and {given}. Fit a PixelCNNPrior on the "
+                "codes, and pass it."
+            )
         counts = self._region_counts.astype(np.float64)
         if not counts.sum():
             raise InvalidInputError(
@@ -228,22 +253,29 @@ class AutoencoderEstimator(NetworkEstimator):
 
 
 def codes_with_margins(latents: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the code of the nearest embedding of each latent, and its lead over the next one.
+    """Return the codes of the nearest embeddings of each latent, and their leads over the next ones.
 
     Parameters
     ----------
     latents : ndarray of shape (..., embedding_dim)
-    codebook : ndarray of shape (n_embeddings, embedding_dim), n_embeddings >= 2
+    codebook : ndarray of shape (depth, n_embeddings, embedding_dim), n_embeddings >= 2
+        Of each stage.
 
     Returns
     -------
-    codes : ndarray of shape (...), int32
-    margins : ndarray of shape (...), float64
+    codes : ndarray of shape (..., depth), int32
+    margins : ndarray of shape (..., depth), float64
         Relative to the size of the scores that are compared.
     """
     latents, codebook = latents.astype(np.float64), codebook.astype(np.float64)
-    half_norms = 0.5 * np.square(codebook).sum(axis=-1)
-    scores = latents @ codebook.T - half_norms  # (..., K)
-    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
-    sizes = np.abs(latents) @ np.abs(codebook).max(axis=0) + half_norms.max()
-    return scores.argmax(axis=-1).astype(np.int32), (best - second) / (sizes + 1e-30)
+    magnitudes, codes, margins = np.abs(latents), [], []
+    for table in codebook:
+        half_norms = 0.5 * np.square(table).sum(axis=-1)
+        scores = latents @ table.T - half_norms  # (..., K)
+        second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+        # What is left of a latent is as uncertain as the latent itself, however small it is.
+        sizes = magnitudes @ np.abs(table).max(axis=0) + half_norms.max()
+        codes.append(scores.argmax(axis=-1).astype(np.int32))
+        margins.append((best - second) / (sizes + 1e-30))
+        latents = latents - table[codes[-1]]
+    return np.stack(codes, axis=-1), np.stack(margins, axis=-1)

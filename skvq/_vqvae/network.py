@@ -10,7 +10,7 @@ from skvq.networks.architectures import ARCHITECTURES
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import compile_step
 from skvq.networks.losses import LOSSES, constant_picture_loss
-from skvq.networks.quantizers import QUANTIZERS, Quantizer
+from skvq.networks.quantizers import QUANTIZERS, Quantizer, ResidualQuantizer
 
 # Parameters that decide the network's shape, or what its weights mean.
 NETWORK_PARAMETERS = (
@@ -19,6 +19,8 @@ NETWORK_PARAMETERS = (
     "n_embeddings",
     "embedding_dim",
     "ema_decay",
+    "n_quantizers",
+    "quantizer_dropout",
     "downsampling",
     "hidden_channels",
     "n_residual_blocks",
@@ -87,7 +89,7 @@ def build_autoencoder(
         image_shape,
         encoder,
         decoder,
-        quantizer_class(config["n_embeddings"], config["embedding_dim"], decay=config["ema_decay"]),
+        _quantizer(quantizer_class, config),
         values=ValueRange(config["mean"], config["scale"], *data_range),
         reconstruction_loss=LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"]),
         reconstruction_scale=config["reconstruction_scale"],
@@ -95,6 +97,26 @@ def build_autoencoder(
         vq_weight=vq_weight,
         bounded=config["bounded"],
     )
+
+
+def _quantizer(quantizer_class: type[Quantizer], config: dict) -> Quantizer:
+    """Return one quantiser, or as many in a row as the config has."""
+
+    def one(**options) -> Quantizer:
+        return quantizer_class(config["n_embeddings"], config["embedding_dim"], decay=config["ema_decay"], **options)
+
+    n_quantizers = config["n_quantizers"]
+    if n_quantizers == 1:
+        return one()
+    if not quantizer_class.has_table:
+        raise invalid(
+            "n_quantizers",
+            f"be 1 for {quantizer_class.__name__}, whose fixed grid cannot adapt to what another stage left",
+            n_quantizers,
+            "Use quantizer='ema' or 'gradient', or more n_embeddings.",
+        )
+    stages = [one(name=f"stage_{i + 1}") for i in range(n_quantizers)]
+    return ResidualQuantizer(stages, dropout=config["quantizer_dropout"])
 
 
 def with_loss_weights(network: Autoencoder, beta: float, vq_weight: float) -> Autoencoder:

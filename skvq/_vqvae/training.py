@@ -12,6 +12,7 @@ from skvq._data import ImageSource, WeightedExamples, WeightedImageSource
 from skvq._estimator import EstimatorObserver, Streams
 from skvq._vqvae.errors import mean_error
 from skvq.networks.autoencoder import Autoencoder
+from skvq.networks.code_counts import counts_of_codes
 from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
 
@@ -32,14 +33,16 @@ class AutoencoderObserver(EstimatorObserver):
 
     def after_epoch(self) -> tuple[dict, np.ndarray]:
         self.counts = self.network.code_counts.numpy()
-        used = self.counts.sum(axis=0)
-        return {"perplexity": perplexity_of_counts(used), "codes_in_use": used_codes(used)}, self.counts
+        return usage_of_codes(self._counts_of_codes()), self.counts
+
+    def _counts_of_codes(self) -> np.ndarray:
+        return counts_of_codes(self.counts, self.network.quantizer.depth)
 
     def attributes(self, history: dict[str, list]) -> dict[str, Any]:
         return {
             **super().attributes(history),
             "_region_counts": self.counts,
-            "code_counts_": self.counts.sum(axis=0),
+            "code_counts_": self._counts_of_codes(),
         }
 
 
@@ -89,8 +92,22 @@ def train_autoencoder(
     return result
 
 
+def usage_of_codes(code_counts: np.ndarray) -> dict[str, float]:
+    """Return what the history says of counts (K,), or of those of all stages (depth, K)."""
+    stages = np.atleast_2d(code_counts)
+    perplexities = [perplexity_of_counts(stage) for stage in stages]
+    usage = {"perplexity": float(np.mean(perplexities)), "codes_in_use": used_codes(stages)}
+    if len(stages) == 1:
+        return usage
+    return usage | {f"perplexity_{i}": perplexity for i, perplexity in enumerate(perplexities, start=1)}
+
+
 def warn_of_collapse(code_counts: np.ndarray) -> None:
-    """Warn where so few codes are in use that the codebook has collapsed."""
+    """Warn where so few codes are in use that the codebook, of the first stage, has collapsed.
+
+    What a later stage is left with may be little, and is no fault.
+    """
+    code_counts = np.atleast_2d(code_counts)[0]
     n_embeddings, in_use, n_codes = len(code_counts), used_codes(code_counts), int(code_counts.sum())
     if n_codes < 10 * n_embeddings:
         return

@@ -221,7 +221,9 @@ def _rows(name: str, X: Any, model: Any) -> np.ndarray:
         )
     grid = _metadata(model, "grid") if _metadata(model, "kind") == "decoder" else None
     n_codes = None if grid is None else grid["n_embeddings"]
-    if n_codes is not None and not (rows.min() >= 0 and rows.max() < n_codes):
+    # A decoder of several codes at each position takes -1 for those that are left out.
+    lowest = -1 if grid is not None and grid["depth"] > 1 else 0
+    if n_codes is not None and not (rows.min() >= lowest and rows.max() < n_codes):
         raise ValueError(
             f"{name} must hold codes in [0, {n_codes}), which the part {model.graph.name!r} knows; "
             f"got {rows.min()} to {rows.max()}. Pass what the encoder of the same autoencoder answers."

@@ -47,7 +47,7 @@ def search_of(graph: Any) -> tuple[list, list]:
 
 
 def latents_of(graph: Any) -> str:
-    """Return the name of the input of the search in the graph of an encoder.
+    """Return the name of the input of the search in the graph of an encoder. Of several in a row, of the first one.
 
     Raises
     ------
@@ -56,9 +56,25 @@ def latents_of(graph: Any) -> str:
     """
     products, _ = search_of(graph)
     sources = {node.input[0] for node in products}
+    sources = {source for source in sources if not _follows_a_code(graph, source)}
     if len(sources) != 1:
         raise ExportError(
             f"The latents cannot be told in this encoder's graph: its codes follow from {len(sources)} products. "
             "Set output to 'codes', 'quantized' or 'histogram'."
         )
     return sources.pop()
+
+
+def _follows_a_code(graph: Any, name: str) -> bool:
+    """Return whether a tensor depends on a code that was found before it."""
+    makers = {result: node for node in graph.node for result in node.output}
+    wanted, seen = [name], set()
+    while wanted:
+        node = makers.get(wanted.pop())
+        if node is None or node.name in seen:
+            continue
+        if node.op_type == "TopK":
+            return True
+        seen.add(node.name)
+        wanted.extend(node.input)
+    return False

@@ -166,19 +166,33 @@ def _answer_features(graph: Any, estimator: Any) -> Any:
         wide.node.append(helper.make_node(op_type, inputs, [output], **attributes))
         return output
 
+    def rows_of_tables(codes: str) -> str:
+        """Number codes as rows of the stages' codebooks, one below the other."""
+        if grid.depth == 1:
+            return codes
+        offsets = grid.n_embeddings * (np.arange(grid.n_codes, dtype=np.int64) % grid.depth)
+        return add("Add", [codes, constant("offsets", offsets)], "numbered_codes")
+
     add("Reshape", ["rows", constant("image_shape", (-1, *estimator.image_shape_))], images)
-    n_features, n_positions = len(estimator.get_feature_names_out()), math.prod(estimator.grid_.shape)
+    n_features, grid = len(estimator.get_feature_names_out()), estimator.grid_
     dtype, result = "float32", "features"
     if estimator.output == "codes":
         dtype, result = "int64", codes
     elif estimator.output == "histogram":
-        shares = constant("shares", np.array([0, 1 / n_positions], np.float32))
-        one_hot = add("OneHot", [codes, constant("n_embeddings", [len(estimator.codebook_)]), shares], "one_hot")
+        shares = constant("shares", np.array([0, 1 / grid.n_positions], np.float32))
+        n_rows = constant("n_rows", [grid.depth * grid.n_embeddings])
+        one_hot = add("OneHot", [rows_of_tables(codes), n_rows, shares], "one_hot")
         add("ReduceSum", [one_hot, constant("positions", [1])], result, keepdims=0)
     else:
-        quantized = estimator.output == "quantized"
-        vectors = add("Gather", [constant("codebook", estimator.codebook_), codes], "vectors") if quantized else None
-        add("Reshape", [vectors or latents_of(graph), constant("row", [-1, n_features])], result)
+        vectors = latents_of(graph) if estimator.output == "latents" else None
+        if vectors is None:
+            tables = constant("codebook", estimator.codebook_.reshape(-1, estimator.codebook_.shape[-1]))
+            vectors = add("Gather", [tables, rows_of_tables(codes)], "vectors")
+            if grid.depth > 1:
+                by_stage = constant("by_stage", [0, grid.n_positions, grid.depth, -1])
+                staged = add("Reshape", [vectors, by_stage], "staged_vectors")
+                vectors = add("ReduceSum", [staged, constant("stages", [2])], "summed_vectors", keepdims=0)
+        add("Reshape", [vectors, constant("row", [-1, n_features])], result)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     del wide.input[:], wide.output[:]
     wide.input.append(helper.make_tensor_value_info("rows", TensorProto.FLOAT, None))

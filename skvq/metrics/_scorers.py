@@ -88,7 +88,7 @@ def ssim_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
 
 
 def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
-    """Perplexity of the codes of X, in [1, n_embeddings]; see :func:`perplexity`.
+    """Perplexity of the codes of X, in [1, n_embeddings]; see :func:`perplexity`. Of several quantisers, their mean.
 
     It measures only how much of the codebook is used. Use it together with a score of the reconstructions.
 
@@ -102,7 +102,9 @@ def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     -------
     float
     """
-    return perplexity(codes_of(estimator, X), autoencoder_of(estimator).grid_.n_embeddings)
+    grid = autoencoder_of(estimator).grid_
+    codes = codes_of(estimator, X).reshape(-1, grid.n_positions, grid.depth)
+    return float(np.mean([perplexity(codes[..., i], grid.n_embeddings) for i in range(grid.depth)]))
 
 
 def autoencoder_of(model: Any) -> Any:

@@ -60,7 +60,7 @@ class Autoencoder(keras.Model):
         self.beta = beta
         self.vq_weight = vq_weight
         self.bounded = bounded
-        self.code_counts = CodeCounts(self.code_shape, quantizer.n_embeddings)
+        self.code_counts = CodeCounts(self.code_shape, quantizer.n_embeddings, quantizer.depth)
         self.trackers = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
         quantizer.build(encoder.output_shape)
         self.built = True
@@ -71,13 +71,14 @@ class Autoencoder(keras.Model):
         return self.encoder(self._pad(standardised))
 
     def encode(self, images):
-        """Images in the user's units -> codes (n, n_positions), row-major."""
+        """Images in the user's units -> codes (n, n_codes), row-major."""
         codes = self.quantizer.assign(self.latents(images))
-        return ops.reshape(codes, (-1, self.n_positions))
+        return ops.reshape(codes, (-1, self.n_codes))
 
     def decode(self, codes):
-        """Codes (n, n_positions) -> images in the user's units."""
-        grid = ops.reshape(codes, (-1, *self.code_shape))
+        """Codes (n, n_codes) -> images in the user's units."""
+        depth = self.quantizer.depth
+        grid = ops.reshape(codes, (-1, *self.code_shape, *([depth] if depth > 1 else [])))
         return self.reconstruct_from(self.quantizer.embed(grid))
 
     def reconstruct(self, images):
@@ -96,16 +97,21 @@ class Autoencoder(keras.Model):
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Shape of the codes of an image."""
+        """Shape of the grid of an image's codes."""
         return tuple(self.encoder.output_shape[1:-1])
 
     @property
     def n_positions(self) -> int:
-        """Number of codes of an image."""
+        """Number of positions in the grid."""
         n = 1
         for side in self.code_shape:
             n *= side
         return n
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes of an image: those of all stages at all positions."""
+        return self.n_positions * self.quantizer.depth
 
     def _pad(self, images):
         # Repeat the values of the border, because zeros would add an edge at the end of the image.

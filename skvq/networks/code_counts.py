@@ -27,6 +27,23 @@ def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
     return np.ravel_multi_index(tuple(blocks), n_blocks).astype(np.int32)
 
 
+def counts_of_codes(region_counts: np.ndarray, depth: int) -> np.ndarray:
+    """Return the uses of each code in all regions.
+
+    Parameters
+    ----------
+    region_counts : ndarray of shape (n_regions, n_embeddings)
+        From :class:`CodeCounts`.
+    depth : int
+
+    Returns
+    -------
+    ndarray of shape (n_embeddings,), or (depth, n_embeddings) where depth is above 1
+    """
+    by_stage = region_counts.reshape(-1, depth, region_counts.shape[-1]).sum(axis=0)
+    return by_stage if depth > 1 else by_stage[0]
+
+
 class CodeCounts(keras.metrics.Metric):
     """Uses of each code in each region, (n_regions, n_embeddings), since the last reset.
 
@@ -36,17 +53,20 @@ class CodeCounts(keras.metrics.Metric):
     ----------
     code_shape : tuple of int
     n_embeddings : int
+    depth : int, default=1
+        Codes at each position. Each stage has regions of its own: all stages of a place come one after the other.
     """
 
-    def __init__(self, code_shape: tuple[int, ...], n_embeddings: int):
+    def __init__(self, code_shape: tuple[int, ...], n_embeddings: int, depth: int = 1):
         super().__init__(name="code_counts")
         self.n_embeddings = n_embeddings
-        self.regions = regions_of(code_shape, n_embeddings)
+        places = regions_of(code_shape, depth * n_embeddings)
+        self.regions = (places[:, None] * depth + np.arange(depth, dtype=np.int32)).ravel()  # (n_codes,)
         self.n_regions = int(self.regions.max()) + 1
         self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
 
     def update_state(self, codes):
-        """Count codes (n, *code_shape)."""
+        """Count codes (n, *code_shape), or (n, *code_shape, depth)."""
         codes = ops.cast(ops.reshape(codes, (-1, len(self.regions))), "int32")
         cells = ops.reshape(codes + self.regions * np.int32(self.n_embeddings), (-1,))
         ones = ops.ones_like(cells, dtype="float32")

@@ -100,16 +100,20 @@ class CodebookDisplay:
         self.perplexity = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
 
     @classmethod
-    def from_estimator(cls, model: Any, *, ax: "Axes | None" = None, **plot_kwargs: Any) -> "CodebookDisplay":
+    def from_estimator(
+        cls, model: Any, *, stage: int = 1, ax: "Axes | None" = None, **plot_kwargs: Any
+    ) -> "CodebookDisplay":
         """Decode each code alone and draw the codebook.
 
         For each code, a grid that contains only this code is decoded, and the cell in the middle of the image is
-        shown. Next to other codes, a decoder may draw the code differently. With several codes at each position
-        (``grid_.depth`` > 1), all of them are this code.
+        shown. Next to other codes, a decoder may draw the code differently.
 
         Parameters
         ----------
         model : fitted VQVAE or VQGenerator
+        stage : int, default=1
+            With several codes at each position (``grid_.depth`` > 1), the stage to draw, from 1 on. The earlier stages
+            then have their commonest code, and the later ones are left out.
         ax : Axes or None, default=None
             Where to draw. None opens a new figure.
         **plot_kwargs
@@ -124,19 +128,25 @@ class CodebookDisplay:
         NotFittedError
             If ``model`` is not fitted.
         ValueError
-            If ``model`` was fitted on vectors.
+            If ``model`` was fitted on vectors, or has no such stage.
         """
         vqvae = fitted_autoencoder(model)
-        codebook, grid = vqvae.codebook_, vqvae.grid_
+        grid = vqvae.grid_
+        if check_count("stage", stage) > grid.depth:
+            raise invalid("stage", f"be at most {grid.depth}, that of grid_", stage, "The first stage is 1.")
+        tables, counts = vqvae.codebook_, np.atleast_2d(vqvae.code_counts_)
+        codebook = np.asarray(tables) if grid.depth == 1 else tables[stage - 1]
+        common = [int(np.argmax(usage)) for usage in counts[: stage - 1]]
         (height, width, _), (h, w) = vqvae.image_shape_, grid.shape
         rows = np.arange(height) * h // height == h // 2
         columns = np.arange(width) * w // width == w // 2
         patches = []
         for start in range(0, len(codebook), _DECODED_AT_ONCE):
             codes = np.arange(start, min(start + _DECODED_AT_ONCE, len(codebook)))
-            images = decoded(vqvae, np.repeat(codes[:, None], grid.n_codes, axis=1))
+            position = np.stack([*(np.full(len(codes), code) for code in common), codes], axis=1)  # (n, stage)
+            images = decoded(vqvae, np.tile(position, grid.n_positions), stage if grid.depth > 1 else None)
             patches.append(images[:, rows][:, :, columns])
-        display = cls(np.concatenate(patches), codebook, vqvae.code_counts_, data_range=vqvae.data_range_)
+        display = cls(np.concatenate(patches), codebook, counts[stage - 1], data_range=vqvae.data_range_)
         return display.plot(ax, **plot_kwargs)
 
     def plot(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Terms in numbers of codes. They have an axis of their own.
+# Terms in numbers of codes, and those of single stages such as "perplexity_1". They have an axis of their own.
 _COUNTED_IN_CODES = ("perplexity", "codes_in_use")
 # Terms that are drawn only if ``terms`` names them.
 _NOT_SHOWN = ("learning_rate",)
@@ -140,8 +140,8 @@ class LossCurveDisplay:
         terms = self._terms(terms)
         self.ax_ = open_axes(ax, (6.4, 4.4))
         self.figure_ = self.ax_.figure
-        counted = [term for term in terms if term in _COUNTED_IN_CODES]
-        losses = [term for term in terms if term not in _COUNTED_IN_CODES]
+        counted = [term for term in terms if term.startswith(_COUNTED_IN_CODES)]
+        losses = [term for term in terms if term not in counted]
         self.codes_ax_ = self.ax_.twinx() if counted else None
         self.lines_ = {}
         colors = cycle(matplotlib_module().rcParams["axes.prop_cycle"].by_key().get("color", ["C0"]))

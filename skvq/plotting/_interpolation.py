@@ -88,6 +88,8 @@ class InterpolationDisplay:
     ) -> "InterpolationDisplay":
         """Interpolate linearly between the embeddings of two images, and decode the nearest codes of each step.
 
+        With several codes at each position (``grid_.depth`` > 1), each stage has its own steps.
+
         Parameters
         ----------
         model : fitted VQVAE or VQGenerator
@@ -119,11 +121,16 @@ class InterpolationDisplay:
         if len(starts) != len(ends):
             way_out = "Each row of X_start is paired with the same row of X_end."
             raise invalid("X_end", f"have as many images as X_start, {len(starts)}", len(ends), way_out)
-        codebook = np.asarray(vqvae.codebook_, dtype=np.float64)
-        first, last = (codebook[codes_of(vqvae, X)] for X in (X_start, X_end))  # (n, n_codes, embedding_dim)
-        steps = [
-            decoded(vqvae, nearest_codes((1 - t) * first + t * last, codebook)) for t in np.linspace(0, 1, n_steps)
-        ]
+        depth = vqvae.grid_.depth
+        tables = np.asarray(vqvae.codebook_, dtype=np.float64).reshape(depth, -1, np.shape(vqvae.codebook_)[-1])
+        first, last = (codes_of(vqvae, X).reshape(len(starts), -1, depth) for X in (X_start, X_end))
+        steps = []
+        for t in np.linspace(0, 1, n_steps):
+            codes = [
+                nearest_codes((1 - t) * table[first[..., i]] + t * table[last[..., i]], table)
+                for i, table in enumerate(tables)
+            ]  # each (n, n_positions)
+            steps.append(decoded(vqvae, np.stack(codes, axis=-1).reshape(len(starts), -1)))
         return cls(starts, ends, np.stack(steps), data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(

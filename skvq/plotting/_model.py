@@ -88,9 +88,11 @@ def images_of(vqvae: Any, X: Any, parameter: str = "X") -> np.ndarray:
     return layout_of(X, tuple(vqvae.image_shape_)).to_images(X)
 
 
-def decoded(vqvae: Any, codes: np.ndarray) -> np.ndarray:
-    """Return the images of codes ``(n, n_codes)`` as ``(n, height, width, channels)``."""
-    return np.asarray(vqvae.inverse_transform(codes), dtype=np.float32).reshape(-1, *vqvae.image_shape_)
+def decoded(vqvae: Any, codes: np.ndarray, n_quantizers: int | None = None) -> np.ndarray:
+    """Return the images of codes, of the first stages alone if asked, as ``(n, height, width, channels)``."""
+    options = {} if n_quantizers is None else {"n_quantizers": n_quantizers}
+    images = vqvae.inverse_transform(codes, **options)
+    return np.asarray(images, dtype=np.float32).reshape(-1, *vqvae.image_shape_)
 
 
 def code_maps(grid: CodeGrid, codes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from skvq._contract.codes import CodeGrid
 from skvq._data import CodeSource
 from skvq._estimator import Streams
-from skvq.networks.priors.pixelcnn import PixelCNN
+from skvq.networks.priors import PixelCNN, ResidualPixelCNN
 from skvq.priors.network import NetworkPrior
 from skvq.training import TRAINING_ADVICE, TRAINING_CONSTRAINTS
 
@@ -19,7 +19,8 @@ class PixelCNNPrior(NetworkPrior):
     """Autoregressive density of codes, with exact sampling.
 
     The probability of an image's codes is the product, in row-major order, of each code's probability given those
-    before it, which a gated PixelCNN estimates.
+    before it, which a gated PixelCNN estimates. With several codes at each position (``grid.depth``), a code also
+    depends on the earlier ones there.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class PixelCNNPrior(NetworkPrior):
         One to three sides of the grid of codes, such as (height, width). None takes a square if a row of X makes one,
         else a single row, with a warning.
     grid : CodeGrid, default=None
-        ``vqvae.grid_``, which holds both of the above.
+        ``vqvae.grid_``, which holds both of the above. Needed where it has several codes at each position.
     conditional : bool, default=False
         Whether y conditions the codes.
     hidden_channels : int, default=64
@@ -189,16 +190,17 @@ class PixelCNNPrior(NetworkPrior):
             rate = by_passes * min(network.count_params() / source.codes.size, 1.0)
             self._network_config["dropout_rate"] = network.dropout.rate = rate
 
-    def _build_network(self) -> PixelCNN:
-        config = self._network_config
+    def _build_network(self) -> PixelCNN | ResidualPixelCNN:
+        config, grid = self._network_config, self.grid_
         automatic = config["dropout"] == "auto"
-        network = PixelCNN(
-            self.grid_.n_embeddings,
-            self.grid_.plane,
-            n_classes=0 if self.classes_ is None else len(self.classes_),
-            dropout=MOST_DROPOUT if automatic else config["dropout"],
-            **{name: config[name] for name in ("hidden_channels", "n_layers", "kernel_size")},
-        )
+        options = {name: config[name] for name in ("hidden_channels", "n_layers", "kernel_size")}
+        options["n_classes"] = 0 if self.classes_ is None else len(self.classes_)
+        options["dropout"] = MOST_DROPOUT if automatic else config["dropout"]
+        if grid.depth == 1:
+            network = PixelCNN(grid.n_embeddings, grid.plane, **options)
+        else:
+            rows, columns = grid.plane
+            network = ResidualPixelCNN(grid.n_embeddings, (rows, columns // grid.depth), grid.depth, **options)
         if automatic:
             network.dropout.rate = config.get("dropout_rate", MOST_DROPOUT)
         return network

@@ -81,12 +81,14 @@ class Runtime(CodeRuntime):
         X = self._check_images(X)
         return part.run({"images": X.reshape(len(X), *layout.image_shape) if as_bytes else layout.to_images(X)})
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
+    def inverse_transform(self, X: Any, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_codes), integers in [0, n_embeddings)
+        X : array-like of shape (n, n_codes), or (n, n_positions * n_quantizers), integers in [0, n_embeddings)
+        n_quantizers : int, default=None
+            Use the codes of the first ``n_quantizers`` at each position only. None uses all.
 
         Returns
         -------
@@ -96,13 +98,14 @@ class Runtime(CodeRuntime):
         Raises
         ------
         InvalidInputError
-            If codes are fractional, out of range, or not ``n_codes`` to a row; or without a decoder.
+            If codes are fractional, out of range, or not ``n_codes`` to a row; if ``n_quantizers`` is out of its
+            range; or without a decoder.
         ModelFileError, TimeoutError
             As :meth:`transform`.
         """
         part = self._part("decoder", "inverse_transform")
         description = self.source.description
-        codes = description.grid.check(X).astype(np.int64)
+        codes = description.grid.check_first(X, n_quantizers).astype(np.int64)
         return description.layout.from_images(part.run({"codes": codes}))
 
     def reconstruct(self, X: Any) -> np.ndarray:

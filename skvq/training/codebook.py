@@ -12,6 +12,7 @@ from skvq._data import ImageSource
 from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
+from skvq.networks.quantizers.residual import residuals_of
 
 WARM_UP_STEPS = 100  # steps without quantisation, so that k-means runs on trained latents
 RESTART_EVERY = 25  # steps between two checks for dead codes
@@ -67,8 +68,9 @@ class CodebookMaintenance:
             network.quantizer.active.assign(0.0)
         elif init == "random":
             # The embeddings stay as they were drawn. Equal usage, so that no code counts as dead at first.
-            table = keras.ops.convert_to_numpy(network.quantizer.codebook)
-            network.quantizer.start(table, np.full(len(table), self._latents_per_step() / len(table), np.float32))
+            table = keras.ops.convert_to_numpy(network.quantizer.codebook)  # (K, D), or (depth, K, D)
+            usage = self._latents_per_step() / network.quantizer.n_embeddings
+            network.quantizer.start(table, np.full(table.shape[:-1], usage, np.float32))
 
     def before_step(self, step: int, images: np.ndarray) -> None:
         """Initialise the codebook or restart codes, if it is time for that."""
@@ -96,8 +98,12 @@ class CodebookMaintenance:
         )
         if len(latents) > wanted:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
-        centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
-        quantizer.start(centres, shares * self._latents_per_step())
+        for i, stage in enumerate(quantizer.stages):
+            if i > 0:
+                latents = residuals_of(quantizer.stages[i - 1], latents)
+            centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
+            stage.start(centres, shares * self._latents_per_step())
+        quantizer.active.assign(1.0)
         self.network.code_counts.reset_state()  # these counts belong to the old embeddings
         self.started = True
 

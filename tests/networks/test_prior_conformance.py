@@ -15,7 +15,7 @@ from skvq._context_tables import ContextTables
 from skvq._contract.sampling import SamplingOptions
 from skvq.networks import priors
 from skvq.networks.certificate import boundary_distance
-from skvq.networks.priors import PRIOR_NETWORKS, ContextNetwork, PixelCNN, PriorNetwork
+from skvq.networks.priors import PRIOR_NETWORKS, ContextNetwork, PixelCNN, PriorNetwork, ResidualPixelCNN
 from skvq.networks.sampling import cumulative_weights, invert, sample
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_prior.py"
@@ -43,6 +43,13 @@ def pixelcnn(code_shape, n_classes):
     )
 
 
+def residual_pixelcnn(code_shape, n_classes):
+    rows, columns = code_shape
+    depth = 2 if columns % 2 == 0 else 1
+    options = {"hidden_channels": 6, "n_layers": 3, "kernel_size": 3, "dropout": 0.0}
+    return spread(ResidualPixelCNN(K, (rows, columns // depth), depth, n_classes=n_classes, **options))
+
+
 def context(code_shape, n_classes):
     generator = np.random.default_rng(0)
     codes = generator.choice(K, p=[0.4, 0.3, 0.15, 0.1, 0.05], size=(400, code_shape[0] * code_shape[1]))
@@ -55,7 +62,7 @@ def transformer(code_shape, n_classes):
     return spread(own().CausalTransformer(K, code_shape, n_classes=n_classes, channels=8, n_layers=2, n_heads=2))
 
 
-BUILDERS = {"pixelcnn": pixelcnn, "context": context, "own": transformer}
+BUILDERS = {"pixelcnn": pixelcnn, "residual_pixelcnn": residual_pixelcnn, "context": context, "own": transformer}
 GRIDS = [((3, 4), 0), ((3, 4), 3), ((1, 6), 3), ((5, 1), 0), ((1, 1), 3)]  # and numbers of classes
 DRAWS = {
     "plain": (SamplingOptions(0.9), 0.0),

@@ -41,7 +41,7 @@ def jpeg(images: np.ndarray, quality: int) -> Coded:
 
 def jpeg_scan(images: np.ndarray, quality: int) -> Coded:
     """JPEG with the standard tables, of which only the coded pixels count: the rest could be sent once for all."""
-    return _files(images, quality, _scan_bytes, format="JPEG", quality=quality)
+    return _files(images, quality, scan_bytes, format="JPEG", quality=quality)
 
 
 def webp(images: np.ndarray, quality: int) -> Coded:
@@ -109,8 +109,17 @@ def _files(images: np.ndarray, setting: int, count: Callable[[bytes], int], **op
     return Coded(decoded, bits, setting)
 
 
-def _scan_bytes(file: bytes) -> int:
-    """Bytes of a baseline JPEG file between the header of its scan and the marker of its end."""
-    start_of_scan = file.index(b"\xff\xda")
-    header_length = int.from_bytes(file[start_of_scan + 2 : start_of_scan + 4], "big")
-    return len(file) - 2 - (start_of_scan + 2 + header_length)
+def scan_bytes(file: bytes) -> int:
+    """Bytes of the entropy-coded scans of a JPEG file, without the tables and headers between them."""
+    at, found = 2, 0
+    while at < len(file) and file[at + 1] != 0xD9:
+        length = int.from_bytes(file[at + 2 : at + 4], "big")
+        start = at + 2 + length
+        if file[at + 1] == 0xDA:  # a scan, which ends at the next marker that is no stuffed zero and no restart
+            end = start
+            while file[end] != 0xFF or file[end + 1] == 0 or 0xD0 <= file[end + 1] <= 0xD7:
+                end += 1
+            found += end - start
+            start = end
+        at = start
+    return found

@@ -7,7 +7,8 @@ says which methods the sampler calls, and ``examples/own_prior.py`` is an exampl
 from skvq.networks.priors.base import PriorNetwork
 from skvq.networks.priors.context import ContextNetwork
 from skvq.networks.priors.pixelcnn import PixelCNN
+from skvq.networks.priors.residual_pixelcnn import ResidualPixelCNN
 
-PRIOR_NETWORKS = {"pixelcnn": PixelCNN, "context": ContextNetwork}
+PRIOR_NETWORKS = {"pixelcnn": PixelCNN, "residual_pixelcnn": ResidualPixelCNN, "context": ContextNetwork}
 
-__all__ = ["PRIOR_NETWORKS", "ContextNetwork", "PixelCNN", "PriorNetwork"]
+__all__ = ["PRIOR_NETWORKS", "ContextNetwork", "PixelCNN", "PriorNetwork", "ResidualPixelCNN"]

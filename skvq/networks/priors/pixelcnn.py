@@ -196,10 +196,14 @@ class PixelCNN(PriorNetwork):
 
     def logits(self, codes, labels=None, training=False):
         """Return the logits (n, height * width, K) of whole grids of codes (n, height * width)."""
+        one_hot = ops.one_hot(ops.reshape(codes, (-1,)), self.n_embeddings, dtype="float32")  # (n * h * w, K)
+        features = self.features(ops.matmul(one_hot, self.embedding), labels, training)
+        return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
+
+    def features(self, embedded, labels=None, training=False):
+        """Return the features (n * height * width, channels) of the last layer for embedded codes of that shape."""
         height, width = self.code_shape
         reach = self.reach
-        one_hot = ops.one_hot(ops.reshape(codes, (-1,)), self.n_embeddings, dtype="float32")  # (n * h * w, K)
-        embedded = ops.matmul(one_hot, self.embedding)
         embedded = ops.reshape(embedded, (-1, height, width, self.hidden_channels))
         place = self.row_embedding + self.column_embedding
         vertical = ops.pad(embedded, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1] + place
@@ -229,8 +233,7 @@ class PixelCNN(PriorNetwork):
                 + pointwise(self.dropout(gate(left), training=training), layer["horizontal_out"])
                 + layer["horizontal_out_bias"]
             )
-        features = ops.reshape(horizontal, (-1, self.hidden_channels))
-        return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
+        return ops.reshape(horizontal, (-1, self.hidden_channels))
 
     def logits_of(self, features):
         """Return the logits (n, K) of the features (n, channels) of the last layer."""
@@ -292,7 +295,11 @@ class PixelCNN(PriorNetwork):
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
     def cell(self, prepared: Prepared, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
-        """Run the horizontal stack for one cell."""
+        features, cell_memory = self.cell_features(prepared, given, column, cell_memory)
+        return self.logits_of(features), cell_memory
+
+    def cell_features(self, prepared: Prepared, given: tuple, column, cell_memory: list) -> tuple[Any, list]:
+        """Run the horizontal stack for one cell, and return its features (n, channels) and the new cell memory."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory
         x = embedded_left + (row_bias + ops.take(prepared.column_embedding, column, axis=0))  # (n, c)
@@ -303,7 +310,7 @@ class PixelCNN(PriorNetwork):
             new_cells.append(x if self.reach * self.dilations[i] == 1 else cells[:, self.hidden_channels :])
             left = ops.matmul(self._seen(cells, self.dilations[i]), layer["horizontal"]) + parts[i]
             x = x + (ops.matmul(gate(left), layer["horizontal_out"]) + layer["horizontal_out_bias"])
-        return self.logits_of(x), [embedded_left, *new_cells]
+        return x, [embedded_left, *new_cells]
 
     def _seen(self, cells, dilation: int):
         """Return the cells in the kernel, (n, (reach + 1) * c), of all cells (n, (reach * dilation + 1) * c)."""

@@ -1,4 +1,4 @@
-"""Quantisers. Each is one file, with one entry in :data:`QUANTIZERS`.
+"""Quantisers. Each is one file, with one entry in :data:`QUANTIZERS`; :class:`ResidualQuantizer` puts several in a row.
 
 Cosine codes and the rotation trick are omitted because they scored worse. On 20,000 digits of MNIST, after four epochs
 of ``VQVAE(n_embeddings=128, hidden_channels=32)`` with one seed, the test error was 0.0031 with moving averages, 0.0036
@@ -10,7 +10,16 @@ from skvq.networks.quantizers.base import Quantized, Quantizer
 from skvq.networks.quantizers.ema import EMAQuantizer
 from skvq.networks.quantizers.fsq import FSQQuantizer
 from skvq.networks.quantizers.gradient import GradientQuantizer
+from skvq.networks.quantizers.residual import ResidualQuantizer
 
 QUANTIZERS = {"ema": EMAQuantizer, "gradient": GradientQuantizer, "fsq": FSQQuantizer}
 
-__all__ = ["QUANTIZERS", "EMAQuantizer", "FSQQuantizer", "GradientQuantizer", "Quantized", "Quantizer"]
+__all__ = [
+    "QUANTIZERS",
+    "EMAQuantizer",
+    "FSQQuantizer",
+    "GradientQuantizer",
+    "Quantized",
+    "Quantizer",
+    "ResidualQuantizer",
+]

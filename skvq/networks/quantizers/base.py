@@ -68,6 +68,7 @@ class Quantizer(keras.layers.Layer):
     """
 
     has_table = True
+    depth = 1  # codes of each latent
 
     def __init__(self, n_embeddings: int, embedding_dim: int, decay: float = 0.99, **kwargs):
         super().__init__(**kwargs)
@@ -87,6 +88,16 @@ class Quantizer(keras.layers.Layer):
             )
 
     trains_table = False
+
+    @property
+    def stages(self) -> tuple["Quantizer", ...]:
+        """The quantisers with a codebook of their own, each of what the ones before it left. Here only this one."""
+        return (self,)
+
+    @property
+    def finds_nearest(self) -> bool:
+        """Whether the code of a latent is that of the nearest embedding."""
+        return type(self).assign is Quantizer.assign
 
     @property
     def codebook(self):
