@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 N_TRAINED = 32  # rows that a fit learns from
-PAGES = [ROOT / "README.md", ROOT / "docs/index.md", *sorted(ROOT.glob("docs/guide/*.md"))]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/guide/*.md"))]
 BLOCK = re.compile(r"^(?:<!-- not run: (?P<reason>.*?) -->\n+)?```python\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -87,6 +87,12 @@ def test_the_python_blocks_of_a_page_run_in_sequence(page):
         exec(compile(block, f"{page.name}, Python block {i}", "exec"), namespace)
     if page.name == "README.md":
         assert namespace["new"].shape == namespace["threes"].shape == (16, 28, 28)
+
+
+def test_the_site_begins_with_the_same_block_as_the_readme():
+    first, *rest = python_blocks((ROOT / "docs/index.md").read_text(encoding="utf-8"))
+    assert first == python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    assert not rest
 
 
 def test_blocks_that_give_a_reason_are_left_out():
