@@ -41,6 +41,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore = [
     ("py:attr", "active"),
+    ("py:class", "skvq._context_tables.ContextTables"),
     ("py:meth", "_new_source"),
     ("py:mod", "skvq.networks.priors.base"),
     *(("py:data", name) for name in ("ARCHITECTURES", "LOSSES", "PRIOR_NETWORKS", "QUANTIZERS")),
