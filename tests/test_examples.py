@@ -5,6 +5,7 @@ A script is any file of ``examples/`` and ``examples/benchmarks/`` that is not s
 """
 
 import ast
+import csv
 import gzip
 import hashlib
 import importlib
@@ -174,6 +175,21 @@ def check_reconstruction(printed, run):
         assert f"{method}, seed 0: running" in printed
 
 
+def check_rate_distortion(printed, run):
+    with Path("rate_distortion_output/rate_distortion.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    # Each quantiser more costs bytes; each codec has files whose payload is no larger.
+    ours = [row for row in rows if row["method"] == "VQVAE"]
+    assert [float(row["fixed"]) for row in ours] == [896.0 * k for k in (1, 2, 3, 4)]
+    assert np.all(np.diff([float(row["computed"]) for row in ours]) > 0)
+    codecs = [row for row in rows if row["configuration"] == "codecs"]
+    assert {"JPEG", "WebP"} <= {row["method"] for row in codecs}
+    for few, many in zip(codecs[::2], codecs[1::2], strict=True):
+        assert few["method"] == many["method"]
+        assert 0 < float(few["payload"]) <= float(few["file"]) < float(many["file"])
+        assert float(few["ssim"]) < float(many["ssim"])
+
+
 CHECKS = {
     "mnist_generator.py": check_mnist_generator,
     "mnist_likelihood.py": check_mnist_likelihood,
@@ -183,6 +199,7 @@ CHECKS = {
     "search_loss_weights.py": check_search_loss_weights,
     "brain_128.py": check_brain_128,
     "oasis_256.py": check_oasis_256,
+    "benchmarks/rate_distortion.py": check_rate_distortion,
     "benchmarks/reconstruction.py": check_reconstruction,
 }
 
