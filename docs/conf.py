@@ -17,6 +17,7 @@ import skvq
 PUBLIC_MODULES = (
     "skvq",
     *(f"skvq.{name}" for name in skvq._MODULES),
+    "skvq.compression",
     "skvq.networks.priors",
     "skvq.networks.quantizers",
 )

@@ -14,6 +14,7 @@ DOCS = ROOT / "docs"
 MODULES = [
     "skvq",
     *(f"skvq.{name}" for name in skvq._MODULES if name != "networks"),
+    "skvq.compression",
     "skvq.networks.priors",
     "skvq.networks.quantizers",
 ]

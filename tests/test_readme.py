@@ -48,13 +48,14 @@ def small(monkeypatch, tmp_path, digits):
     pytest.importorskip("matplotlib").use("Agg")
     for module in ("tf2onnx", "skl2onnx"):
         pytest.importorskip(module)
-    from skvq import VQVAE, PixelCNNPrior, datasets, export, training
+    from skvq import VQVAE, ContextPrior, PixelCNNPrior, datasets, export, training
     from skvq._estimator import NetworkEstimator
     from skvq._vqvae import training as autoencoder_training
     from skvq.priors import network as prior_training
 
     make_defaults_small(monkeypatch, VQVAE, hidden_channels=8, n_residual_blocks=0)
     make_defaults_small(monkeypatch, PixelCNNPrior, hidden_channels=8, n_layers=1)
+    make_defaults_small(monkeypatch, ContextPrior, n_features=4)
     training_config = NetworkEstimator._training_config
 
     def one_epoch(*arguments, **options):
@@ -71,7 +72,9 @@ def small(monkeypatch, tmp_path, digits):
     monkeypatch.setattr(datasets, "load_mnist_sample", lambda: digits)
     monkeypatch.setattr(export, "_FOLDER_PARTS", ("encoder", "decoder", "controlled_sampler"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "exports").symlink_to(ROOT / "exports")
+    (tmp_path / "exports").mkdir()
+    for folder in (ROOT / "exports").iterdir():
+        (tmp_path / "exports" / folder.name).symlink_to(folder)
     tensorflow.config.run_functions_eagerly(True)  # to trace functions would take longer than these few steps
     yield
     tensorflow.config.run_functions_eagerly(False)
