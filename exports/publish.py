@@ -18,7 +18,7 @@ from skvq import VQGenerator, metrics
 from skvq.export._folder import check_target, write_folder
 
 HERE = Path(__file__).parent
-PARTS = ("encoder", "decoder", "generator")
+PARTS = ("encoder", "decoder", "controlled_sampler", "generator")
 MOST_BYTES = 2_000_000  # of a file, so that the repository stays small
 N_SAMPLES = 80
 
@@ -39,8 +39,8 @@ Rows of `{dtype}` images {row_shape} become {code_shape} codes of {n_embeddings}
 {usage}
 ```
 
-`skvq.runtime.load("exports/{name}")` has `transform`, `inverse_transform`, `reconstruct` and `sample`. It needs NumPy
-and onnxruntime alone.
+`skvq.runtime.load("exports/{name}")` has `transform`, `inverse_transform`, `reconstruct`, `sample` and `complete`. It
+needs NumPy and onnxruntime alone.
 
 ## Measured
 

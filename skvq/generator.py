@@ -1,6 +1,7 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skvq._codecs import codec_of
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
@@ -20,6 +22,8 @@ from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
 from skvq._stages import begun, check_stages, unwrapped, with_grid
 from skvq._vqvae.errors import mean_error
+from skvq.compression.codec import Codec
+from skvq.compression.methods import CompressionMixin
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
 from skvq.vqvae import VQVAE
@@ -35,7 +39,14 @@ def _prior_learns_in_parts(model: "VQGenerator") -> bool:
     return True
 
 
-class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin, CallbackSupportMixin, SkvqEstimator):
+class VQGenerator(
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+    CompressionMixin,
+    CallbackSupportMixin,
+    SkvqEstimator,
+):
     """A VQ-VAE and a prior over its codes, fitted one after the other.
 
     The prior gets the grid of the VQ-VAE, so neither its shape nor its number of codes is ever guessed.
@@ -167,7 +178,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **routed["vqvae"])
             source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
-            codes = vqvae._encode(source).astype(np.int64)
+            codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
                     with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
@@ -210,7 +221,7 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
                 vqvae.partial_fit(X, **weights)
             source = vqvae._source(X, **weights)
             if not isinstance(self.prior, FrozenEstimator):
-                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source), y, classes)
+                with_grid(prior, vqvae.grid_).partial_fit(vqvae._encode(source, vqvae.grid_.dtype), y, classes)
             self._adopt(vqvae, prior, source)
         return self
 
@@ -390,7 +401,10 @@ class VQGenerator(ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixi
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
         images, codes = self.vqvae_.describe(), self.prior_.describe()
-        return ModelDescription(images.grid, images.layout, images.data_range, codes.prior_grid, codes.classes)
+        return replace(images, prior_grid=codes.prior_grid, classes=codes.classes, tables=codes.tables)
+
+    def _codec(self, method: str) -> Codec:
+        return codec_of(self, method)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the router that hands metadata to the two stages."""

@@ -251,7 +251,10 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         Parameters
         ----------
         X : array-like of shape (n, features), (n, height, width) or (n, height, width, channels)
-            uint8 or floats in any range; a memory-mapped array is read batch by batch.
+            uint8 or floats in any range. Memory-mapped arrays, files of images (:func:`skvq.datasets.open_images`),
+            zarr, HDF5, Dask, xarray, and whatever else slices like an array, are read batch by batch. Rows in chunks
+            are shuffled in windows: chunks come in random order, and the rows of as many as fit into 64 MiB, but at
+            least four, are shuffled together. Other rows are shuffled as a whole.
         y : None
             Ignored.
         pixel_weight : array-like of shape (n, height, width), or callable, default=None
@@ -332,7 +335,9 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         source = self._source(X)
         if self.output == "latents":
             return self._of_images("latents", source).reshape(len(source), -1)
-        return features_of_codes(self.output, self._encode(source), self.codebook_)
+        if self.output == "codes":
+            return self._encode(source)
+        return features_of_codes(self.output, self._encode(source, self.grid_.dtype), self.codebook_)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
@@ -342,7 +347,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         ndarray of shape (n, n_codes), int64
         """
         check_fitted(self)
-        return self._encode(self._source(X)).astype(np.int64)
+        return self._encode(self._source(X))
 
     def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.

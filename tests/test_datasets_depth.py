@@ -361,3 +361,26 @@ def test_photographs_are_turned_as_viewers_turn_them(tmp_path, orientation, mode
 def test_broken_notes_of_a_camera_do_not_cost_the_picture(tmp_path):
     Image.fromarray(noise((16, 24))).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + b"\xff" * 40)
     assert open_images(tmp_path)[:].shape == (1, 16, 24, 1)
+
+
+class TestPalettes:
+    @staticmethod
+    def save(path, colours):
+        picture = Image.fromarray(np.repeat(np.arange(3, dtype=np.uint8), 8)[None].repeat(9, 0), mode="P")
+        picture.putpalette(np.ravel(colours).tolist() + [0] * (768 - 3 * len(colours)))
+        picture.save(path)
+
+    def test_colours_that_become_grey_are_warned_of(self, tmp_path):
+        self.save(tmp_path / "mask.png", [(0, 0, 0), (255, 0, 0), (0, 130, 0)])
+        with pytest.warns(UserWarning, match=r"1 files with a palette of colours.*mask\.png.*mode='labels'"):
+            assert len(np.unique(open_images(tmp_path)[:])) == 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_array_equal(np.unique(open_images(tmp_path, mode="labels")[:]), [0, 1, 2])
+            assert open_images(tmp_path, mode="rgb").shape == (1, 9, 24, 3)
+
+    def test_grey_palettes_are_not(self, tmp_path):
+        self.save(tmp_path / "grey.png", [(0, 0, 0), (90, 90, 90), (255, 255, 255)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_array_equal(np.unique(open_images(tmp_path)[:]), [0, 90, 255])

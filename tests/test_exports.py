@@ -67,7 +67,7 @@ class TestReadyMade:
     def test_files_are_small_whole_and_described(self, name):
         runtime = skvq.runtime.load(EXPORTS / name)  # which checks the hashes
         card = (EXPORTS / f"{name}.md").read_text(encoding="utf-8")
-        assert runtime.parts == ("encoder", "decoder", "generator")
+        assert runtime.parts == ("encoder", "decoder", "controlled_sampler", "generator")
         for file in runtime.source.parts.values():
             assert file.n_bytes < 2_000_000
             assert f"`{name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} |" in card

@@ -18,25 +18,29 @@ ESTIMATOR = {"numpy", "sklearn", "_callbacks", "_contract", "_estimator", "_fitt
 LAW = {
     "_contract": {"numpy"},
     "_context_tables": {"numpy", "_contract"},
+    # Of the data sets it needs the decoder of image files.
+    "compression": {"numpy", "constriction", "_contract", "datasets"},
     "_outputs": {"numpy", "_contract"},
     "_data": {"numpy", "sklearn", "_contract"},
     "_callbacks": {"sklearn"},
     "_fitted": {"sklearn", "_contract"},
     # The schema of a class names what it builds.
-    "_files": {"numpy", "sklearn", "_context_tables", "_contract", "_vqvae", "networks", "priors"}
-    | {"training", "vqvae"},
+    "_files": {"numpy", "sklearn", "_contract", "_vqvae", "compression", "networks", "priors"} | {"training", "vqvae"},
     "_keras_settings": {"networks"},
     "_graph_functions": {"numpy", "_contract", "networks"},
-    "networks": {"numpy", "keras", "tensorflow", "_contract", "_context_tables"},
+    "networks": {"numpy", "keras", "tensorflow", "_contract", "compression"},
     "training": {"numpy", "sklearn", "threadpoolctl", "_contract", "_data", "networks"},
     "_estimator": {"numpy", "sklearn", "_callbacks", "_contract", "_files", "_fitted", "_keras_settings"}
     | {"networks", "training"},
-    "_vqvae": ESTIMATOR | {"_data", "_outputs", "networks", "training"},
+    "_vqvae": ESTIMATOR | {"_data", "_outputs", "compression", "networks", "training"},
+    "_codecs": {"_contract", "_fitted", "compression"},
     "_stages": ESTIMATOR | {"priors", "vqvae"},
     "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
-    "priors": ESTIMATOR | {"_context_tables", "_data", "_graph_functions", "networks", "training"},
-    "generator": ESTIMATOR | {"_data", "_files", "_stages", "_vqvae", "priors", "vqvae"},
-    "runtime": {"numpy", "onnxruntime", "_contract"},
+    "priors": ESTIMATOR
+    | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
+    "generator": ESTIMATOR | {"_data", "_files", "_codecs", "_stages", "_vqvae", "compression", "priors", "vqvae"},
+    # The command line alone reads files of images, and writes what its user has installed a package for.
+    "runtime": {"numpy", "onnxruntime", "_contract", "compression", "datasets", "zarr", "pyarrow"},
     "metrics": {"numpy", "scipy", "skimage", "_contract", "_context_tables"},
     "plotting": {"numpy", "matplotlib", "_contract", "_fitted", "metrics"},
     "datasets": {"numpy", "sklearn", "PIL", "nibabel", "pydicom", "mlxtend", "_contract"},

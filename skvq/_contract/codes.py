@@ -77,6 +77,11 @@ class CodeGrid:
         return math.prod(self.shape[:-1]), self.shape[-1] * self.depth
 
     @property
+    def dtype(self) -> np.dtype:
+        """The smallest dtype that holds the codes: uint8 for up to 256 embeddings."""
+        return np.min_scalar_type(self.n_embeddings - 1)
+
+    @property
     def max_bits(self) -> float:
         """Bits of a row when every code takes log2(n_embeddings) bits."""
         return self.n_codes * math.log2(self.n_embeddings)
@@ -97,21 +102,30 @@ class CodeGrid:
             If codes are fractional or outside [0, n_embeddings), or a row does not have ``n_codes``.
         """
         codes = check_codes(codes, name)
-        if codes.shape[1] != self.n_codes:
+        self.check_extent(codes.shape[1], int(codes.max(initial=0)), name)
+        return codes
+
+    def check_extent(self, n_codes: int, largest: int, name: str = "X") -> None:
+        """Raise unless rows of ``n_codes`` codes, the largest of which is ``largest``, fit this grid.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        if n_codes != self.n_codes:
             raise invalid(
                 name,
                 f"have {self.n_codes} codes to a row, for a grid of {self}",
-                codes.shape[1],
+                n_codes,
                 "Use the codes of the VQVAE that has this grid_.",
             )
-        if codes.size and codes.max() >= self.n_embeddings:
+        if largest >= self.n_embeddings:
             raise invalid(
                 name,
                 f"hold codes in [0, n_embeddings={self.n_embeddings})",
-                codes.max(),
+                largest,
                 "Use the codes of the VQVAE that has this grid_, or pass its grid_ to the prior.",
             )
-        return codes
 
     def check_first(self, codes: Any, n_quantizers: Any, name: str = "X") -> np.ndarray:
         """Return the codes of the first stages as an int32 array (n, n_codes), with -1 for the later stages.

@@ -28,6 +28,10 @@ class DataFileError(SkvqError, ValueError):
     """
 
 
+class CompressedDataError(SkvqError, ValueError):
+    """A compressed image cannot be read: it is damaged, of a later version, of another model, or no such data."""
+
+
 class ForkedProcessError(SkvqError, RuntimeError):
     """A network is used in a process that was forked after Keras had run in its parent."""
 

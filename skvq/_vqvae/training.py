@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvq._callbacks import FitTasks
 from skvq._contract.counts import perplexity_of_counts, used_codes
-from skvq._data import ImageSource, WeightedExamples, WeightedImageSource
+from skvq._data import ImageSource, WeightedExamples, WeightedImageSource, in_order
 from skvq._estimator import EstimatorObserver, Streams
 from skvq._vqvae.errors import mean_error
 from skvq.networks.autoencoder import Autoencoder
@@ -62,7 +62,7 @@ def train_autoencoder(
 
     def validation_loss() -> float:
         size = vqvae._inference_batch_size()
-        parts = [validation[i : i + size] for i in range(0, len(validation), size)]
+        parts = in_order(validation, size)
         errors = mean_error([vqvae._squared_errors(*source.weighted_rows(part)) for part in parts])
         return errors / network.values.scale**2
 

@@ -33,11 +33,15 @@ _LEVELS = {"L;2": 85, "L;4": 17}  # Pillow multiplies grey levels of 2 and 4 bit
 
 
 class ImageHeader(NamedTuple):
-    """The header of a file: size ``(height, width)``, dtype, and whether its values are cut to 8 bits."""
+    """The header of a file: size ``(height, width)``, dtype, and what is lost of its values.
+
+    They may be cut to 8 bits, or be numbers of colours in a palette that become grey levels.
+    """
 
     size: tuple[int, int]
     dtype: np.dtype
     is_cut_to_8_bits: bool = False
+    loses_colours: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,13 @@ class Decoder:
         if self.mode == "labels" and has_colours:
             raise ValueError(f"colours ({image.mode}), where labels are expected: save it with a palette or as grey")
         size = image.size if _orientation(image) >= _FIRST_ON_ITS_SIDE else image.size[::-1]
-        return ImageHeader(size, dtype, dtype == np.uint8 and ";16" in _raw_mode(image))
+        return ImageHeader(size, dtype, dtype == np.uint8 and ";16" in _raw_mode(image), self._loses_colours(image))
+
+    def _loses_colours(self, image: Any) -> bool:
+        if self.mode != "grey" or image.mode not in ("P", "PA"):
+            return False
+        palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+        return bool((palette != palette[:, :1]).any())
 
     def _check_size(self, size: tuple[int, int]) -> None:
         height, width = size

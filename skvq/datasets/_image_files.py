@@ -72,6 +72,7 @@ class ImageFiles:
                 f"path must hold images{of_one} that can be read; {len(self.skipped)} of {len(paths)} files in "
                 f"{printable(tree.path)} are not: {_listed(self.skipped)}. Replace them{resizing}{scaling}{skipping}."
             )
+        self._warn_of_palettes([path for path, header in headers.items() if header.loses_colours])
         self._warn_of_depth([path for path, header in headers.items() if header.is_cut_to_8_bits])
 
     @property
@@ -112,7 +113,10 @@ class ImageFiles:
         else:
             # NumPy applies its rules for arrays of integers and booleans, and raises its own errors.
             key = np.asarray(key)
-            positions = np.arange(len(self))[key if key.size else key.astype(np.intp)]
+            if key.dtype.kind in "iu" and key.size and 0 <= key.min() <= key.max() < len(self):
+                positions = key  # a list of all rows would cost more than the images of a batch
+            else:
+                positions = np.arange(len(self))[key if key.size else key.astype(np.intp)]
             if positions.ndim != 1:
                 raise IndexError(f"images must be indexed by arrays of one dimension; got {key.ndim}")
             rows = [self.paths[i] for i in positions]
@@ -144,11 +148,13 @@ class ImageFiles:
     def _look_at_headers(self, paths: Sequence[str]) -> tuple[dict[str, ImageHeader], list[SkippedFile]]:
         """Return the headers of files with the most frequent size and dtype, and the other files with reasons."""
         headers: dict[str, ImageHeader] = {}
+        kinds: dict[ImageHeader, ImageHeader] = {}
         reasons = {}
         for path in paths:
             try:
                 with self._tree.open(path) as file:
-                    headers[path] = self._decoder.look(file)
+                    header = self._decoder.look(file)
+                headers[path] = kinds.setdefault(header, header)  # one for a million files that are alike
             except ImportError:
                 raise
             except Exception as error:  # kept as the reason, as above
@@ -195,6 +201,16 @@ class ImageFiles:
         if image.dtype != self.dtype:
             raise ValueError(f"has changed to {image.dtype} since it was opened")
         return image
+
+    def _warn_of_palettes(self, coloured: list[str]) -> None:
+        """Warn if colours of palettes become grey levels: they are often labels, and two may become the same."""
+        if coloured:
+            warnings.warn(
+                f"Grey images should have no colours; got {len(coloured)} files with a palette of colours in "
+                f"{printable(self._tree.path)}, {printable(coloured[0])} for one, of which the brightness is read. For "
+                "maps of labels pass mode='labels', for pictures mode='rgb'.",
+                stacklevel=4,
+            )
 
     def _warn_of_depth(self, cut_to_8_bits: list[str]) -> None:
         """Warn if bit depth is lost, or if values cover only a small part of their range."""

@@ -120,7 +120,7 @@ def described(model: Any, prior: Any = None) -> ModelDescription:
     said = model.describe()
     if prior is not None:
         more = prior.describe()
-        said = replace(said, prior_grid=more.prior_grid, classes=more.classes)
+        said = replace(said, prior_grid=more.prior_grid, classes=more.classes, tables=more.tables)
     if said.grid is not None and said.prior_grid is not None:
         said.grid.require(said.prior_grid)
     return said

@@ -17,7 +17,7 @@ from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._contract.selection import check_select, draw_selected
-from skvq._data import CodeSource
+from skvq._data import CodeSource, read_codes
 from skvq._estimator import NetworkEstimator
 from skvq._fitted import check_fitted
 from skvq._graph_functions import prior_graphs
@@ -44,18 +44,17 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def _new_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
         """Check codes and labels of a first fit, and settle their grid and classes."""
         check_unmasked("X", X)
-        # Maps of codes pass here, so that check_codes can say how to flatten them.
-        codes = check_codes(check_array(X, dtype="numeric", allow_nd=True, input_name="X"))
-        grid = self._settle_grid(codes)
-        codes = grid.check(codes)
+        codes, largest = read_codes(X)
+        grid = self._settle_grid(codes.shape[1], largest)
+        grid.check_extent(codes.shape[1], largest)
         if not self.conditional:
             return CodeSource(codes), grid, None
-        y = check_labels(y, len(codes))
+        y = check_labels(y, codes.shape[0])
         known = Classes.of(y, "y") if classes is None else Classes.of(classes)
-        return CodeSource(codes, known.indices(y, len(codes))), grid, known
+        return CodeSource(codes, known.indices(y, codes.shape[0])), grid, known
 
-    def _settle_grid(self, codes: np.ndarray) -> CodeGrid:
-        """Return the grid that the parameters give, or the likeliest for these codes."""
+    def _settle_grid(self, n_codes: int, largest: int) -> CodeGrid:
+        """Return the grid that the parameters give, or the likeliest for rows of so many codes up to the largest."""
         if self.grid is not None:
             for name, given in (("code_shape", self.code_shape), ("n_embeddings", self.n_embeddings)):
                 held = self.grid.shape if name == "code_shape" else self.grid.n_embeddings
@@ -64,13 +63,13 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
                         name, f"agree with grid, {self.grid}", repr(given), f"Leave {name} out: grid holds it."
                     )
             return self.grid
-        n_embeddings = self.n_embeddings or int(codes.max()) + 1
+        n_embeddings = self.n_embeddings or largest + 1
         if self.code_shape is not None:
             return CodeGrid(self.code_shape, n_embeddings)
-        grid, is_certain = guess_grid(codes.shape[1], n_embeddings)
+        grid, is_certain = guess_grid(n_codes, n_embeddings)
         if not is_certain:
             warnings.warn(
-                f"{type(self).__name__} takes rows of {codes.shape[1]} codes for a grid of {grid}. Pass "
+                f"{type(self).__name__} takes rows of {n_codes} codes for a grid of {grid}. Pass "
                 "grid=vqvae.grid_, or code_shape and n_embeddings, or fit both stages with VQGenerator.",
                 UserWarning,
                 stacklevel=5,
@@ -86,8 +85,8 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         self._unseen = None
         if self.grid is None and self.n_embeddings is None:
             self._unseen = {
-                "stand_in": int(np.bincount(source.codes.ravel()).argmax()),
-                "log_probability": -math.log(source.codes.size + 1),
+                "stand_in": source.commonest(),
+                "log_probability": -math.log(source.size + 1),
             }
 
     @property

@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.labels import Classes
 from skvq._contract.randomness import seed_from
-from skvq._data import CodeSource
+from skvq._data import CodeSource, in_order, read_codes
 from skvq._estimator import EstimatorObserver, Streams, restored_on_error
 from skvq.networks import keras
 from skvq.priors.base import Prior
@@ -99,10 +100,10 @@ class NetworkPrior(Prior):
         if classes is not None and self.classes_ is not None:
             present["classes"], wanted["classes"] = self.classes_.tolist(), Classes.of(classes).values.tolist()
         self._check_unchanged(present, wanted)
-        codes, unseen = self._known_codes(X)
-        if unseen is not None:
-            codes = self.grid_.check(codes)  # raises: a code beyond the network's cannot be trained on
-        return CodeSource(codes, self._labels_to_score(y, len(codes))), self.grid_, self._classes
+        validate_data(self, X, reset=False, skip_check_array=True)
+        codes, largest = read_codes(X)
+        self.grid_.check_extent(codes.shape[1], largest)  # a code beyond the network's cannot be trained on
+        return CodeSource(codes, self._labels_to_score(y, codes.shape[0])), self.grid_, self._classes
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         """Draw new weights."""
@@ -115,10 +116,11 @@ class NetworkPrior(Prior):
         network = self._network()
         fraction = self.validation_fraction if self.early_stopping and not streamed else 0
         train, validation = split_validation(len(source), fraction, streams.of("validation"))
-        held_out = source.subset(validation)
+        size = self._inference_batch_size()
 
         def validation_loss() -> float:
-            return float(-self._log_probabilities(held_out.codes, held_out.labels).mean())
+            parts = ((source.codes(rows), source.labels_of(rows)) for rows in in_order(validation, size))
+            return float(-np.concatenate([self._log_probabilities(*part) for part in parts]).mean())
 
         result = Trainer(
             network,

@@ -187,7 +187,7 @@ class PixelCNNPrior(NetworkPrior):
             # Only a built network tells how many weights there are.
             network = self._network()
             by_passes = min(0.02 * (self.max_iter - 1), MOST_DROPOUT)
-            rate = by_passes * min(network.count_params() / source.codes.size, 1.0)
+            rate = by_passes * min(network.count_params() / source.size, 1.0)
             self._network_config["dropout_rate"] = network.dropout.rate = rate
 
     def _build_network(self) -> PixelCNN | ResidualPixelCNN:

@@ -1,7 +1,8 @@
 """Run exported files with NumPy and onnxruntime alone: no Keras, no scikit-learn.
 
 :func:`load` opens a folder that ``skvq.export_onnx`` wrote, or one ONNX file of it. From a shell,
-``python -m skvq.runtime FOLDER`` says what is in it, and draws samples into a PNG.
+``python -m skvq.runtime FOLDER`` says what is in it, draws samples into a PNG, and encodes any number of images into a
+file.
 """
 
 import os

@@ -28,7 +28,7 @@ _OPTIONAL = {"labels", "top_k", "top_p", "known_codes"}
 _NEEDS_AUTOENCODER = {"encoder", "decoder", "autoencoder", "generator"}
 _NEEDS_PRIOR = {"prior", "likelihood", "sampler", "generator"}
 _OF_FILE = ("part", "kind", "opset", "inputs", "outputs")
-_OF_METADATA_ALONE = ("quantization",)
+_OF_MANIFEST_ALONE, _OF_METADATA_ALONE = ("files", "vectors"), ("quantization",)
 _LARGEST_LOG = 1e-3  # rounding may lift the logarithm of a probability above 0
 
 
@@ -49,7 +49,8 @@ def check_metadata(manifest: Mapping, entry: Mapping, metadata: Mapping, name: s
     ModelFileError
         Naming the file and the entry.
     """
-    said = {key: value for key, value in manifest.items() if key != "files"} | {key: entry[key] for key in _OF_FILE}
+    shared = {key: value for key, value in manifest.items() if key not in _OF_MANIFEST_ALONE}
+    said = shared | {key: entry[key] for key in _OF_FILE}
     found = {key: value for key, value in metadata.items() if key not in _OF_METADATA_ALONE}
     for key in sorted(said.keys() | found.keys()):
         if key not in said or key not in found or said[key] != found[key]:

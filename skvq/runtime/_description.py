@@ -17,6 +17,8 @@ from skvq._contract.images import Layout
 from skvq._contract.labels import Classes
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 2, "manifest.json"
+TABLES = "tables.bin"  # of a codec, which a manifest may name under "coding"
+VECTORS = "vectors.json"  # test vectors, which a manifest may name under "vectors"
 MAX_MANIFEST_BYTES = 4 * 2**20
 BATCH = "batch"
 _WRITERS = {1: "skvq 0.1"}  # of former format versions
@@ -91,7 +93,14 @@ GRID = {"shape": SIDES, "n_embeddings": COUNT, "depth": COUNT}
 # A dict stands for an object with these entries, a list for one or more items.
 FILES = {"files": Kind(lambda value: isinstance(value, dict) and value != {}, "an object that is not empty")}
 PART = {"part": TEXT, "kind": TEXT, "opset": COUNT, "inputs": [TENSOR], "outputs": [TENSOR]}
-FILE = {**PART, "sha256": Kind(_is_hash, "64 hexadecimal digits"), "bytes": COUNT}
+CONTENT = {"sha256": Kind(_is_hash, "64 hexadecimal digits"), "bytes": COUNT}
+FILE = {**PART, **CONTENT}
+CODING = {
+    "file": Kind(lambda value: value == TABLES, repr(TABLES)),
+    **CONTENT,
+    "decoder_sha256": FILE["sha256"],
+}
+VECTORS_FILE = {"file": Kind(lambda value: value == VECTORS, repr(VECTORS)), **CONTENT}
 AUTOENCODER = {
     "grid": GRID,
     "data_range": Kind(_is_range, "two finite numbers, the smaller first"),

@@ -14,14 +14,20 @@ from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ModelFileError, printable
 from skvq._contract.reading import LARGER_LIMIT, read_file, read_stream
 from skvq._contract.writing import expanded
+from skvq.compression.packing import unpack
+from skvq.compression.tables import CodeTables
 
 from ._agreement import check_metadata, check_roles
 from ._description import (
+    CODING,
     FILE,
     FILES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
     PART,
+    TABLES,
+    VECTORS,
+    VECTORS_FILE,
     check_entries,
     check_format,
     damaged,
@@ -63,6 +69,24 @@ class PartFile:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """What compression needs of a model.
+
+    Parameters
+    ----------
+    tables : CodeTables
+    sha256 : str
+        Of the file of the tables.
+    decoder_digest : bytes
+        SHA-256 of the weights of the autoencoder that was exported.
+    """
+
+    tables: CodeTables
+    sha256: str
+    decoder_digest: bytes
+
+
+@dataclass(frozen=True)
 class Source:
     """What was exported.
 
@@ -78,6 +102,8 @@ class Source:
         Grids, layout, units and classes.
     versions : dict of str
         Of the packages that made the files.
+    coding : Coding or None
+        The integer tables of a ContextPrior; None without.
     """
 
     origin: Path | bytes
@@ -85,11 +111,13 @@ class Source:
     parts: dict[str, PartFile]
     description: ModelDescription
     versions: dict[str, str] = field(default_factory=dict)
+    coding: Coding | None = None
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each part's file."""
-        return {part: file.sha256 for part, file in self.parts.items()}
+        """SHA-256 of each part's file, and of the tables."""
+        tables = {} if self.coding is None else {TABLES: self.coding.sha256}
+        return {part: file.sha256 for part, file in self.parts.items()} | tables
 
 
 def open_source(
@@ -180,7 +208,27 @@ def _read_folder(folder: "_Folder", max_bytes: int) -> tuple[Source, dict[str, b
         check_metadata(manifest, entry, _metadata(_checked(data, name), name), name)
         parts[entry["part"]] = _part(entry, name, entry["sha256"], len(data))
         models[entry["part"]] = data
-    return Source(folder.path, printable(folder.path), parts, model, _versions(manifest)), models
+    coding = _coding(folder, manifest, model, manifest_name, max_bytes)
+    if "vectors" in manifest:
+        check_entries(manifest["vectors"], VECTORS_FILE, manifest_name, "vectors")
+        _intact(folder, VECTORS, manifest["vectors"], printable(folder.path / VECTORS), max_bytes)
+    return Source(folder.path, printable(folder.path), parts, model, _versions(manifest), coding), models
+
+
+def _coding(
+    folder: "_Folder", manifest: Mapping, model: ModelDescription, manifest_name: str, max_bytes: int
+) -> Coding | None:
+    """Return what the manifest and its file of tables say about compression."""
+    entry = manifest.get("coding")
+    if entry is None:
+        return None
+    check_entries(entry, CODING, manifest_name, "coding")
+    name = printable(folder.path / TABLES)
+    tables = unpack(_intact(folder, TABLES, entry, name, max_bytes), name)
+    n_classes = 0 if model.classes is None else len(model.classes)
+    if model.grid is None or model.prior_grid != tables.grid or n_classes != tables.n_classes:
+        raise damaged(manifest_name, "coding", "for the grids and the classes of the model", str(tables.grid))
+    return Coding(tables, entry["sha256"], bytes.fromhex(entry["decoder_sha256"]))
 
 
 class _Folder:

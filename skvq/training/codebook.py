@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skvq._contract.errors import DivergenceError
-from skvq._data import ImageSource
+from skvq._data import ImageSource, Rows, drawn
 from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
@@ -28,7 +28,7 @@ class CodebookMaintenance:
     ----------
     network : Autoencoder
     source : ImageSource
-    indices : ndarray
+    indices : ndarray or RowSubset
         Training rows.
     n_steps : int
         Number of steps of the training.
@@ -44,7 +44,7 @@ class CodebookMaintenance:
         self,
         network: Autoencoder,
         source: ImageSource,
-        indices: np.ndarray,
+        indices: Rows,
         *,
         n_steps: int,
         batch_size: int,
@@ -89,7 +89,7 @@ class CodebookMaintenance:
         wanted = LATENTS_PER_CODE * quantizer.n_embeddings
         enough = max(self.batch_size, -(-4 * wanted // self.network.n_positions))
         n_images = min(len(self.indices), MOST_START_IMAGES, enough)
-        chosen = np.sort(self.start_generator.choice(self.indices, n_images, replace=False))
+        chosen = drawn(self.indices, n_images, self.start_generator)
         latents = np.concatenate(
             [
                 self._flat_latents(self.source.rows(chosen[i : i + self.batch_size]))

@@ -2,15 +2,19 @@
 
 import math
 import sys
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skvq._contract.ahead import read_ahead
 from skvq._contract.errors import DivergenceError
+from skvq._data import Batch, Rows, shuffled_batches
 from skvq.networks import keras
 from skvq.training.config import TrainingConfig
 from skvq.training.observer import Observer
@@ -55,9 +59,10 @@ class Trainer:
     network : keras.Model
         It must be built. It is compiled here, unless it already has the optimizer of ``config``.
     config : TrainingConfig
-    source : object
-        Has ``rows(indices)``, which returns ``x`` or ``(x, y)``.
-    indices : ndarray
+    source : RowSource or object
+        ``rows(indices)`` returns ``x`` or ``(x, y)``. Without the attributes ``blocks`` and ``depth``, rows are
+        shuffled as a whole and read in this thread.
+    indices : ndarray, sorted, or RowSubset
         The rows to train on.
     generator : numpy Generator
         Shuffles the rows.
@@ -71,7 +76,7 @@ class Trainer:
         network: keras.Model,
         config: TrainingConfig,
         source: Any,
-        indices: np.ndarray,
+        indices: Rows,
         generator: np.random.Generator,
         *,
         observer: Observer | None = None,
@@ -85,6 +90,7 @@ class Trainer:
         self.observer = observer or Observer()
         self.validate = validate
         self.step = 0
+        self.seconds_waiting = 0.0
         compile_network(network, config)
 
     @property
@@ -153,32 +159,48 @@ class Trainer:
         return result
 
     def _epoch(self, epoch: int) -> dict[str, float]:
-        order = self.generator.permutation(self.indices)
-        # All batches have the same size, so that the step is compiled once. The last is filled with the first rows.
-        order = np.resize(order, self.steps_per_epoch * self.config.batch_size)
         progress = self._progress_bar(epoch)
         has_own_rate = isinstance(self.config.optimizer, keras.optimizers.Optimizer)
         sums: dict[str, float] = {}
-        for start in range(0, len(order), self.config.batch_size):
-            batch = self.source.rows(np.sort(order[start : start + self.config.batch_size]))
-            self.observer.before_step(self.step, batch)
-            if not has_own_rate:
-                self.network.optimizer.learning_rate = self.config.rate(self.step, self.n_steps)
-            x, y = batch if isinstance(batch, tuple) else (batch, None)
-            logs = self.network.train_on_batch(x, y, return_dict=True)
-            self.step += 1
-            if not math.isfinite(logs["loss"]):
-                raise DivergenceError(f"loss turned {float(logs['loss'])}")
-            for name, value in logs.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            if progress is not None:
-                progress.add(1, values=[("loss", float(logs["loss"]))])
+        with closing(self._batches()) as batches:
+            for batch in batches:
+                self.observer.before_step(self.step, batch)
+                if not has_own_rate:
+                    self.network.optimizer.learning_rate = self.config.rate(self.step, self.n_steps)
+                x, y = batch if isinstance(batch, tuple) else (batch, None)
+                logs = self.network.train_on_batch(x, y, return_dict=True)
+                self.step += 1
+                if not math.isfinite(logs["loss"]):
+                    raise DivergenceError(f"loss turned {float(logs['loss'])}")
+                for name, value in logs.items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
+                if progress is not None:
+                    progress.add(1, values=[("loss", float(logs["loss"]))])
         means = {name: total / self.steps_per_epoch for name, total in sums.items()}
         rate = keras.ops.convert_to_numpy(self.network.optimizer.learning_rate)
         return {
             **means,
             "learning_rate": float(rate) if has_own_rate else self.config.rate(self.step - 1, self.n_steps),
         }
+
+    def _batches(self) -> Iterator[Any]:
+        """Yield the batches of an epoch, read ahead by a thread that ends with them."""
+        blocks, depth = getattr(self.source, "blocks", None), getattr(self.source, "depth", 0)
+        order = shuffled_batches(self.indices, self.config.batch_size, self.generator, blocks)
+        with closing(read_ahead(self._read, order, depth)) as answers:
+            while True:
+                start = time.perf_counter()
+                found = next(answers, None)
+                self.seconds_waiting += time.perf_counter() - start
+                if found is None:
+                    return
+                yield found[1]
+
+    def _read(self, batch: Batch) -> Any:
+        rows = self.source.rows(batch.rows)
+        if batch.blocks_ahead:
+            self.source.keep(batch.blocks_ahead)
+        return rows
 
     def _undo(self, last: _Snapshot, error: DivergenceError, epoch: int) -> None:
         self.network.set_weights(last.weights)
