@@ -22,6 +22,11 @@ def small_pixelcnn(**params):
     return PixelCNNPrior(**{**small, **params})
 
 
+def small_context(**params):
+    """Return a ContextPrior likewise."""
+    return ContextPrior(**{"n_features": 8, "random_state": 0, **params})
+
+
 def own_prior():
     """Return the example of a prior of one's own, as a module."""
     with pytest.MonkeyPatch.context() as patch:
@@ -35,4 +40,4 @@ def small_transformer(**params):
 
 
 # Takes grid and conditional, returns an estimator.
-PRIORS = {"pixelcnn": small_pixelcnn, "context": ContextPrior, "own": small_transformer}
+PRIORS = {"pixelcnn": small_pixelcnn, "context": small_context, "own": small_transformer}

@@ -11,6 +11,7 @@ from skvq import ContextPrior, SkvqError, VQGenerator, export_onnx
 from skvq.runtime import Runtime
 
 METHODS = ("transform", "inverse_transform", "reconstruct", "sample", "complete", "score_samples", "bits_per_image")
+CODING = ("compress", "decompress")
 PARTS = ("encoder", "decoder", "log_likelihood", "controlled_sampler")
 TOP = np.array([[True, True], [False, False]])
 
@@ -27,7 +28,7 @@ def bound(request, vqvae, prior, codes, labels, tmp_path_factory):
     return model, skvq.runtime.load(path), None if request.param == "pixelcnn" else labels
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *CODING])
 def test_names_order_and_defaults_of_arguments_are_the_same(name):
     ours, theirs = (
         [(p.name, p.kind, p.default) for p in inspect.signature(getattr(owner, name)).parameters.values()]
@@ -38,7 +39,7 @@ def test_names_order_and_defaults_of_arguments_are_the_same(name):
 
 def test_the_runtime_has_no_other_method_of_images():
     public = {name for name in vars(Runtime) if not name.startswith("_")}
-    assert public == set(METHODS)
+    assert public == {*METHODS, "codes_in_parts"}  # for as many images as there are
 
 
 def test_both_hold_the_same_grid_and_classes(bound):

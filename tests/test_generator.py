@@ -111,7 +111,7 @@ class TestAnswers:
 class TestSearch:
     def test_parameters_of_both_stages_and_the_stages_themselves(self, images):
         grid = [
-            {"vqvae__n_embeddings": [4, 6], "prior__max_table_size": [2**10]},
+            {"vqvae__n_embeddings": [4, 6], "prior__n_features": [4]},
             {"prior": [small_pixelcnn()]},
         ]
         search = GridSearchCV(generator(), grid, cv=2).fit(images)

@@ -10,6 +10,7 @@ A VQVAE is fitted once; its codes are frozen in ``codes.npz`` in the output fold
 
     skvq              PixelCNNPrior with its defaults
     skvq-conditional  the same, which is also told each image's class (another question: an easier one)
+    context           ContextPrior: integer tables, fitted until they are done, and what its files take on test codes
     keras             the PixelCNN of the Keras documentation (see ``peers/keras_pixelcnn.py``)
     keras-linear      the same without the activations that its present version drops; only if asked for
     uniform, frequencies …
@@ -56,15 +57,16 @@ from runs import (
     spread,
 )
 
-METHODS = ("skvq", "skvq-conditional", "keras")
+METHODS = ("skvq", "skvq-conditional", "context", "keras")
 # What the table and the figure call them, and the figure's colours, whichever methods are in it.
 NAMES = {
     "skvq": "PixelCNNPrior()",
     "skvq-conditional": "PixelCNNPrior(conditional=True)",
+    "context": "ContextPrior()",
     "keras": "Keras example",
     "keras-linear": "Keras example without activations",
 }
-COLORS = {"skvq": "C0", "keras": "C1", "skvq-conditional": "C2", "keras-linear": "C3"}
+COLORS = {"skvq": "C0", "keras": "C1", "skvq-conditional": "C2", "keras-linear": "C3", "context": "C4"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -172,7 +174,8 @@ def load_codes(args: argparse.Namespace) -> dict[str, np.ndarray]:
 def one_run(args: argparse.Namespace, settings: dict) -> None:
     """Train one network with one seed, and save what it reached."""
     codes = load_codes(args)
-    result = run_keras(codes, args) if args.run.startswith("keras") else run_skvq(codes, args)
+    run = run_keras if args.run.startswith("keras") else run_context if args.run == "context" else run_skvq
+    result = run(codes, args)
     result["curve"].append((result["seconds"], result["bits_per_code"]))
     save_result(args.output, args.run, args.seed, settings, result)
 
@@ -215,6 +218,27 @@ def run_skvq(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
         "seconds": fitted.seconds,
         "note": f"{fitted.estimator.n_iter_} of {fitted.n_epochs} epochs of {fitted.n_rows} images",
         "curve": curve,
+    }
+
+
+def run_context(codes: dict[str, np.ndarray], args: argparse.Namespace) -> dict:
+    """Fit integer tables, and write the test codes with them."""
+    from skvq import ContextPrior
+    from skvq.compression import Codec, sizes
+
+    small = {"n_features": 8} if args.quick else {}
+    shape = tuple(codes["code_shape"].tolist())
+    start = time.perf_counter()
+    prior = ContextPrior(args.n_embeddings, code_shape=shape, **small, random_state=args.seed).fit(codes["codes_train"])
+    seconds = time.perf_counter() - start
+    test = codes["codes_test"][:256]
+    written = sizes(Codec(prior.code_tables(), b"").compress(test))
+    return {
+        "bits_per_code": prior.bits_per_code(codes["codes_test"]),
+        "seconds": seconds,
+        "parameters": prior._network().count_params(),
+        "note": f"{written.payload:.1f} bytes an image in files, {written.whole:.1f} whole, of {len(test)} images",
+        "curve": [],
     }
 
 

@@ -1,19 +1,21 @@
-"""What do more images cost? Seconds and memory of ``fit`` and ``transform`` on arrays on disk: about 4 minutes.
+"""What do more images cost, in memory, in files and in chunks? About 40 minutes.
 
-    python examples/benchmarks/scale.py                    up to 2 GB
-    python examples/benchmarks/scale.py --rows 4096 131072 up to 8 GB; a sparse file, it needs a sixteenth of that
-    python examples/benchmarks/scale.py --quick            8 MB, to see it run: half a minute
+    python examples/benchmarks/scale.py                       up to 2,000,000 of 28 × 28 and 20,000 of 256 × 256
+    python examples/benchmarks/scale.py --kinds memmap zarr   some kinds of X alone
+    python examples/benchmarks/scale.py --quick               a few thousand images, to see it run: a minute
 
-The images are 256 × 256 and lie in a file that NumPy maps into memory. Seconds should grow as the rows do, and memory
-should not: batches are read when their turn comes. A small network is fitted for one epoch, so that what the rows
-themselves cost is seen.
+Images are drawn, stored in each kind of file, and read as ``fit`` reads them. Every measurement has a process of its
+own, but with ``--quick``. Columns, for each kind of X and number of images:
 
-Every size is fitted in a process of its own, but with ``--quick``. ``growth`` is how far the process's resident set,
-looked at every 10 ms, went beyond what it was before ``fit``, and before ``transform``; a small fit before that loads
-the libraries. It holds everything: also the file's own pages as long as they are mapped, and the codes that
-``transform`` answers. Linux only.
+- ``door``: the pass over all values before training, in seconds for a million images,
+- ``read``: an epoch's shuffled batches without training, in seconds for a million images; where an epoch is longer than
+  250,000 images, of its first ones,
+- ``codes``: ``transform`` by a small network, likewise,
+- ``growth``: how far the process grew in all that, in MB, beyond the codes that it returned,
+- ``waiting``: the share of ``VQVAE().fit`` that training waited for data, for one epoch of ``--fit-rows`` images.
 
-``scale_output/`` gets the table (``scale.csv``) and a figure.
+Costs an image should not depend on the number of images, and growth should not either, but for X in memory. A PNG zip
+is measured up to 100,000 images. Linux only. ``scale_output/scale.csv`` gets the table.
 """
 
 import argparse
@@ -23,75 +25,184 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from runs import environment, machine, new_parser, parse, print_table, save_table
+from runs import available, environment, machine, new_parser, parse, print_table, save_table
 
-SIDE = 256
-WRITTEN = 16  # one row in so many holds a picture, and takes space on disk; the others are black
-LIMIT = 600  # MB that the process may grow
+BATCH_SIZES = {28: 32, 256: 4}  # those of VQVAE()
+CHUNK_ROWS = {28: 1024, 256: 32}
+MOST_READ = 250_000  # images
+MOST_IN_ZIP = 100_000
+KINDS = ("memory", "memmap", "hdf5", "hdf5 gzip", "zarr", "dask", "zip")
+REQUIREMENTS = {
+    "hdf5": {"h5py": "h5py"},
+    "hdf5 gzip": {"h5py": "h5py"},
+    "zarr": {"zarr": "zarr"},
+    "dask": {"zarr": "zarr", "dask": "dask[array]"},
+    "zip": {"PIL": "pillow"},
+}
 
 
 def main() -> None:
-    parser = new_parser(__doc__, output="scale_output", quick="two small arrays, fitted in this process")
-    parser.add_argument("--rows", type=int, nargs="+", default=[2048, 8192, 32768], help="sizes of the array")
-    parser.add_argument("--run", metavar="FILE", help="fit on one file, in this process")
-    args = parse(parser, rows=[64, 128])
+    parser = new_parser(__doc__, output="scale_output", quick="a few thousand images, in this process")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--rows-28", type=int, nargs="*", default=[100_000, 500_000, 2_000_000])
+    parser.add_argument("--rows-256", type=int, nargs="*", default=[5_000, 20_000])
+    parser.add_argument("--fit-rows", type=int, default=100_000, help="images of 28 × 28; a twentieth of 256 × 256")
+    parser.add_argument("--run", nargs=3, metavar=("KIND", "SIDE", "ROWS"), help="one measurement, in this process")
+    args = parse(parser, rows_28=[2000], rows_256=[64], fit_rows=2000)
     if args.run:
-        print(json.dumps(measured(np.load(args.run, mmap_mode="r"))))
+        kind, side, n_rows = args.run[0], int(args.run[1]), int(args.run[2])
+        print(json.dumps(measured(kind, side, n_rows, args.fit_rows)))
         return
-    sizes = sorted(args.rows)
-    args.output.mkdir(parents=True, exist_ok=True)
+    sizes = [(28, n) for n in sorted(args.rows_28)] + [(256, n) for n in sorted(args.rows_256)]
     results = []
-    with tempfile.TemporaryDirectory(prefix="scale") as folder:
-        for n_rows in sizes:
-            path = Path(folder, "images.npy")
-            write_sparse(path, n_rows)
-            answer = measured(np.load(path, mmap_mode="r")) if args.quick else measured_alone(path, args.threads)
-            path.unlink()
-            results.append({"rows": n_rows, "file_mb": n_rows * SIDE**2 / 1e6, **answer})
-            print(f"{n_rows} rows: done", flush=True)
+    for kind in available(args.kinds, REQUIREMENTS):
+        for side, n_rows in sizes:
+            n_rows = min(n_rows, MOST_IN_ZIP) if kind == "zip" else n_rows
+            if any((r["kind"], r["side"], r["rows"]) == (kind, side, n_rows) for r in results):
+                continue
+            answer = measured(kind, side, n_rows, args.fit_rows) if args.quick else alone(kind, side, n_rows, args)
+            results.append({"kind": kind, "side": side, "rows": n_rows, **answer})
+            print(f"{kind}, {n_rows} of {side} × {side}: done", flush=True)
     report(results, args)
 
 
-def write_sparse(path: Path, n_rows: int) -> None:
-    """Write images with a bright disc each, uint8 (n_rows, 256, 256), most of them left out of the file."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n_rows, SIDE, SIDE))
-    generator = np.random.default_rng(0)
-    y, x = np.mgrid[:SIDE, :SIDE]
-    for row in range(0, n_rows, WRITTEN):
-        centre_y, centre_x, radius = generator.uniform((60, 60, 20), (196, 196, 60))
-        array[row] = np.where((y - centre_y) ** 2 + (x - centre_x) ** 2 < radius**2, generator.integers(100, 256), 0)
-
-
-def measured_alone(path: Path, n_threads: int) -> dict[str, float]:
-    """Return what :func:`measured` does, of a file's images, in a process of its own."""
-    command = [sys.executable, __file__, "--run", str(path)]
-    answer = subprocess.run(command, env=environment(n_threads), capture_output=True, text=True)
+def alone(kind: str, side: int, n_rows: int, args: argparse.Namespace) -> dict[str, float]:
+    """Return what :func:`measured` does, in a process of its own."""
+    command = [sys.executable, __file__, "--run", kind, str(side), str(n_rows), "--fit-rows", str(args.fit_rows)]
+    answer = subprocess.run(command, env=environment(args.threads), capture_output=True, text=True)
     if answer.returncode:
-        raise SystemExit(f"{path.name}: {answer.stderr.strip().splitlines()[-1]}")
+        raise SystemExit(f"{kind}: {answer.stderr.strip().splitlines()[-1]}")
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-def measured(X: np.ndarray) -> dict[str, float]:
-    """Fit and transform, and return what both took."""
-    from skvq import VQVAE
+def drawn(side: int, n_rows: int) -> Iterator[np.ndarray]:
+    """Yield images of a bright disc each, uint8, a chunk of rows at a time; the same 4,096 discs again and again."""
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side] / side
+    parameters = generator.uniform((0.25, 0.25, 0.1, 100), (0.75, 0.75, 0.25, 256), (min(4096, n_rows), 4))
+    step = CHUNK_ROWS[side]
+    for start in range(0, n_rows, step):
+        rows = parameters[np.arange(start, min(start + step, n_rows)) % len(parameters)].T[..., None, None]
+        yield np.where((y - rows[0]) ** 2 + (x - rows[1]) ** 2 < rows[2] ** 2, rows[3], 0).astype(np.uint8)
 
-    vqvae = VQVAE(
-        n_embeddings=32, embedding_dim=4, downsampling=16, hidden_channels=4, n_residual_blocks=0, random_state=0
+
+def stored(kind: str, side: int, n_rows: int, folder: Path):
+    """Return X of a kind."""
+    shape, chunks = (n_rows, side, side), (CHUNK_ROWS[side], side, side)
+    if kind == "zip":
+        from PIL import Image
+
+        from skvq.datasets import open_images
+
+        with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+            for number, image in enumerate(image for chunk in drawn(side, n_rows) for image in chunk):
+                Image.fromarray(image).save(folder / "x.png")
+                archive.write(folder / "x.png", f"{number}.png")
+        return open_images(folder / "x.zip")
+    if kind == "memory":
+        X = np.empty(shape, np.uint8)
+    elif kind == "memmap":
+        X = np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=shape)
+    elif kind.startswith("hdf5"):
+        import h5py
+
+        settings = {"chunks": chunks, "compression": "gzip"} if kind.endswith("gzip") else {}
+        X = h5py.File(folder / "x.h5", "w").create_dataset("x", shape, np.uint8, **settings)
+    else:
+        import zarr
+
+        X = zarr.create_array(str(folder / "x.zarr"), shape=shape, chunks=chunks, dtype="uint8")
+    start = 0
+    for images in drawn(side, n_rows):
+        X[start : start + len(images)] = images
+        start += len(images)
+    if kind == "memmap":
+        X.flush()
+        return np.load(folder / "x.npy", mmap_mode="r")
+    if kind == "dask":
+        import dask.array
+
+        return dask.array.from_zarr(str(folder / "x.zarr"))
+    return X
+
+
+def measured(kind: str, side: int, n_rows: int, fit_rows: int) -> dict[str, float]:
+    """Read, encode and fit images of one kind, and return what it took."""
+    from skvq import VQVAE
+    from skvq._data import ImageSource, shuffled_batches
+    from skvq._data.order import divided
+
+    fit_rows = fit_rows if side == 28 else fit_rows // 20
+    small = VQVAE(
+        32, 4, downsampling=4 if side == 28 else 16, hidden_channels=4, n_residual_blocks=0, max_iter=1, random_state=0
     )
-    vqvae.set_params(max_iter=1).fit(np.array(X[:256]))
-    vqvae.transform(np.array(X[:64]))
-    answer = {}
-    for name, call in (("fit", vqvae.fit), ("transform", vqvae.transform)):
+    small.fit(next(drawn(side, 64)))
+    with tempfile.TemporaryDirectory(prefix="scale") as folder:
+        X = stored(kind, side, n_rows, Path(folder))
+        n_read, size = min(n_rows, MOST_READ), BATCH_SIZES[side]
         with ResidentSet() as resident:
+            source = ImageSource(X)
             start = time.perf_counter()
-            call(X)
-            answer[f"{name}_seconds"] = time.perf_counter() - start
-        answer[f"{name}_growth_mb"] = resident.growth / 1e6
-        answer[f"{name}_growth_anonymous_mb"] = resident.anonymous_growth / 1e6
-    return answer
+            source.values()
+            door = time.perf_counter()
+            training, _ = divided(n_rows, 0, np.random.default_rng(0))
+            batches = shuffled_batches(training, size, np.random.default_rng(0), source.blocks)
+            for batch in islice(batches, n_read // size):
+                source.rows(batch.rows)
+                source.keep(batch.blocks_ahead)
+            read = time.perf_counter()
+            codes = small.transform(X[:n_read] if isinstance(X, np.ndarray) else First(X, n_read))
+            end = time.perf_counter()
+        answer = {
+            "door": (door - start) / n_rows,
+            "read": (read - door) / n_read,
+            "codes": (end - read) / n_read,
+            "growth_mb": (resident.growth - codes.nbytes) / 1e6,
+        }
+        answer["waiting"] = share_of_waiting(X) if n_rows == fit_rows else float("nan")
+        return answer
+
+
+class First:
+    """The first rows of what slices, without reading them."""
+
+    def __init__(self, X, n_rows: int):
+        self.X, self.shape, self.dtype, self.ndim = X, (n_rows, *X.shape[1:]), X.dtype, len(X.shape)
+        self.chunks = getattr(X, "chunks", None)
+        if self.chunks is not None and isinstance(self.chunks[0], tuple):
+            self.chunks = tuple(sizes[0] for sizes in self.chunks)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return self.X[rows]
+
+
+def share_of_waiting(X) -> float:
+    """Return the part of an epoch's time that training waited for data."""
+    from skvq import VQVAE
+    from skvq.training import Trainer
+
+    trainers, run = [], Trainer.run
+
+    def noted(trainer):
+        trainers.append(trainer)
+        return run(trainer)
+
+    Trainer.run = noted
+    try:
+        start = time.perf_counter()
+        VQVAE(max_iter=1, random_state=0).fit(X)
+        return trainers[0].seconds_waiting / (time.perf_counter() - start)
+    finally:
+        Trainer.run = run
 
 
 class ResidentSet:
@@ -100,14 +211,10 @@ class ResidentSet:
     Attributes
     ----------
     growth : int
-        All of it.
-    anonymous_growth : int
-        Without the pages of files.
     """
 
     def __enter__(self):
-        self.before = resident_bytes()
-        self.most = dict(self.before)
+        self.before = self.most = resident_bytes()
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._watch)
         self.thread.start()
@@ -119,85 +226,39 @@ class ResidentSet:
 
     def _watch(self):
         while not self.done.wait(0.01):
-            self.most = {name: max(size, self.most[name]) for name, size in resident_bytes().items()}
+            self.most = max(self.most, resident_bytes())
 
     @property
     def growth(self) -> int:
-        return self.most["VmRSS"] - self.before["VmRSS"]
-
-    @property
-    def anonymous_growth(self) -> int:
-        return self.most["RssAnon"] - self.before["RssAnon"]
+        return self.most - self.before
 
 
-def resident_bytes() -> dict[str, int]:
-    """Return the resident set of this process, whole and without pages of files."""
+def resident_bytes() -> int:
+    """Return the resident set of this process."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {name: 1024 * int(lines[name].split()[0]) for name in ("VmRSS", "RssAnon")}
+    return 1024 * int(lines["VmRSS"].split()[0])
 
 
 def report(results: list[dict], args: argparse.Namespace) -> None:
-    """Print the table; save it and the figure."""
+    """Print and save the table."""
     print()
     print_table(
         [
             {
-                "rows": f"{r['rows']}",
-                "file MB": f"{r['file_mb']:.0f}",
-                **{
-                    f"{name}: {column}": text
-                    for name in ("fit", "transform")
-                    for column, text in (
-                        ("seconds", f"{r[f'{name}_seconds']:.1f}"),
-                        ("per 1000 rows", f"{1000 * r[f'{name}_seconds'] / r['rows']:.2f}"),
-                        ("growth MB", f"{r[f'{name}_growth_mb']:.0f}"),
-                        ("without files", f"{r[f'{name}_growth_anonymous_mb']:.0f}"),
-                    )
-                },
+                "X": r["kind"],
+                "images": f"{r['rows']:,}",
+                "side": f"{r['side']}",
+                **{f"{name}, s a million": f"{1e6 * r[name]:.1f}" for name in ("door", "read", "codes")},
+                "growth, MB": f"{r['growth_mb']:.0f}",
+                "waiting": "–" if np.isnan(r["waiting"]) else f"{r['waiting']:.1%}",
             }
             for r in results
         ]
     )
-    first, last = results[0], results[-1]
-    if last is not first:
-        more = last["rows"] - first["rows"]
-        for name in ("fit", "transform"):
-            slope = (last[f"{name}_seconds"] - first[f"{name}_seconds"]) / more
-            growth = (last[f"{name}_growth_mb"] - first[f"{name}_growth_mb"]) / (more * SIDE**2 / 1e6)
-            print(f"{name}: {1000 * slope:.2f} s and {growth:.3f} of the file's size for 1000 rows more")
-    most = max(r[f"{name}_growth_mb"] for r in results for name in ("fit", "transform"))
-    print(f"at most {LIMIT} MB: {'kept' if most < LIMIT else 'exceeded'}, {most:.0f} MB\n{machine()}")
+    print(machine())
+    args.output.mkdir(parents=True, exist_ok=True)
     save_table(results, args.output / "scale.csv")
-    print(f"table: {args.output / 'scale.csv'}\nfigure: {draw(results, args)}")
-
-
-def draw(results: list[dict], args: argparse.Namespace) -> Path:
-    """Save seconds and growth over the number of rows."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    rows = np.array([r["rows"] for r in results])
-    for color, name in zip(("C0", "C1"), ("fit", "transform"), strict=True):
-        style = {"color": color, "marker": "o", "label": "fit, one epoch" if name == "fit" else name}
-        left.plot(rows, [r[f"{name}_seconds"] for r in results], **style)
-        right.plot(rows, [r[f"{name}_growth_mb"] for r in results], **style)
-    right.plot(rows, [r["file_mb"] for r in results], color="grey", linestyle=":", label="the file")
-    right.axhline(LIMIT, color="black", linewidth=0.8)
-    right.annotate(f"{LIMIT} MB", (rows[-1], LIMIT), xytext=(0, 3), textcoords="offset points", ha="right")
-    left.set(xlabel="images of 256 × 256", ylabel="seconds", title="Time")
-    right.set(xlabel="images of 256 × 256", ylabel="MB", title="Growth of the process")
-    for ax in (left, right):
-        ax.set_ylim(bottom=0)
-        ax.set_xlim(left=0)
-        ax.grid(alpha=0.25)
-        ax.legend(frameon=False)
-        ax.spines[["top", "right"]].set_visible(False)
-    path = args.output / "scale.png"
-    figure.savefig(path, dpi=120)
-    return path
+    print(f"table: {args.output / 'scale.csv'}")
 
 
 if __name__ == "__main__":

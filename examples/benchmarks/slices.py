@@ -22,9 +22,9 @@ DEFAULT_DATA = "brain_t1/brain_t1_256.npz"
 BORDER = 5  # pixels where SSIM's window leaves the image
 
 
-def structure_and_error(images, reconstructions):
+def structure_and_error(images, reconstructions, weights=None):
     """What SSIM calls the structure, held to the right grey values by the squared error."""
-    return losses.ssim(images, reconstructions) + 10.0 * losses.mse(images, reconstructions)
+    return losses.ssim(images, reconstructions, weights) + 10.0 * losses.mse(images, reconstructions, weights)
 
 
 def load_slices(

@@ -50,7 +50,7 @@ class CodeGrid:
     n_embeddings: int
     depth: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_code_shape(self.shape))
         object.__setattr__(self, "n_embeddings", check_n_embeddings(self.n_embeddings))
         object.__setattr__(
@@ -77,6 +77,11 @@ class CodeGrid:
         return math.prod(self.shape[:-1]), self.shape[-1] * self.depth
 
     @property
+    def dtype(self) -> np.dtype:
+        """The smallest dtype that holds the codes: uint8 for up to 256 embeddings."""
+        return np.min_scalar_type(self.n_embeddings - 1)
+
+    @property
     def max_bits(self) -> float:
         """Bits of a row when every code takes log2(n_embeddings) bits."""
         return self.n_codes * math.log2(self.n_embeddings)
@@ -97,21 +102,30 @@ class CodeGrid:
             If codes are fractional or outside [0, n_embeddings), or a row does not have ``n_codes``.
         """
         codes = check_codes(codes, name)
-        if codes.shape[1] != self.n_codes:
+        self.check_extent(codes.shape[1], int(codes.max(initial=0)), name)
+        return codes
+
+    def check_extent(self, n_codes: int, largest: int, name: str = "X") -> None:
+        """Raise unless rows of ``n_codes`` codes, the largest of which is ``largest``, fit this grid.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        if n_codes != self.n_codes:
             raise invalid(
                 name,
                 f"have {self.n_codes} codes to a row, for a grid of {self}",
-                codes.shape[1],
+                n_codes,
                 "Use the codes of the VQVAE that has this grid_.",
             )
-        if codes.size and codes.max() >= self.n_embeddings:
+        if largest >= self.n_embeddings:
             raise invalid(
                 name,
                 f"hold codes in [0, n_embeddings={self.n_embeddings})",
-                codes.max(),
+                largest,
                 "Use the codes of the VQVAE that has this grid_, or pass its grid_ to the prior.",
             )
-        return codes
 
     def check_first(self, codes: Any, n_quantizers: Any, name: str = "X") -> np.ndarray:
         """Return the codes of the first stages as an int32 array (n, n_codes), with -1 for the later stages.
@@ -225,7 +239,7 @@ class CodeGrid:
         """Return a name for each code in a row: ``code0``, ``code1``, …"""
         return [f"{prefix}{i}" for i in range(self.n_codes)]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return the grid for a manifest."""
         return {"shape": list(self.shape), "n_embeddings": self.n_embeddings, "depth": self.depth}
 
@@ -242,14 +256,15 @@ def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ..
         sides = [as_count(side) for side in code_shape]
     except TypeError:
         sides = []
-    if len(sides) not in (1, 2, 3) or None in sides:
+    checked = tuple(side for side in sides if side is not None)
+    if len(sides) not in (1, 2, 3) or len(checked) < len(sides):
         raise invalid(
             name,
             "be one to three positive integers, such as (height, width)",
             repr(code_shape),
             "Pass the VQVAE's grid_.shape.",
         )
-    return tuple(sides)
+    return checked
 
 
 def check_n_embeddings(n_embeddings: Any) -> int:

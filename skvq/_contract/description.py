@@ -23,6 +23,10 @@ class ModelDescription:
         The grid of codes that the prior was fitted on. None without a prior.
     classes : Classes or None
         The classes of a conditional prior. None for other models.
+    tables : bytes or None
+        The packed integer tables of a prior that has them, for :mod:`skvq.compression`.
+    decoder_digest : bytes or None
+        SHA-256 of the weights of the autoencoder.
     """
 
     grid: CodeGrid | None = None
@@ -30,8 +34,12 @@ class ModelDescription:
     data_range: tuple[float, float] | None = None
     prior_grid: CodeGrid | None = None
     classes: Classes | None = None
+    tables: bytes | None = None
+    decoder_digest: bytes | None = None
 
     @property
     def codes(self) -> CodeGrid:
         """The grid of the autoencoder, or of the prior where there is no autoencoder."""
-        return self.grid or self.prior_grid
+        grid = self.grid or self.prior_grid
+        assert grid is not None  # every model has a stage
+        return grid

@@ -28,8 +28,16 @@ class DataFileError(SkvqError, ValueError):
     """
 
 
+class CompressedDataError(SkvqError, ValueError):
+    """A compressed image cannot be read: it is damaged, of a later version, of another model, or no such data."""
+
+
 class ForkedProcessError(SkvqError, RuntimeError):
     """A network is used in a process that was forked after Keras had run in its parent."""
+
+
+class DistributionError(SkvqError, RuntimeError):
+    """Devices or processes cannot train together: a scope that would be ignored, unequal data, or a lost process."""
 
 
 class DivergenceError(SkvqError, ArithmeticError):

@@ -14,6 +14,7 @@ import numpy as np
 
 from .errors import InvalidInputError, invalid
 from .masks import check_unmasked
+from .slicing import check_lazy, is_lazy
 
 SHORTEST_SIDE = 8  # of what may be one image with channels
 MOST_CHANNELS = 4  # of an image, unless image_shape says otherwise: grey, grey and alpha, RGB, RGBA
@@ -116,8 +117,8 @@ def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, in
         raise wrong from None
     if len(shape) not in (2, 3) or not all(isinstance(s, (int, np.integer)) and s > 0 for s in shape):
         raise wrong
-    shape = tuple(int(s) for s in shape)
-    return shape if len(shape) == 3 else (*shape, 1)
+    height, width, channels = (*map(int, shape), 1)[:3]
+    return height, width, channels
 
 
 def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:
@@ -234,8 +235,8 @@ def check_row_shape(layout: "Layout", row_shape: tuple[int, ...]) -> None:
         )
 
 
-def check_rows(X: Any, layout: Layout) -> np.ndarray:
-    """Return X as a numeric array whose rows hold the images of a layout.
+def check_rows(X: Any, layout: Layout) -> Any:
+    """Return X as a numeric array whose rows hold the images of a layout; what is read slice by slice is not read.
 
     Parameters
     ----------
@@ -248,16 +249,21 @@ def check_rows(X: Any, layout: Layout) -> np.ndarray:
         If X is not numeric, or its rows have another shape.
     """
     check_unmasked("X", X)
-    X = np.asarray(X)
-    if X.dtype.kind not in "buif":
-        raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
-    if X.ndim < 2 or not layout.accepts(X.shape[1:]):
+    if is_lazy(X):
+        check_lazy(X)
+    else:
+        X = np.asarray(X)
+        if X.dtype.kind not in "buif":
+            raise invalid("X", "be numeric", f"dtype {X.dtype}", "Convert it with np.asarray(X, dtype=float).")
+    if len(X.shape) < 2 or not layout.accepts(tuple(X.shape[1:])):
         raise invalid(
             "X",
             f"hold rows of shape {layout.row_shape}, or of the image shape {layout.image_shape}",
             f"an array of shape {X.shape}",
             _way_out(
-                layout, X.shape if X.ndim < 2 else X.shape[1:], "Resize the images; for a single one pass image[None]."
+                layout,
+                X.shape if len(X.shape) < 2 else X.shape[1:],
+                "Resize the images; for a single one pass image[None].",
             ),
         )
     return X
@@ -336,7 +342,7 @@ def chunk_slices(X: np.ndarray, chunk_bytes: int = 2**25) -> Iterator[slice]:
 
 def spread(X: np.ndarray, n_rows: int) -> np.ndarray:
     """Return at most ``n_rows`` rows of X, evenly spaced."""
-    return np.asarray(X[spread_indices(len(X), n_rows)])
+    return np.asarray(X[spread_indices(X.shape[0], n_rows)])
 
 
 def spread_indices(length: int, n_rows: int) -> np.ndarray:

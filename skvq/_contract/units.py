@@ -37,7 +37,7 @@ def warn_of_units(
     """
     low, high = data_range
     span = high - low
-    if layout.is_vector or not span or not len(X):
+    if layout.is_vector or not span or not X.shape[0]:
         return
     rows = spread(X, UNIT_ROWS if isinstance(X, np.ndarray) else FEW_ROWS).astype(np.float64, copy=False)
     if not np.isfinite(rows).all():

@@ -1,12 +1,14 @@
-"""Checked sources of rows: images in the layout and units of the user, or codes with their labels."""
+"""Checked sources of rows: what images and codes have in common, and images in the layout and units of the user."""
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
+from skvq._contract.ahead import DEPTH, read_ahead
 from skvq._contract.images import (
     Layout,
     ValueRange,
@@ -17,13 +19,60 @@ from skvq._contract.images import (
     spread_indices,
     value_range,
 )
+from skvq._contract.mapped import MappedRows, from_disk
+from skvq._contract.slicing import LazyRows
 from skvq._contract.units import FEW_ROWS, UNIT_ROWS
 from skvq._contract.weights import PixelWeights, no_weight, weighted_value_range
 
-from .arrays import from_disk
+from .order import Blocks
 
 
-class ImageSource:
+class RowSource:
+    """Rows of an array that is in memory, mapped into it, or read slice by slice.
+
+    Parameters
+    ----------
+    array : array-like
+    """
+
+    def __init__(self, array: Any):
+        self.array = from_disk(array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """The blocks that rows are read in; None where any row is as cheap to read as the next one."""
+        bounds = getattr(self.array, "bounds", None)
+        if bounds is None:
+            return None
+        row_bytes = int(np.prod(self.array.shape[1:])) * self.array.dtype.itemsize
+        return Blocks(bounds, row_bytes)
+
+    @property
+    def depth(self) -> int:
+        """Batches to read ahead by a thread; 0 for an array in memory."""
+        return DEPTH if isinstance(self.array, (LazyRows, MappedRows)) else 0
+
+    def rows(self, indices: np.ndarray | slice) -> Any:
+        """Return what a network takes of some rows, in the order of the indices."""
+        raise NotImplementedError
+
+    def keep(self, blocks: tuple[int, ...]) -> None:
+        """Read blocks whose rows will be wanted soon."""
+        for block in blocks:
+            self.array.block(block)
+
+    def batches(self, size: int) -> Generator[Any, None, None]:
+        """Yield all rows in order, at most ``size`` at a time."""
+        slices = (slice(start, start + size) for start in range(0, len(self), size))
+        with closing(read_ahead(self.rows, slices, self.depth if len(self) > size else 0)) as answers:
+            for _, rows in answers:
+                yield rows
+
+
+class ImageSource(RowSource):
     """Rows of images, read as float32 ``(n, *image_shape)`` in the user's units.
 
     Parameters
@@ -41,10 +90,7 @@ class ImageSource:
 
     def __init__(self, array: Any, image_shape: tuple[int, ...] | None = None, layout: Layout | None = None):
         self.layout = layout_of(array, image_shape) if layout is None else layout
-        self.array = from_disk(array)
-
-    def __len__(self) -> int:
-        return len(self.array)
+        super().__init__(array)
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         """Return the images of some rows, in the order of the indices."""
@@ -53,11 +99,6 @@ class ImageSource:
     def weighted_rows(self, indices: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the images of some rows, and the weights of their pixels; None where all count alike."""
         return self.rows(indices), None
-
-    def batches(self, size: int) -> Iterator[np.ndarray]:
-        """Yield all rows in order, at most ``size`` at a time."""
-        for start in range(0, len(self), size):
-            yield self.rows(slice(start, start + size))
 
     def values(self) -> ValueRange:
         """Measure all values, chunk by chunk."""
@@ -91,7 +132,7 @@ class WeightedImageSource(ImageSource):
         self.weights = weights
         self.unit = np.float32(1)  # weights are divided by it
         self.measured = weighted_value_range(self._known_values()) if fill is None else None
-        self.fill = fill if self.measured is None else self.measured.mean
+        self.fill: Any = fill if self.measured is None else self.measured.mean
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         return self.weighted_rows(indices)[0]
@@ -146,35 +187,10 @@ class WeightedImageSource(ImageSource):
 class WeightedExamples:
     """What a :class:`~skvq.training.Trainer` reads of a weighted source: images as ``x``, and weights as ``y``."""
 
-    def __init__(self, source: ImageSource):
+    def __init__(self, source: WeightedImageSource):
         self.source = source
+        self.blocks, self.depth, self.keep = source.blocks, source.depth, source.keep
 
     def rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the images of some rows and the weights of their pixels."""
         return self.source.weighted_rows(indices)
-
-
-class CodeSource:
-    """Rows of codes with the indices of their labels.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, n_codes), int32
-    labels : ndarray of shape (n,), int32, or None
-    """
-
-    def __init__(self, codes: np.ndarray, labels: np.ndarray | None = None):
-        self.codes = codes
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def rows(self, indices: np.ndarray) -> tuple:
-        """Return the inputs of a prior's network and its targets."""
-        x = self.codes[indices]
-        return (x, x) if self.labels is None else ((x, self.labels[indices]), x)
-
-    def subset(self, indices: np.ndarray) -> "CodeSource":
-        """Return some of the rows."""
-        return CodeSource(self.codes[indices], None if self.labels is None else self.labels[indices])

@@ -32,19 +32,14 @@ from skvq._files.entries import (
     word,
 )
 from skvq._files.params import ADDED, LARGEST, checked
+from skvq.compression.packing import flaw_of
+from skvq.compression.tables import CodeTables, ContextLayout
 from skvq.networks.code_counts import counts_of_codes
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd")
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 
 _flag = Entry(lambda value, where, arrays: bool(value), lambda node, where, arrays: _boolean(node, where))
-_contexts = Entry(
-    lambda value, where, arrays: [list(parts) for parts in value], lambda node, where, arrays: _chain(node, where)
-)
-_rows = Entry(
-    lambda value, where, arrays: [int(n) for n in value],
-    lambda node, where, arrays: tuple(integer(0, 2**31).read(n, where, arrays) for n in _listed(node, where)),
-)
 
 
 def _with_added(entries: dict[str, Entry], added: dict[str, Entry]) -> Entry:
@@ -158,20 +153,21 @@ def _complete_pixelcnn(state: dict, where: str) -> dict:
 
 
 def _complete_context(state: dict, where: str) -> dict:
-    config, grid = state["_network_config"], state["grid_"]
-    if any("class" in parts for parts in config["contexts"]) and state["classes_"] is None:
-        refuse(f"{where}classes_", "be given where a context names them", None)
-    if len(config["n_rows"]) != len(config["contexts"]) or len(state["_weights"]) != 3 * len(config["contexts"]):
-        refuse(f"{where}_network_config", "have one table for each context", config)
-    tables = zip(*(state["_weights"][i::3] for i in range(3)), config["n_rows"], strict=True)
-    for i, (index, shares, broader, n_rows) in enumerate(tables):
-        if index.dtype != np.int32 or shares.shape != (1 + n_rows, grid.n_embeddings) or broader.shape != (1 + n_rows,):
-            refuse(f"{where}_weights", f"have the {1 + n_rows} rows of table {i}", [index.dtype.name, shares.shape])
-        if index.ndim != 1 or not index.size or index.min() < 0 or index.max() > n_rows:
-            refuse(f"{where}_weights", f"look up rows of table {i}", "others")
-        if shares.min() < 0 or broader.min() < 0 or not np.allclose(shares.sum(axis=1) + broader, 1, atol=1e-3):
-            refuse(f"{where}_weights", f"hold probabilities in table {i}", "other numbers")
-    return _complete_prior(state, where)
+    completed = _complete_prior(state, where)
+    config, grid, weights = state["_network_config"], state["grid_"], state["_weights"]
+    n_classes = 0 if state["classes_"] is None else len(state["classes_"])
+    layout, n_features = ContextLayout(grid, n_classes), config["n_features"]
+    shapes = [
+        (layout.n_rows, n_features),
+        (grid.depth, n_features, grid.n_embeddings),
+        (grid.depth, grid.n_embeddings),
+    ]
+    if [array.shape for array in weights] != shapes:
+        refuse(f"{where}_weights", f"have the shapes {shapes}", [array.shape for array in weights])
+    flaw = flaw_of(CodeTables(grid, n_classes, *weights))
+    if flaw:
+        refuse(f"{where}_weights", "be integer tables as fit makes them", flaw)
+    return completed
 
 
 def _complete_prior(state: dict, where: str) -> dict:
@@ -246,8 +242,8 @@ SCHEMAS = {
             {
                 **FITTED,
                 **PRIOR,
-                "_weights": array_list("float32", "int32"),
-                "_network_config": record({"contexts": _contexts, "n_rows": _rows}),
+                "_weights": array_list("float32"),
+                "_network_config": record({"n_features": integer(1, 2**12)}),
             },
             NAMES,
         ),
@@ -278,19 +274,3 @@ def _boolean(node: Any, where: str) -> bool:
     if not isinstance(node, bool):
         refuse(where, "be true or false", node)
     return node
-
-
-def _listed(node: Any, where: str) -> list:
-    if not isinstance(node, list) or len(node) > 16:
-        refuse(where, "be a list", node)
-    return node
-
-
-def _chain(node: Any, where: str) -> tuple[tuple[str, ...], ...]:
-    """Return contexts: some of those that there are, in their order."""
-    from skvq._context_tables import CONTEXTS
-
-    chain = tuple(tuple(parts) if isinstance(parts, list) else None for parts in _listed(node, where))
-    if list(chain) != [parts for parts in CONTEXTS if parts in chain]:
-        refuse(where, f"be some of {CONTEXTS}, in this order", node)
-    return chain

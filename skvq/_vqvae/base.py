@@ -1,7 +1,9 @@
 """What a VQVAE does behind its public methods: sources of images, a new network, training, inference by batches."""
 
 import math
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -10,22 +12,26 @@ from skvq._callbacks import FitTasks
 from skvq._contract.codes import CodeGrid, nearest_codes
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.graph import GraphFunction
 from skvq._contract.images import check_row_shape
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._contract.units import warn_of_units
 from skvq._contract.weights import PixelWeights
-from skvq._data import ImageSource, WeightedImageSource, check_images, is_tensor, warn_of_flat_images
+from skvq._data import ImageSource, WeightedImageSource, check_images, is_lazy, is_tensor, warn_of_flat_images
 from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
+from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import n_features
 from skvq._vqvae.errors import RowErrors, joined, row_errors
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
 from skvq._vqvae.training import train_autoencoder, warn_of_collapse
+from skvq.compression.codec import weights_digest
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.code_counts import counts_of_codes
 from skvq.networks.losses import LOSSES, check_takes_weights
+from skvq.training import Checkpoint
 
 SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
 # Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
@@ -55,7 +61,7 @@ class AutoencoderEstimator(NetworkEstimator):
         if pixel_weight is None:
             return source
         check_takes_weights(LOSSES.get(self.reconstruction_loss, self.reconstruction_loss))
-        weights = PixelWeights(pixel_weight, source.layout, len(array))
+        weights = PixelWeights(pixel_weight, source.layout, array.shape[0])
         return WeightedImageSource(array, source.layout, weights).for_training()
 
     def _continued_source(self, X, pixel_weight=None) -> ImageSource:
@@ -76,7 +82,11 @@ class AutoencoderEstimator(NetworkEstimator):
             refuse_what_is_no_array(X)
             if len(X.shape) == 2 and tuple(X.shape) == self.image_shape_[:2]:
                 check_row_shape(self._layout, tuple(X.shape[1:]))  # one image is no batch of flat ones
-            array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+            if is_lazy(X):
+                validate_data(self, X, reset=False, skip_check_array=True)
+                array = check_images(X)
+            else:
+                array = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         else:
             array = check_images(X)
             check_row_shape(self._layout, tuple(array.shape[1:]))
@@ -85,7 +95,7 @@ class AutoencoderEstimator(NetworkEstimator):
             return ImageSource(array, layout=self._layout)
         # X may have another layout than that of fit, and weights then have it, too.
         layout = replace(self._layout, row_shape=tuple(array.shape[1:]))
-        weights = PixelWeights(pixel_weight, layout, len(array))
+        weights = PixelWeights(pixel_weight, layout, array.shape[0])
         source = WeightedImageSource(array, self._layout, weights, fill=self.data_mean_)
         warn_of_units(source.some_known(), self.data_range_, self._layout)
         return source
@@ -123,7 +133,14 @@ class AutoencoderEstimator(NetworkEstimator):
         )
 
     def _train(
-        self, source: ImageSource, streams: Streams, *, new: bool, streamed: bool = False, tasks: FitTasks | None = None
+        self,
+        source: ImageSource,
+        streams: Streams,
+        *,
+        new: bool,
+        streamed: bool = False,
+        tasks: FitTasks | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         network = with_loss_weights(self._network(), self.beta, self.vq_weight)
         result = train_autoencoder(
@@ -131,10 +148,11 @@ class AutoencoderEstimator(NetworkEstimator):
             network,
             source,
             streams,
-            self._training_config(min(self._batch_size(), len(source)), streamed=streamed),
+            self._training_config(self._step_size(len(source)), streamed=streamed),
             codebook_init=self.codebook_init if new else None,
             validation_fraction=self.validation_fraction if self.early_stopping and not streamed else 0,
             tasks=tasks,
+            checkpoint=checkpoint,
         )
         if result.statistics is not None:
             self._region_counts = result.statistics
@@ -148,8 +166,8 @@ class AutoencoderEstimator(NetworkEstimator):
             "code_counts_": counts_of_codes(self._region_counts, self.grid_.depth),
         }
 
-    def _encode(self, source: ImageSource) -> np.ndarray:
-        """Return codes (n, n_codes), int32, that no row's neighbours have a say in.
+    def _encode(self, source: ImageSource, dtype: np.typing.DTypeLike = np.int64) -> np.ndarray:
+        """Return codes (n, n_codes) that no row's neighbours have a say in.
 
         The last bits of a float depend on the size of the batch that it was computed in. So rows are run in full
         batches. A few rows are run in a smaller one, unless a code is so close to another that these bits could decide.
@@ -161,14 +179,23 @@ class AutoencoderEstimator(NetworkEstimator):
             found = latents.one_batch((source.rows(slice(None)),), size)
             codes, margins = codes_with_margins(found, self.codebook_.reshape(-1, *self.codebook_.shape[-2:]))
             if margins.min() > SAFE_MARGIN:
-                return codes.reshape(len(source), -1)
-        return self._of_images("encode", source)
+                return codes.reshape(len(source), -1).astype(dtype)
+        return self._of_images("encode", source, dtype=dtype)
 
-    def _of_images(self, name: str, source: ImageSource) -> np.ndarray:
-        """Run a method of the network on images, batch by batch."""
+    def _of_images(self, name: str, source: ImageSource, dtype: Any = None) -> np.ndarray:
+        """Run a method of the network on images, batch by batch; nothing is held but a batch and the result."""
         function = self._compiled(name, getattr(self._network(), name))
         size = self._inference_batch_size()
-        return np.concatenate([function.one_batch((images,), size) for images in source.batches(size)])
+        result: Any = None
+        start = 0
+        with closing(source.batches(size)) as batches:
+            for images in batches:
+                answer = function.one_batch((images,), size)
+                if result is None:
+                    result = np.empty((len(source), *answer.shape[1:]), dtype or answer.dtype)
+                result[start : start + len(answer)] = answer
+                start += len(answer)
+        return result
 
     def _images_of_vectors(self, vectors: np.ndarray) -> np.ndarray:
         """Return the images (n, *image_shape) of embeddings or latents (n, n_positions, embedding_dim)."""
@@ -223,10 +250,28 @@ class AutoencoderEstimator(NetworkEstimator):
         n_distances = self.grid_.n_positions * self.grid_.n_embeddings
         return max(math.prod(self.image_shape_), n_distances // 32)
 
+    def graph_functions(self) -> dict[str, GraphFunction]:
+        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
+        where X was uint8.
+
+        Returns
+        -------
+        dict of GraphFunction
+        """
+        network = self._network()
+        latents = self._compiled("latents", network.latents)
+        size = self._inference_batch_size()
+        return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
+
     def describe(self) -> ModelDescription:
         """Return what a runtime must know about this model besides its graphs."""
         check_fitted(self)
-        return ModelDescription(grid=self.grid_, layout=self._layout, data_range=self.data_range_)
+        return ModelDescription(
+            grid=self.grid_,
+            layout=self._layout,
+            data_range=self.data_range_,
+            decoder_digest=weights_digest(self._weights),
+        )
 
     @property
     def _n_features_out(self) -> int:

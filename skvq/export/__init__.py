@@ -13,18 +13,19 @@ from typing import Any
 
 from skvq._contract.errors import ExportError, ModelFileError
 from skvq._contract.graph import GraphFunction
-from skvq.runtime._description import MANIFEST
+from skvq.runtime._description import MANIFEST, TABLES, VECTORS
 from skvq.runtime._operators import check_model
 
 from ._child import models_from_child
 from ._convert import require_converters
 from ._folder import check_target, write_folder
-from ._manifest import annotate, manifest, sections
+from ._manifest import annotate, manifest, sections, signature
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
 from ._parts import check_parts, choose, described, estimators_of, functions_of
 from ._quantize import QuantizationReport, quantize
 from ._sklearn import register_converters
+from ._vectors import make_vectors
 
 __all__ = [
     "ExportError",
@@ -106,7 +107,7 @@ def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
 
 def export_onnx(
     model: Any,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     *former: Any,
     prior: Any = None,
     parts: Sequence[str] | None = None,
@@ -118,7 +119,8 @@ def export_onnx(
     model : fitted estimator
         A VQGenerator, a VQVAE, or a prior. An autoencoder gives ``encoder.onnx`` and ``decoder.onnx``, and
         ``encoder_uint8.onnx`` if it was fitted on uint8. A prior gives ``prior.onnx``, ``log_likelihood.onnx``,
-        ``sampler.onnx`` and ``controlled_sampler.onnx``. Both together also give ``generator.onnx``.
+        ``sampler.onnx`` and ``controlled_sampler.onnx``. Both together also give ``generator.onnx``, and with a
+        ContextPrior ``tables.bin``, by which the runtime compresses and decompresses.
     path : path-like
         The folder: new, empty, or an earlier export. The folder is replaced as a whole, so it must not be the working
         directory or a mount point. ``~`` is the home folder.
@@ -134,7 +136,7 @@ def export_onnx(
     -------
     Path
         The folder. Its ``manifest.json`` lists each file with its SHA-256, inputs, outputs and the comparison with the
-        estimator.
+        estimator. Its ``vectors.json`` has inputs and answers of each file, for runtimes in other languages.
 
     Raises
     ------
@@ -167,7 +169,8 @@ def export_onnx(
         chosen = {part: functions[part] for part in _FOLDER_PARTS if part in functions}
     else:
         chosen = {part: choose(functions, part) for part in check_parts(parts)}
-    said = sections(described(model, prior), estimators_of(model, prior))
+    model_description = described(model, prior)
+    said = sections(model_description, estimators_of(model, prior))
     files = {}
     models = _models(model, prior, chosen, said)
     for (part, function), (converted, report) in zip(chosen.items(), models, strict=True):
@@ -175,12 +178,16 @@ def export_onnx(
         _check_runs(part, data)
         files[f"{part}.onnx"] = function, data, report
     content = {name: data for name, (_, data, _) in files.items()}
-    write_folder(target, {**content, MANIFEST: manifest(said, files)})
+    signatures = {name: signature(function) for name, (function, _, _) in files.items()}
+    vectors = make_vectors(model_description, signatures, content)
+    if "coding" in said and model_description.tables is not None:
+        content[TABLES] = model_description.tables
+    write_folder(target, {**content, VECTORS: vectors, MANIFEST: manifest(said, files, vectors)})
     return target
 
 
 def _models(
-    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
+    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping[str, Any]
 ) -> Iterator[tuple[Any, ParityReport]]:
     """Yield the model of each part, with its parity report."""
     import keras

@@ -3,7 +3,7 @@
 - :class:`~skvq.priors.base.Prior`: what every prior shares: scores, samples, completion, export
 - :class:`~skvq.priors.network.NetworkPrior`: a prior whose network is trained; subclass it for a network of your own
 - :class:`~skvq.priors.pixelcnn.PixelCNNPrior`: a gated PixelCNN, the most exact
-- :class:`~skvq.priors.context.ContextPrior`: tables of counts, fitted in seconds
+- :class:`~skvq.priors.context.ContextPrior`: integer tables, fitted in seconds, that files are coded with
 """
 
 from skvq.priors.base import Prior

@@ -1,18 +1,18 @@
 """Priors whose network is trained by gradient: what they share beyond the base."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.labels import Classes
-from skvq._contract.randomness import seed_from
-from skvq._data import CodeSource
+from skvq._data import CodeSource, in_order, read_codes
 from skvq._estimator import EstimatorObserver, Streams, restored_on_error
 from skvq.networks import keras
 from skvq.priors.base import Prior
-from skvq.training import Trainer, split_validation
+from skvq.training import Checkpoint, Trainer, split_validation
 
 CODES_PER_STEP, MOST_GRIDS_PER_STEP = 1600, 32  # where batch_size is "auto"
 
@@ -27,7 +27,7 @@ class NetworkPrior(Prior):
     network_parameters: tuple[str, ...] = ()
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the density of codes.
 
         Parameters
@@ -50,17 +50,17 @@ class NetworkPrior(Prior):
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
         source, grid, classes = self._continued_source(X, y) if continues else self._new_source(X, y)
-        streams = Streams(seed_from(self.random_state), self.n_iter_ if continues else 0)
+        streams, checkpoint = self._start(source, new=not continues)
         tasks = FitTasks(self, X, y, self.max_iter)
         with restored_on_error(self):
             if not continues:
                 self._settle(X, source, grid, classes)
                 self._initialise(source, streams)
-            self._train(source, streams, tasks=tasks)
+            self._train(source, streams, tasks=tasks, checkpoint=checkpoint)
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None, classes=None):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         Parameters
@@ -79,11 +79,12 @@ class NetworkPrior(Prior):
         self._check_params()
         new = not self.__sklearn_is_fitted__()
         source, grid, known = self._new_source(X, y, classes) if new else self._continued_source(X, y, classes)
+        streams, _ = self._start(source, new=new, streamed=True)
         with restored_on_error(self):
             if new:
                 self._settle(X, source, grid, known)
-                self._initialise(source, Streams(seed_from(self.random_state)))
-            self._train(source, Streams(self._fit_seed, self.n_iter_), streamed=True)
+                self._initialise(source, streams)
+            self._train(source, streams, streamed=True)
         return self
 
     def _continued_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
@@ -99,10 +100,10 @@ class NetworkPrior(Prior):
         if classes is not None and self.classes_ is not None:
             present["classes"], wanted["classes"] = self.classes_.tolist(), Classes.of(classes).values.tolist()
         self._check_unchanged(present, wanted)
-        codes, unseen = self._known_codes(X)
-        if unseen is not None:
-            codes = self.grid_.check(codes)  # raises: a code beyond the network's cannot be trained on
-        return CodeSource(codes, self._labels_to_score(y, len(codes))), self.grid_, self._classes
+        validate_data(self, X, reset=False, skip_check_array=True)
+        codes, largest = read_codes(X)
+        self.grid_.check_extent(codes.shape[1], largest)  # a code beyond the network's cannot be trained on
+        return CodeSource(codes, self._labels_to_score(y, codes.shape[0])), self.grid_, self._classes
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         """Draw new weights."""
@@ -110,24 +111,32 @@ class NetworkPrior(Prior):
         self._begin(self._new_network(streams.weights), streams.seed)
 
     def _train(
-        self, source: CodeSource, streams: Streams, *, streamed: bool = False, tasks: FitTasks | None = None
+        self,
+        source: CodeSource,
+        streams: Streams,
+        *,
+        streamed: bool = False,
+        tasks: FitTasks | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         network = self._network()
         fraction = self.validation_fraction if self.early_stopping and not streamed else 0
         train, validation = split_validation(len(source), fraction, streams.of("validation"))
-        held_out = source.subset(validation)
+        size = self._inference_batch_size()
 
         def validation_loss() -> float:
-            return float(-self._log_probabilities(held_out.codes, held_out.labels).mean())
+            parts = ((source.codes(rows), source.labels_of(rows)) for rows in in_order(validation, size))
+            return float(-np.concatenate([self._log_probabilities(*part) for part in parts]).mean())
 
         result = Trainer(
             network,
-            self._training_config(min(self._batch_size(), len(train)), streamed=streamed),
+            self._training_config(self._step_size(len(train)), streamed=streamed),
             source,
             train,
             streams.of("batches"),
             observer=EstimatorObserver(self, network, tasks),
             validate=validation_loss if len(validation) else None,
+            checkpoint=checkpoint,
         ).run()
         self._take(network, result)
 

@@ -1,41 +1,17 @@
-"""``python -m skvq.runtime FOLDER``: say what an export holds, and draw samples into a PNG."""
+"""``python -m skvq.runtime FOLDER``: say what an export holds, draw samples into a PNG, encode images into a file."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
-from skvq._contract.errors import invalid, printable
+from skvq._contract.errors import invalid
 
 from . import load
-from ._description import shape_text
 from ._png import mosaic, write_png
 from ._runtime import Runtime
-
-
-def describe(runtime: Runtime) -> str:
-    """Return what an export holds, as lines of text."""
-    source, model = runtime.source, runtime.source.description
-    lines = [source.name]
-    if model.layout is not None:
-        low, high = model.data_range
-        rows = f"{shape_text(model.layout.row_shape)} {model.layout.dtype}"
-        lines.append(f"  rows     {rows}, values {low:g} to {high:g}")
-    lines.append(f"  codes    {runtime.grid}")
-    if model.classes is not None:
-        lines.append(f"  classes  {', '.join(map(printable, runtime.classes))}")
-    if source.versions:
-        lines.append(f"  made by  {', '.join(f'{name} {version}' for name, version in source.versions.items())}")
-    for file in source.parts.values():
-        lines.append(f"\n{os.path.basename(file.name)}, {_size(file.n_bytes)}")
-        for direction, tensors in (("in ", file.inputs), ("out", file.outputs)):
-            for tensor in tensors:
-                name, meaning = printable(tensor["name"]), printable(tensor["description"])
-                what = f"{tensor['dtype']} {shape_text(tensor['shape'])}"
-                lines.append(f"  {direction}  {name:<14}  {what:<26}  {meaning}")
-    return "\n".join(lines)
+from ._text import describe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,26 +25,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest codes at each position")
     parser.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest codes that reach P")
     parser.add_argument("--png", metavar="FILE", help="where the samples go")
+    parser.add_argument(
+        "--transform", metavar="IMAGES", help="encode a folder, zip, .npy, zarr or HDF5 file of images; needs --out"
+    )
+    parser.add_argument("--out", metavar="FILE", help="where the codes go: .npy, .zarr or .parquet")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the model; all processors without it")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="images to a run (default: 32)")
     options = parser.parse_args(arguments)
     if (options.sample is None) != (options.png is None):
         parser.error("--sample and --png go together: --sample 16 --png samples.png")
+    if (options.transform is None) != (options.out is None):
+        parser.error("--transform and --out go together: --transform images/ --out codes.npy")
     try:
-        runtime = load(options.path)
+        runtime = load(options.path, threads=options.threads, batch_size=options.batch_size)
+        if options.transform is not None:
+            return _transform(runtime, options)
         if options.sample is None:
             print(describe(runtime))
         else:
             write_png(options.png, _sheet(runtime, options))
             print(f"{options.sample} samples in {options.png}")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
+def _transform(runtime: Runtime, options: argparse.Namespace) -> int:
+    from ._images import open_input
+    from ._transform import Progress, transform_file
+
+    if runtime.source.description.layout is None:
+        raise invalid("--transform", "have an export with an encoder", ", ".join(runtime.parts), "Export a VQVAE.")
+    images = open_input(options.transform, runtime.source.description.layout)
+    try:
+        begun = transform_file(runtime, images, options.out, Progress())
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    again = f", {begun:,} of them by an earlier run" if begun else ""
+    print(f"codes of {images.rows.shape[0]:,} images{again} in {options.out}")
+    return 0
+
+
 def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     model = runtime.source.description
-    if model.layout is not None and model.layout.is_vector:
-        vectors = f"vectors of {model.layout.n_features} values"
+    if model.layout is None or model.data_range is None or model.layout.is_vector:
+        vectors = "codes" if model.layout is None else f"vectors of {model.layout.n_features} values"
         raise invalid("--png", "be left out unless the export makes images", vectors, "Use skvq.runtime.load.")
     label = options.label
     for value in runtime.classes or ():
@@ -77,10 +80,6 @@ def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     choice = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     samples = runtime.sample(options.sample, label, **choice, random_state=options.seed)
     return mosaic(model.layout.to_images(samples), *model.data_range)
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:.1f} KiB"
 
 
 if __name__ == "__main__":

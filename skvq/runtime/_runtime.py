@@ -1,24 +1,33 @@
 """Images, codes and samples from exported files."""
 
 import math
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from skvq._contract.ahead import read_ahead
 from skvq._contract.counts import check_n_samples
-from skvq._contract.errors import ModelFileError, invalid
+from skvq._contract.errors import InvalidInputError, ModelFileError, invalid
 from skvq._contract.images import check_rows
+from skvq._contract.mapped import from_disk
 from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
+from skvq._contract.slicing import is_lazy
 from skvq._contract.units import warn_of_units
+from skvq.compression.codec import Codec
+from skvq.compression.methods import CompressionMixin
 
 from ._codes import CodeRuntime
-from ._sessions import SessionOptions
+from ._sessions import Part, SessionOptions
 from ._source import open_source
 
+PART_VALUES = 2**21  # of images that transform reads at a time: 8 MB of float32
 
-class Runtime(CodeRuntime):
+
+class Runtime(CompressionMixin, CodeRuntime):
     """An autoencoder, a prior, or both, run by onnxruntime.
 
     Made by :func:`skvq.runtime.load`. It has the methods of :class:`skvq.VQGenerator`, and draws the same for the same
@@ -43,12 +52,12 @@ class Runtime(CodeRuntime):
     def __repr__(self) -> str:
         return f"Runtime({self.source.name!r}, parts={', '.join(self.parts)})"
 
-    def __reduce__(self) -> tuple:
-        origin = self.source.origin
-        origin = origin if isinstance(origin, bytes) else str(origin)
+    def __reduce__(self) -> tuple[Any, ...]:
+        found = self.source.origin
+        origin = found if isinstance(found, bytes) else str(found)
         return _opened_again, (origin, self.source.hashes, asdict(self._options), self._max_bytes)
 
-    def __deepcopy__(self, memo: dict) -> "Runtime":
+    def __deepcopy__(self, memo: dict[str, Any]) -> "Runtime":
         function, arguments = self.__reduce__()
         return function(*arguments)
 
@@ -58,7 +67,8 @@ class Runtime(CodeRuntime):
         Parameters
         ----------
         X : array-like of shape (n, height, width, channels), (n, height, width) or (n, features)
-            Images in the unit that the estimator was fitted in.
+            Images in the unit that the estimator was fitted in. Arrays on disk (memory maps, zarr, HDF5, Dask, files
+            of images) are read in parts.
 
         Returns
         -------
@@ -74,12 +84,55 @@ class Runtime(CodeRuntime):
         TimeoutError
             If a run takes longer than the ``timeout`` of ``load``.
         """
-        # The same codes, without a copy of all images that is four times as large.
+        parts = self.codes_in_parts(X)
+        n_rows = X.shape[0] if is_lazy(X) else len(X)
+        codes, start = np.empty((n_rows, self.grid.n_codes), np.int64), 0
+        with closing(parts):
+            for part in parts:
+                codes[start : start + len(part)] = part
+                start += len(part)
+        return codes
+
+    def codes_in_parts(self, X: Any, first: int = 0) -> Generator[np.ndarray, None, None]:
+        """Return an iterator over the codes of images, for more of them than memory holds the codes of.
+
+        Arrays on disk are read by a thread, ahead of the model; close the iterator if you do not go through all of it.
+
+        Parameters
+        ----------
+        X : array-like
+            As for :meth:`transform`.
+        first : int, default=0
+            Row to begin with.
+
+        Returns
+        -------
+        iterator of ndarray of shape (n_rows, n_codes), int64
+            Some thousand rows at a time, in order.
+
+        Raises
+        ------
+        InvalidInputError, ModelFileError, TimeoutError
+            As :meth:`transform`.
+        """
+        # The same codes, without copies that are four times as large.
         as_bytes = "encoder_uint8" in self.parts and getattr(X, "dtype", None) == np.uint8
-        part = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
-        layout = self.source.description.layout
-        X = self._check_images(X)
-        return part.run({"images": X.reshape(len(X), *layout.image_shape) if as_bytes else layout.to_images(X)})
+        encoder = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
+        return self._in_parts(encoder, from_disk(self._check_images(X)), as_bytes, first)
+
+    def _in_parts(self, encoder: Part, rows: Any, as_bytes: bool, first: int) -> Generator[np.ndarray, None, None]:
+        layout, size = self._layout, self._options.batch_size
+        # Whole batches, so that a row is run in the same batch whatever the parts are.
+        step = max(1, PART_VALUES // layout.n_features // size) * size
+
+        def read(start: int) -> np.ndarray:
+            some = rows[slice(start, start + step)]
+            return some.reshape(len(some), *layout.image_shape) if as_bytes else layout.to_images(some)
+
+        depth = 0 if isinstance(rows, np.ndarray) or len(rows) <= step else 1
+        with closing(read_ahead(read, range(first, len(rows), step), depth)) as images:
+            for _, some in images:
+                yield encoder.run({"images": some})
 
     def inverse_transform(self, X: Any, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
@@ -104,14 +157,13 @@ class Runtime(CodeRuntime):
             As :meth:`transform`.
         """
         part = self._part("decoder", "inverse_transform")
-        description = self.source.description
-        codes = description.grid.check_first(X, n_quantizers).astype(np.int64)
-        return description.layout.from_images(part.run({"codes": codes}))
+        codes = self.grid.check_first(X, n_quantizers).astype(np.int64)
+        return self._layout.from_images(part.run({"codes": codes}))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``."""
         if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
-            layout = self.source.description.layout
+            layout = self._layout
             images = layout.to_images(self._check_images(X))
             return layout.from_images(self._opened["reconstruct"].run({"images": images}))
         self._part("decoder", "reconstruct")
@@ -161,13 +213,13 @@ class Runtime(CodeRuntime):
         """
         if select is not None:
             self._part("decoder", "sample with select")
-            choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+            choice: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
             return self.inverse_transform(self.sample_codes(n_samples, y, **choice, random_state=random_state))
         n_samples, options = check_n_samples(n_samples), SamplingOptions.checked(temperature, top_k, top_p)
         kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
         part = self._part_that_draws(kinds, "sample", options)
         drawn = self._draw(part, n_samples, y, options, random_state)
-        layout = self.source.description.layout
+        layout = self._layout
         return layout.from_images(
             drawn if part.file.kind == "generator" else self._opened["decoder"].run({"codes": drawn})
         )
@@ -218,8 +270,22 @@ class Runtime(CodeRuntime):
         """
         for part in ("controlled_sampler", "decoder"):
             self._part(part, "complete")
-        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "random_state": random_state}
+        choice: dict[str, Any] = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "random_state": random_state,
+        }
         return self.inverse_transform(self.complete_codes(self.transform(X), mask, y, **choice))
+
+    def _codec(self, method: str) -> Codec:
+        coding = self.source.coding
+        if coding is None:
+            raise InvalidInputError(
+                f"{method} needs an export with the integer tables of a ContextPrior; {self.source.name} has none. "
+                "Export a VQGenerator with that prior, and load the folder."
+            )
+        return Codec(coding.tables, coding.decoder_digest, self.source.description.classes)
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-probability of each image's codes under the prior.
@@ -272,12 +338,13 @@ class Runtime(CodeRuntime):
     def _check_images(self, X: Any) -> np.ndarray:
         """Return X if it holds images of this model, and warn if they are in another unit."""
         description = self.source.description
-        X = check_rows(X, description.layout)
-        warn_of_units(X, description.data_range, description.layout, name="data_range")
+        X = check_rows(X, self._layout)
+        assert description.data_range is not None  # of a model with images
+        warn_of_units(X, description.data_range, self._layout, name="data_range")
         return X
 
 
-def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict, max_bytes: int) -> Runtime:
+def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict[str, Any], max_bytes: int) -> Runtime:
     """Open what a pickled runtime was opened from, if it is still the same."""
     source, models = open_source(origin, max_bytes)
     if source.hashes != hashes:

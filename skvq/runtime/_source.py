@@ -14,14 +14,20 @@ from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ModelFileError, printable
 from skvq._contract.reading import LARGER_LIMIT, read_file, read_stream
 from skvq._contract.writing import expanded
+from skvq.compression.packing import unpack
+from skvq.compression.tables import CodeTables
 
 from ._agreement import check_metadata, check_roles
 from ._description import (
+    CODING,
     FILE,
     FILES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
     PART,
+    TABLES,
+    VECTORS,
+    VECTORS_FILE,
     check_entries,
     check_format,
     damaged,
@@ -58,8 +64,26 @@ class PartFile:
     name: str
     n_bytes: int
     sha256: str
-    inputs: tuple[dict, ...]
-    outputs: tuple[dict, ...]
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What compression needs of a model.
+
+    Parameters
+    ----------
+    tables : CodeTables
+    sha256 : str
+        Of the file of the tables.
+    decoder_digest : bytes
+        SHA-256 of the weights of the autoencoder that was exported.
+    """
+
+    tables: CodeTables
+    sha256: str
+    decoder_digest: bytes
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,8 @@ class Source:
         Grids, layout, units and classes.
     versions : dict of str
         Of the packages that made the files.
+    coding : Coding or None
+        The integer tables of a ContextPrior; None without.
     """
 
     origin: Path | bytes
@@ -85,15 +111,17 @@ class Source:
     parts: dict[str, PartFile]
     description: ModelDescription
     versions: dict[str, str] = field(default_factory=dict)
+    coding: Coding | None = None
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each part's file."""
-        return {part: file.sha256 for part, file in self.parts.items()}
+        """SHA-256 of each part's file, and of the tables."""
+        tables = {} if self.coding is None else {TABLES: self.coding.sha256}
+        return {part: file.sha256 for part, file in self.parts.items()} | tables
 
 
 def open_source(
-    origin: str | os.PathLike | bytes | BinaryIO, max_bytes: int = MAX_BYTES
+    origin: str | os.PathLike[str] | bytes | BinaryIO, max_bytes: int = MAX_BYTES
 ) -> tuple[Source, dict[str, bytes]]:
     """Return what an export says about itself, and the bytes of each part's file, after checking all of them.
 
@@ -108,7 +136,7 @@ def open_source(
     """
     if isinstance(origin, (bytes, bytearray, memoryview)):
         return _open_bytes(bytes(origin), "the given bytes", max_bytes)
-    if callable(getattr(origin, "read", None)):
+    if not isinstance(origin, (str, os.PathLike)) and callable(getattr(origin, "read", None)):
         return _open_bytes(read_stream(origin, max_bytes, "the given stream"), "the given stream", max_bytes)
     path = Path(expanded(origin, example="the path of an export, the bytes of an ONNX file, or a binary stream"))
     path = path.absolute()
@@ -180,7 +208,27 @@ def _read_folder(folder: "_Folder", max_bytes: int) -> tuple[Source, dict[str, b
         check_metadata(manifest, entry, _metadata(_checked(data, name), name), name)
         parts[entry["part"]] = _part(entry, name, entry["sha256"], len(data))
         models[entry["part"]] = data
-    return Source(folder.path, printable(folder.path), parts, model, _versions(manifest)), models
+    coding = _coding(folder, manifest, model, manifest_name, max_bytes)
+    if "vectors" in manifest:
+        check_entries(manifest["vectors"], VECTORS_FILE, manifest_name, "vectors")
+        _intact(folder, VECTORS, manifest["vectors"], printable(folder.path / VECTORS), max_bytes)
+    return Source(folder.path, printable(folder.path), parts, model, _versions(manifest), coding), models
+
+
+def _coding(
+    folder: "_Folder", manifest: Mapping, model: ModelDescription, manifest_name: str, max_bytes: int
+) -> Coding | None:
+    """Return what the manifest and its file of tables say about compression."""
+    entry = manifest.get("coding")
+    if entry is None:
+        return None
+    check_entries(entry, CODING, manifest_name, "coding")
+    name = printable(folder.path / TABLES)
+    tables = unpack(_intact(folder, TABLES, entry, name, max_bytes), name)
+    n_classes = 0 if model.classes is None else len(model.classes)
+    if model.grid is None or model.prior_grid != tables.grid or n_classes != tables.n_classes:
+        raise damaged(manifest_name, "coding", "for the grids and the classes of the model", str(tables.grid))
+    return Coding(tables, entry["sha256"], bytes.fromhex(entry["decoder_sha256"]))
 
 
 class _Folder:
@@ -206,7 +254,7 @@ class _Folder:
             os.close(self.descriptor)
 
 
-def _intact(folder: _Folder, file: str, entry: Mapping, name: str, max_bytes: int) -> bytes:
+def _intact(folder: _Folder, file: str, entry: Mapping[str, Any], name: str, max_bytes: int) -> bytes:
     try:
         data = folder.read(file, max_bytes)
     except FileNotFoundError:
@@ -242,12 +290,12 @@ def _metadata(text: ModelText, name: str) -> dict[str, Any]:
     return described
 
 
-def _part(entry: Mapping, name: str, sha256: str, n_bytes: int) -> PartFile:
+def _part(entry: Mapping[str, Any], name: str, sha256: str, n_bytes: int) -> PartFile:
     inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
     return PartFile(entry["part"], entry["kind"], name, n_bytes, sha256, inputs, outputs)
 
 
-def _versions(described: Mapping) -> dict[str, str]:
+def _versions(described: Mapping[str, Any]) -> dict[str, str]:
     versions = described.get("versions")
     found = versions if isinstance(versions, dict) else {}
     return {printable(name): printable(version) for name, version in found.items()}

@@ -1,6 +1,7 @@
 """Initialise the codebook by k-means, and restart dead codes, so that every code is used."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -8,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skvq._contract.errors import DivergenceError
-from skvq._data import ImageSource
+from skvq._data import ImageSource, Rows, drawn
 from skvq.networks import keras
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.inference import CompiledFunction
@@ -28,7 +29,7 @@ class CodebookMaintenance:
     ----------
     network : Autoencoder
     source : ImageSource
-    indices : ndarray
+    indices : ndarray or RowSubset
         Training rows.
     n_steps : int
         Number of steps of the training.
@@ -44,7 +45,7 @@ class CodebookMaintenance:
         self,
         network: Autoencoder,
         source: ImageSource,
-        indices: np.ndarray,
+        indices: Rows,
         *,
         n_steps: int,
         batch_size: int,
@@ -60,10 +61,10 @@ class CodebookMaintenance:
         self.batch_size = batch_size
         self.start_generator = start_generator
         self.restart_generator = restart_generator
-        self.latents = CompiledFunction(network, network.latents)
+        self.latents: Any = CompiledFunction(network, network.latents)
         self.restart_threshold = restart_threshold
-        self.started = init != "kmeans"
-        self.start_step = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
+        self.started: bool = init != "kmeans"
+        self.start_step: int = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
         if init == "kmeans":
             network.quantizer.active.assign(0.0)
         elif init == "random":
@@ -73,11 +74,14 @@ class CodebookMaintenance:
             network.quantizer.start(table, np.full(table.shape[:-1], usage, np.float32))
 
     def before_step(self, step: int, images: np.ndarray) -> None:
-        """Initialise the codebook or restart codes, if it is time for that."""
+        """Initialise the codebook or restart codes, if it is time for that.
+
+        ``images`` are this process's part of the batch; dead codes move to latents of the whole batch.
+        """
         if not self.started and step >= self.start_step:
             self._start()
         elif self._restarts_at(step):
-            latents = self._flat_latents(images)
+            latents = self._flat(self.latents.full_batch((images,)))
             self.network.quantizer.restart_dead(latents, self.restart_threshold, self.restart_generator)
 
     def _restarts_at(self, step: int) -> bool:
@@ -89,19 +93,16 @@ class CodebookMaintenance:
         wanted = LATENTS_PER_CODE * quantizer.n_embeddings
         enough = max(self.batch_size, -(-4 * wanted // self.network.n_positions))
         n_images = min(len(self.indices), MOST_START_IMAGES, enough)
-        chosen = np.sort(self.start_generator.choice(self.indices, n_images, replace=False))
-        latents = np.concatenate(
-            [
-                self._flat_latents(self.source.rows(chosen[i : i + self.batch_size]))
-                for i in range(0, len(chosen), self.batch_size)
-            ]
-        )
+        chosen = drawn(self.indices, n_images, self.start_generator)
+        batches = (self.source.rows(chosen[i : i + self.batch_size]) for i in range(0, len(chosen), self.batch_size))
+        latents = np.concatenate([self._flat(self.latents.one_batch((b,), self.batch_size)) for b in batches])
         if len(latents) > wanted:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         for i, stage in enumerate(quantizer.stages):
             if i > 0:
                 latents = residuals_of(quantizer.stages[i - 1], latents)
             centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
+            centres, shares = self.latents.devices.arrays_of_first(centres, shares)
             stage.start(centres, shares * self._latents_per_step())
         quantizer.active.assign(1.0)
         self.network.code_counts.reset_state()  # these counts belong to the old embeddings
@@ -110,8 +111,19 @@ class CodebookMaintenance:
     def _latents_per_step(self) -> int:
         return self.batch_size * self.network.n_positions
 
-    def _flat_latents(self, images: np.ndarray) -> np.ndarray:
-        latents = self.latents.one_batch((images,), self.batch_size)
+    def state(self) -> dict:
+        """Return what a training that goes on later must know besides the weights."""
+        generators = (self.start_generator, self.restart_generator)
+        return {"started": self.started, "generators": [g.bit_generator.state for g in generators]}
+
+    def load_state(self, state: dict) -> None:
+        """Restore the result of :meth:`state`."""
+        self.started = state["started"]
+        for generator, saved in zip((self.start_generator, self.restart_generator), state["generators"], strict=True):
+            generator.bit_generator.state = saved
+
+    @staticmethod
+    def _flat(latents: np.ndarray) -> np.ndarray:
         if not np.isfinite(latents).all():
             raise DivergenceError("latents turned NaN or infinite")
         return latents.reshape(-1, latents.shape[-1])

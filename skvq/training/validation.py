@@ -3,12 +3,13 @@
 import numpy as np
 
 from skvq._contract.errors import invalid
+from skvq._data import Rows, divided
 
 FEWEST_ROWS = 10  # with fewer rows, none are held out
 
 
-def split_validation(n_rows: int, fraction: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to train on and the rows to validate on, each sorted.
+def split_validation(n_rows: int, fraction: float, generator: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return the rows to train on and the rows to validate on.
 
     Parameters
     ----------
@@ -22,9 +23,8 @@ def split_validation(n_rows: int, fraction: float, generator: np.random.Generato
     InvalidInputError
         If no row would be left to train on.
     """
-    every = np.arange(n_rows)
     if not fraction or n_rows < FEWEST_ROWS:
-        return every, every[:0]
+        return divided(n_rows, 0, generator)
     n_held_out = max(1, round(fraction * n_rows))
     if n_held_out == n_rows:
         raise invalid(
@@ -33,5 +33,4 @@ def split_validation(n_rows: int, fraction: float, generator: np.random.Generato
             f"{fraction} of {n_rows} rows",
             "It is the part of X that is held out when early_stopping=True; 0.1 is a common start.",
         )
-    order = generator.permutation(n_rows)
-    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+    return divided(n_rows, n_held_out, generator)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from skvq import VQVAE
+from skvq._contract.mapped import MappedRows, from_disk
 from skvq._data import ImageSource
-from skvq._data.arrays import MappedRows, check_images, from_disk
+from skvq._data.arrays import check_images
 
 
 @pytest.fixture

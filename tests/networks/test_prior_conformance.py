@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras import ops
+from random_tables import random_tables
 
-from skvq._context_tables import ContextTables
+from skvq._contract.codes import CodeGrid
 from skvq._contract.sampling import SamplingOptions
 from skvq.networks import priors
 from skvq.networks.certificate import boundary_distance
@@ -51,11 +52,7 @@ def residual_pixelcnn(code_shape, n_classes):
 
 
 def context(code_shape, n_classes):
-    generator = np.random.default_rng(0)
-    codes = generator.choice(K, p=[0.4, 0.3, 0.15, 0.1, 0.05], size=(400, code_shape[0] * code_shape[1]))
-    labels = generator.integers(n_classes, size=400) if n_classes else None
-    codes[:, 1:] = (codes[:, 1:] + codes[:, :-1] + (0 if labels is None else labels[:, None])) % K
-    return ContextNetwork.of(ContextTables.fit(codes, code_shape, K, labels, n_classes))
+    return ContextNetwork.of(random_tables(CodeGrid(code_shape, K), n_classes, n_features=32))
 
 
 def transformer(code_shape, n_classes):

@@ -220,6 +220,6 @@ def test_names_of_columns_go_through():
     assert list(prior.set_output(transform="pandas").transform(frame).columns) == list("abcd")
 
 
-def test_a_prior_of_counts_has_no_partial_fit_and_a_trained_one_has():
+def test_a_prior_of_tables_has_no_partial_fit_and_a_trained_one_has():
     assert not hasattr(ContextPrior(), "partial_fit")
     assert hasattr(PixelCNNPrior(), "partial_fit")

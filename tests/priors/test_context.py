@@ -1,10 +1,10 @@
-"""The prior of counts; what it shares with the others is held by test_base.py."""
+"""The prior of integer tables; what it shares with the others is held by test_base.py."""
 
 import numpy as np
 import pytest
 
-from skvq import ContextPrior, SkvqError
-from skvq._context_tables import ContextTables
+from skvq import CodeGrid, ContextPrior, SkvqError
+from skvq.compression.tables import bits_of
 
 
 def chained(n, seed=0):
@@ -18,10 +18,14 @@ def chained(n, seed=0):
 
 
 def test_its_scores_are_those_of_the_tables_in_numpy():
-    train, test = chained(200), chained(50, seed=1)
-    tables = ContextTables.fit(train, (4, 4), 5)
-    expected = tables.log_probabilities(test)
-    np.testing.assert_allclose(ContextPrior(5).fit(train).log_prob_per_code(test), expected, atol=1e-4)
+    prior = ContextPrior(5, random_state=0).fit(chained(200))
+    test, tables = chained(50, seed=1), prior.code_tables()
+    canvas = tables.layout.canvas(50)
+    canvas[:, tables.layout.places] = test
+    for wave in tables.layout.waves:
+        bits = bits_of(tables.logits(canvas, wave, None), test[:, wave.codes])
+        found = prior.log_prob_per_code(test)[:, wave.codes] / -np.log(2)
+        np.testing.assert_allclose(found, bits, atol=1e-4)
 
 
 def test_it_knows_what_follows_and_draws_so():
@@ -33,11 +37,27 @@ def test_it_knows_what_follows_and_draws_so():
     assert follows.mean() == pytest.approx(0.84, abs=0.05)  # 0.8, and a fifth of the rest by chance
 
 
-def test_smaller_tables_know_less():
+def test_longer_rows_know_more():
     train, test = chained(400), chained(50, seed=1)
-    small, large = (ContextPrior(5, max_table_size=size).fit(train) for size in (5, 2**23))
-    assert sum(w.nbytes for w in small._weights) < sum(w.nbytes for w in large._weights)
-    assert small.bits_per_code(test) > large.bits_per_code(test) + 0.1
+    short, long = (ContextPrior(5, n_features=n, random_state=0).fit(train) for n in (1, 32))
+    assert short.bits_per_code(test) > long.bits_per_code(test) + 0.1
+
+
+def test_equal_seeds_give_equal_tables():
+    first, again, other = (ContextPrior(5, random_state=seed).fit(chained(60)) for seed in (0, 0, 1))
+    assert first.code_tables().digest == again.code_tables().digest != other.code_tables().digest
+
+
+def test_codes_at_one_position_see_those_before_them():
+    generator = np.random.default_rng(0)
+    first = generator.integers(4, size=(450, 6, 1))
+    codes = np.concatenate([first, (first + 1) % 4], axis=2).reshape(450, 12)
+    prior = ContextPrior(grid=CodeGrid((2, 3), 4, 2), random_state=0).fit(codes[:400])
+    bits = -prior.log_prob_per_code(codes[400:]).mean(axis=0) / np.log(2)
+    assert (bits[::2] > 1.8).all()
+    assert (bits[1::2] < 0.1).all()
+    drawn = prior.sample(50, random_state=0).reshape(50, 6, 2)
+    assert ((drawn[..., 0] + 1) % 4 == drawn[..., 1]).mean() > 0.95
 
 
 def test_classes_are_used_where_they_tell():
@@ -67,5 +87,5 @@ def test_a_refit_that_fails_leaves_the_former_fit(monkeypatch):
 
 
 def test_parameters():
-    with pytest.raises(ValueError, match=r"'max_table_size' .*Got 0 instead\. It is the entries of each table"):
-        ContextPrior(max_table_size=0).fit(chained(5))
+    with pytest.raises(ValueError, match=r"'n_features' .*Got 0 instead\. It is the length of a row"):
+        ContextPrior(n_features=0).fit(chained(5))

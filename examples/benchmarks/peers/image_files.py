@@ -2,7 +2,11 @@
 
 The parts that every file repeats (headers, tables, boxes) could be sent once for all images, as our decoder is. So
 both sizes are told: the file, and its payload. For JPEG that is the entropy-coded scan, for WebP and AVIF the coded
-picture within its chunk or box, for JPEG 2000 the codestream; a JPEG XL file of pixels alone is a bare codestream.
+picture within its chunk or box. Files of JPEG 2000 and JPEG XL are bare codestreams here, and all payload.
+
+On eight brain slices, of about 1,000 bytes, these choices were best: for AVIF ``tune="ssim"`` (SSIM within the brain
+0.819 in 916 bytes, against 0.803 in 938 without), for JPEG 2000 the codestream without boxes (0.822 against 0.806 in
+1,086), for JPEG baseline (791 bytes against 982 progressive, for the same image).
 
 Pillow writes JPEG, WebP, AVIF and JPEG 2000; pillow-jxl-plugin adds JPEG XL.
 """
@@ -70,7 +74,7 @@ IMAGE_FILES = {
     ),
     "AVIF": ImageFileCodec(
         "AVIF",
-        (12, 18, 24, 30, 36, 42, 50, 60),
+        (1, 6, 12, 18, 24, 30, 38, 48),
         lambda quality: {"quality": quality, "speed": 0, "subsampling": "4:0:0", "advanced": {"tune": "ssim"}},
         box_payload(b"mdat"),
     ),
@@ -80,13 +84,17 @@ IMAGE_FILES = {
     "JPEG 2000": ImageFileCodec(
         "JPEG2000",
         (160, 110, 80, 60, 45, 35, 25),  # times smaller than the pixels
-        lambda ratio: {"quality_mode": "rates", "quality_layers": [ratio], "irreversible": True},
-        box_payload(b"jp2c"),
+        lambda ratio: {
+            "quality_mode": "rates",
+            "quality_layers": [ratio],
+            "irreversible": True,
+            "no_jp2": True,
+        },
     ),
     "JPEG": ImageFileCodec(
         "JPEG",
         (1, 3, 5, 8, 12, 18, 25, 35),
-        lambda quality: {"quality": quality, "optimize": True, "progressive": True},
+        lambda quality: {"quality": quality, "optimize": True},
         scan_bytes,
     ),
 }

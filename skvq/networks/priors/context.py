@@ -1,131 +1,169 @@
-"""Tables of counts as the network of a prior. Its weights are counts, and are not trained.
+"""Integer tables as the network of a prior. Its weights are whole numbers, and are not trained by gradient here.
 
-:mod:`skvq._context_tables` counts the codes and explains the formula. Here, each table is three arrays: an index from
-contexts to rows, with 0 for unseen contexts; rows with the share of each code in the counts; and the weights of the
-less specific probabilities, with 1 in row 0. The probabilities of all codes need one look-up and one weighted sum for
-each table, both for whole grids and for single cells.
+:mod:`skvq.compression.tables` explains the formula, and computes the same logits in NumPy. A code's neighbours in the
+rows above are known before its own row begins, so the sampler adds their rows of the tables once for each row of the
+grid, and only those of the codes to the left at each cell.
 """
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from skvq._context_tables import ContextTables, context_number, context_sizes, n_contexts
+from skvq._contract.codes import CodeGrid
+from skvq.compression.tables import LARGEST_HIDDEN, LOGITS_PER_NAT, CodeTables, ContextLayout
 from skvq.networks.priors.base import PriorNetwork
-
-SMALLEST = 1e-30  # smallest probability; products of small weights can be below the range of float32
 
 
 class ContextNetwork(PriorNetwork):
-    """Logits of each code given its position, its left and upper neighbours, and its class.
-
-    Logits are log-probabilities.
+    """Logits of each code given the codes around it that come earlier, its position, and its class.
 
     Parameters
     ----------
-    n_embeddings : int
-        Number of codes K.
-    code_shape : tuple of int
-        (rows, columns) of the grid.
+    grid : CodeGrid
+    n_features : int
+        Length of a row of the tables.
     n_classes : int, default=0
         Number of classes of a conditional prior. 0 for none.
-    contexts : sequence of sequence of str
-        For each table, the parts of its context. See :class:`~skvq._context_tables.ContextTables`.
-    n_rows : sequence of int
-        For each table, its number of contexts.
 
     Input shape
     -----------
-    Codes ``(n, rows * columns)`` of integers, and labels ``(n,)`` if ``n_classes``.
+    Codes ``(n, n_codes)`` of integers, and labels ``(n,)`` if ``n_classes``.
 
     Output shape
     ------------
-    Logits ``(n, rows * columns, n_embeddings)``.
+    Logits ``(n, n_codes, n_embeddings)``, in nats.
     """
 
-    def __init__(self, n_embeddings: int, code_shape: tuple[int, int], *, n_classes: int = 0, contexts, n_rows) -> None:
-        super().__init__(n_embeddings, code_shape, n_classes=n_classes, name="context")
-        self.contexts = tuple(tuple(parts) for parts in contexts)
-        self.sizes = context_sizes(self.code_shape, n_embeddings, n_classes)
+    def __init__(self, grid: CodeGrid, n_features: int, *, n_classes: int = 0) -> None:
+        super().__init__(grid.n_embeddings, grid.plane, n_classes=n_classes, name="context")
+        self.grid = grid
+        self.layout = ContextLayout(grid, n_classes)
 
-        def array(name, *shape, dtype="float32", initializer="zeros"):
-            return self.add_weight(shape=shape, dtype=dtype, initializer=initializer, trainable=False, name=name)
+        def table(name, *shape):
+            return self.add_weight(shape=shape, dtype="float32", initializer="zeros", trainable=False, name=name)
 
-        self.tables = []
-        for parts, rows in zip(self.contexts, n_rows, strict=True):
-            name = "_".join(parts) or "everywhere"
-            index = array(f"{name}_index", n_contexts(parts, self.sizes), dtype="int32")
-            shares = array(f"{name}_shares", 1 + rows, n_embeddings)
-            broader = array(f"{name}_broader", 1 + rows, initializer="ones")
-            self.tables.append((index, shares, broader))
+        self.rows = table("rows", self.layout.n_rows, n_features)
+        self.output_table = table("output", grid.depth, n_features, grid.n_embeddings)
+        self.bias = table("bias", grid.depth, grid.n_embeddings)
         self.built = True
 
     @classmethod
-    def of(cls, tables: ContextTables) -> "ContextNetwork":
-        """Return the network of counted tables."""
-        network = cls(
-            tables.n_embeddings,
-            tables.plane,
-            n_classes=tables.n_classes,
-            contexts=tables.contexts,
-            n_rows=tables.n_rows,
-        )
-        network.set_weights(tables.arrays())
+    def of(cls, tables: CodeTables) -> "ContextNetwork":
+        """Return the network of fitted tables."""
+        network = cls(tables.grid, tables.n_features, n_classes=tables.n_classes)
+        network.set_weights([tables.rows, tables.output, tables.bias])
         return network
 
-    def log_densities(self, tables: list, values: dict):
-        """Return log-probabilities (..., K) of all codes.
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
+        layout, n_codes = self.layout, self.n_positions
+        maps = ops.reshape(ops.cast(codes, "int32"), (-1, *self.code_shape))
+        positions = ops.take(self.rows, layout.position_rows + np.arange(n_codes, dtype="int32"), axis=0)
+        of_classes = ops.expand_dims(self._of_classes(self.rows, labels, ops.shape(maps)[0]), 1)
+        hidden = positions + of_classes  # (n, n_codes, features)
+        for neighbour in range(layout.n_neighbours):
+            chosen = self._shifted(maps, neighbour) + self._first_rows(neighbour)
+            hidden = hidden + ops.take(self.rows, ops.reshape(chosen, (-1, n_codes)), axis=0)
+        return self._logits_of(hidden, (self.output_table, self.bias))
 
-        Parameters
-        ----------
-        tables : list of tuple
-            For each table, its index, its shares and the weights of the less specific probabilities.
-        values : dict of integer tensor
-            The value of each part of a context. They broadcast to (...).
-        """
-        density = 1.0 / self.n_embeddings
-        for parts, (index, shares, broader) in zip(self.contexts, tables, strict=True):
-            rows = ops.take(index, context_number(parts, values, self.sizes), axis=0)
-            density = ops.take(shares, rows, axis=0) + ops.expand_dims(ops.take(broader, rows, axis=0), -1) * density
-        return ops.log(ops.maximum(density, SMALLEST))
+    def _shifted(self, maps, neighbour: int):
+        """Return the neighbour of every code (n, rows, columns); K beyond the border."""
+        up, back = self._distance(neighbour)
+        height, columns = self.code_shape
+        sides = ((0, 0), (up, 0), (max(back, 0), max(-back, 0)))
+        padded = ops.pad(maps, sides, constant_values=self.n_embeddings)
+        start = max(-back, 0)
+        found = padded[:, :height, start : start + columns]
+        if neighbour < len(self.layout.window):
+            return found
+        # Stage s of a position has s earlier ones.
+        lacks = np.arange(columns) % self.grid.depth < back
+        return ops.where(lacks, self.n_embeddings, found)
 
-    def logits(self, codes, labels=None, training=False):
-        height, width = self.code_shape
-        maps = ops.reshape(ops.cast(codes, "int32"), (-1, height, width))
-        beyond = self.n_embeddings
-        left = ops.pad(maps, ((0, 0), (0, 0), (1, 0)), constant_values=beyond)[:, :, :-1]
-        up = ops.pad(maps, ((0, 0), (1, 0), (0, 0)), constant_values=beyond)[:, :-1]
-        values = {
-            "position": ops.arange(self.n_positions, dtype="int32"),
-            "left": ops.reshape(left, (-1, self.n_positions)),
-            "up": ops.reshape(up, (-1, self.n_positions)),
-        }
-        if labels is not None:
-            values["class"] = ops.cast(labels, "int32")[:, None]
-        return self.log_densities(self.tables, values)  # (n, positions, K)
+    def _distance(self, neighbour: int) -> tuple[int, int]:
+        """Return how many rows up and columns to the left a neighbour is, on the plane."""
+        window = self.layout.window
+        if neighbour < len(window):
+            up, right = window[neighbour]
+            return up, -right * self.grid.depth
+        return 0, neighbour - len(window) + 1
 
-    def prepare(self, labels, n) -> tuple:
-        tables = [tuple(ops.convert_to_tensor(array) for array in table) for table in self.tables]
-        return n, tables, {} if labels is None else {"class": ops.cast(labels, "int32")}
+    def _first_rows(self, neighbour: int) -> np.ndarray:
+        """Return the row of code 0 of a neighbour, for each column of the plane."""
+        stages = np.arange(self.code_shape[1]) % self.grid.depth
+        return self.layout.first_rows[stages, neighbour].astype("int32")
 
-    def row_memory(self, n) -> list:
-        """Return the codes (n, columns) above the first row: the number for "beyond the border"."""
-        return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings]
+    def _of_classes(self, rows, labels, n):
+        """Return the rows (n, features) of classes; zeros (n, 1) without."""
+        if labels is None:
+            return ops.zeros((n, 1))
+        return ops.take(rows, self.layout.class_rows + ops.cast(labels, "int32"), axis=0)
 
-    def begin_row(self, prepared: tuple, row, row_memory: list) -> tuple[Any, list, list]:
-        left = ops.zeros((prepared[0],), "int32") + self.n_embeddings
-        return ops.transpose(row_memory[0]), row_memory, [left]
+    def _logits_of(self, hidden, tables: tuple):
+        """Return logits (n, codes, K) of summed rows (n, codes, features), for whole rows of the grid."""
+        output, bias = tables
+        hidden = ops.clip(hidden, 0.0, float(LARGEST_HIDDEN))
+        depth = self.grid.depth
+        if depth == 1:
+            return (ops.matmul(hidden, output[0]) + bias[0]) / LOGITS_PER_NAT
+        n_codes, n_features = hidden.shape[1:]
+        by_stage = ops.reshape(hidden, (-1, n_codes // depth, depth, n_features))
+        stages = [ops.matmul(by_stage[:, :, s], output[s]) + bias[s] for s in range(depth)]
+        return ops.reshape(ops.stack(stages, axis=2), (-1, n_codes, self.n_embeddings)) / LOGITS_PER_NAT
 
-    def cell(self, prepared: tuple, given, row, column, cell_memory: list) -> tuple[Any, list]:
-        _, tables, values = prepared
-        position = row * self.code_shape[1] + column
-        up = ops.take(given, column, axis=0)  # (n,)
-        return self.log_densities(
-            tables, {**values, "position": position, "left": cell_memory[0], "up": up}
-        ), cell_memory
+    def prepare(self, labels: Any, n: Any) -> tuple:
+        tables = [ops.convert_to_tensor(table) for table in (self.rows, self.output_table, self.bias)]
+        return n, tables, self._of_classes(tables[0], labels, n)
 
-    def put(self, prepared: tuple, code, row, column, cell_memory: list) -> list:
-        return [code]
+    def row_memory(self, n: Any) -> list:
+        """Return the codes (n, columns) of the rows above, the nearest first; K for "beyond the border"."""
+        highest = max((up for up, _ in self.layout.window), default=0)
+        return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings for _ in range(max(highest, 1))]
 
-    def end_row(self, prepared: tuple, row_codes, row_memory: list, cell_memory: list) -> list:
-        return [row_codes]
+    def begin_row(self, prepared: tuple, row: Any, row_memory: list) -> tuple[Any, list, list]:
+        n, (rows, *_), of_classes = prepared
+        columns = self.code_shape[1]
+        places = self.layout.position_rows + row * columns + ops.arange(columns, dtype="int32")
+        hidden = ops.expand_dims(ops.take(rows, places, axis=0), 1) + of_classes  # (columns, n, features)
+        for neighbour, (up, _) in enumerate(self.layout.window):
+            if up:
+                _, back = self._distance(neighbour)
+                above = ops.pad(
+                    row_memory[up - 1],
+                    ((0, 0), (max(back, 0), max(-back, 0))),
+                    constant_values=self.n_embeddings,
+                )
+                start = max(-back, 0)
+                chosen = above[:, start : start + columns] + self._first_rows(neighbour)
+                hidden = hidden + ops.take(rows, ops.transpose(chosen), axis=0)
+        return hidden, row_memory, [ops.zeros((n,), "int32") + self.n_embeddings for _ in range(self._n_left())]
+
+    def _n_left(self) -> int:
+        """Return how many of the last codes of a row a code depends on."""
+        lefts = [-right * self.grid.depth for up, right in self.layout.window if not up]
+        return max([1, self.grid.depth - 1, *lefts])
+
+    def cell(self, prepared: tuple, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+        _, (rows, output, bias), _ = prepared
+        depth, window = self.grid.depth, self.layout.window
+        hidden = ops.take(given, column, axis=0)  # (n, features)
+        stage = column % depth
+        for neighbour in range(self.layout.n_neighbours):
+            up, back = self._distance(neighbour)
+            if up:
+                continue
+            code = cell_memory[back - 1]
+            if neighbour >= len(window):
+                code = ops.where(stage < back, self.n_embeddings, code)
+            first = self.layout.first_rows[:, neighbour].astype("int32")
+            first = first[0] if depth == 1 else ops.take(first, stage, axis=0)
+            hidden = hidden + ops.take(rows, code + first, axis=0)
+        hidden = ops.clip(hidden, 0.0, float(LARGEST_HIDDEN))
+        output, bias = (output[0], bias[0]) if depth == 1 else (ops.take(t, stage, axis=0) for t in (output, bias))
+        return (ops.matmul(hidden, output) + bias) / LOGITS_PER_NAT, cell_memory
+
+    def put(self, prepared: tuple, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+        return [code, *cell_memory[:-1]]
+
+    def end_row(self, prepared: tuple, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+        return [row_codes, *row_memory[:-1]]
