@@ -16,6 +16,8 @@ from skvq._contract import writing
 from skvq.export import ExportError, _model, export_onnx
 from skvq.export._model import Converter
 
+OTHERS = ("manifest.json", "vectors.json")
+
 
 @pytest.fixture(scope="module")
 def estimators():
@@ -31,7 +33,7 @@ class TestFolder:
     def test_manifest_describes_the_files(self, folder):
         manifest = json.loads((folder / "manifest.json").read_text())
         assert list(manifest["files"]) == [f"{part}.onnx" for part in FOLDER_PARTS]
-        assert {entry.name for entry in folder.iterdir()} == {*manifest["files"], "manifest.json"}
+        assert {entry.name for entry in folder.iterdir()} == {*manifest["files"], *OTHERS}
         for name, entry in manifest["files"].items():
             assert entry["bytes"] == (folder / name).stat().st_size
             assert entry["parity"]["ok"]
@@ -48,12 +50,12 @@ class TestFolder:
         path = export_onnx(
             estimators[0], tmp_path / "few", prior=estimators[1], parts=["decoder", "generator", "decoder"]
         )
-        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", "manifest.json"]
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "generator.onnx", *OTHERS]
         assert skvq.runtime.load(path).sample(2, y=3, random_state=0).shape[0] == 2
 
     def test_parts_may_come_one_by_one(self, estimators, tmp_path):
         path = export_onnx(estimators[0], tmp_path / "few", prior=estimators[1], parts=(part for part in ["decoder"]))
-        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "manifest.json"]
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", *OTHERS]
 
     @pytest.mark.parametrize(
         ("parts", "message"),
@@ -72,7 +74,7 @@ class TestFolder:
 
     def test_without_a_prior(self, estimators, tmp_path):
         path = export_onnx(estimators[0], path=tmp_path / "vq")
-        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "encoder.onnx", "manifest.json"]
+        assert sorted(entry.name for entry in path.iterdir()) == ["decoder.onnx", "encoder.onnx", *OTHERS]
 
     def test_onnxruntime_has_nothing_to_warn_of(self, folder):
         script = (

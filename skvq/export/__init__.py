@@ -13,18 +13,19 @@ from typing import Any
 
 from skvq._contract.errors import ExportError, ModelFileError
 from skvq._contract.graph import GraphFunction
-from skvq.runtime._description import MANIFEST, TABLES
+from skvq.runtime._description import MANIFEST, TABLES, VECTORS
 from skvq.runtime._operators import check_model
 
 from ._child import models_from_child
 from ._convert import require_converters
 from ._folder import check_target, write_folder
-from ._manifest import annotate, manifest, sections
+from ._manifest import annotate, manifest, sections, signature
 from ._model import Converter, check_valid, serialized
 from ._parity import ParityReport, Reference, checked, compare, magnitude_of
 from ._parts import check_parts, choose, described, estimators_of, functions_of
 from ._quantize import QuantizationReport, quantize
 from ._sklearn import register_converters
+from ._vectors import make_vectors
 
 __all__ = [
     "ExportError",
@@ -106,7 +107,7 @@ def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
 
 def export_onnx(
     model: Any,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     *former: Any,
     prior: Any = None,
     parts: Sequence[str] | None = None,
@@ -135,7 +136,7 @@ def export_onnx(
     -------
     Path
         The folder. Its ``manifest.json`` lists each file with its SHA-256, inputs, outputs and the comparison with the
-        estimator.
+        estimator. Its ``vectors.json`` has inputs and answers of each file, for runtimes in other languages.
 
     Raises
     ------
@@ -177,14 +178,16 @@ def export_onnx(
         _check_runs(part, data)
         files[f"{part}.onnx"] = function, data, report
     content = {name: data for name, (_, data, _) in files.items()}
-    if "coding" in said:
+    signatures = {name: signature(function) for name, (function, _, _) in files.items()}
+    vectors = make_vectors(model_description, signatures, content)
+    if "coding" in said and model_description.tables is not None:
         content[TABLES] = model_description.tables
-    write_folder(target, {**content, MANIFEST: manifest(said, files)})
+    write_folder(target, {**content, VECTORS: vectors, MANIFEST: manifest(said, files, vectors)})
     return target
 
 
 def _models(
-    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
+    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping[str, Any]
 ) -> Iterator[tuple[Any, ParityReport]]:
     """Yield the model of each part, with its parity report."""
     import keras

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,7 +19,7 @@ from skvq._contract.description import ModelDescription
 from skvq._contract.errors import ExportError
 from skvq._contract.graph import GraphFunction, TensorSpec
 from skvq._contract.labels import Classes
-from skvq.runtime._description import FORMAT, FORMAT_VERSION, TABLES
+from skvq.runtime._description import FORMAT, FORMAT_VERSION, TABLES, VECTORS
 
 from ._convert import OPSET
 from ._naming import BATCH
@@ -38,10 +38,10 @@ def sections(described: ModelDescription, estimators: Mapping[str, Any]) -> dict
         Fitted, by what they are in the model: ``vqvae``, ``prior``.
     """
     said: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    if described.grid is not None:
-        layout = described.layout
+    layout, limits = described.layout, described.data_range
+    if described.grid is not None and layout is not None and limits is not None:
         said["grid"] = described.grid.as_json()
-        said["data_range"] = [float(limit) for limit in described.data_range]
+        said["data_range"] = [float(limit) for limit in limits]
         said["layout"] = jsonable(
             {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
         )
@@ -81,7 +81,9 @@ def annotate(model: Any, function: GraphFunction, described: Mapping) -> None:
         model.metadata_props.add(key=f"skvq.{key}", value=_text(value))
 
 
-def manifest(described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes, ParityReport]]) -> bytes:
+def manifest(
+    described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes, ParityReport]], vectors: bytes
+) -> bytes:
     """Return the content of ``manifest.json``.
 
     Parameters
@@ -90,18 +92,36 @@ def manifest(described: Mapping, files: Mapping[str, tuple[GraphFunction, bytes,
         From :func:`sections`.
     files : mapping of str to (GraphFunction, bytes, ParityReport)
         File name -> the part, the content, and how it compared.
+    vectors : bytes
+        The content of ``vectors.json``.
     """
     entries = {
-        name: {
-            **signature(function),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-            "parity": report.as_json(),
-        }
+        name: {**signature(function), **_content(content), "parity": report.as_json()}
         for name, (function, content, report) in files.items()
     }
-    text = _text({**described, "files": entries}, indent=2)
-    return (_FLAT_LIST.sub(_on_one_line, text) + "\n").encode()
+    return readable_json({**described, "vectors": {"file": VECTORS, **_content(vectors)}, "files": entries})
+
+
+def with_companions(content: bytes, names: Sequence[str]) -> bytes:
+    """Return a manifest that also names the files beside the models, such as a model card and its picture.
+
+    Parameters
+    ----------
+    content : bytes
+        Of ``manifest.json``.
+    names : sequence of str
+        Of :data:`skvq.runtime._description.COMPANIONS`. A later export may replace these files, and no others.
+    """
+    return readable_json({**json.loads(content), "companions": list(names)})
+
+
+def readable_json(value: Mapping) -> bytes:
+    """Return a JSON text with an entry to a line, and flat lists on one line."""
+    return (_FLAT_LIST.sub(_on_one_line, _text(value, indent=2)) + "\n").encode()
+
+
+def _content(data: bytes) -> dict:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 # Shapes and classes read better on one line. Within a text, JSON has no line breaks.

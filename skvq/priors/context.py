@@ -1,12 +1,13 @@
 """The prior of integer tables: fitted in seconds, and exact enough to code files with."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 from sklearn.utils._param_validation import Interval
 
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
-from skvq._contract.randomness import seed_from
+from skvq._contract.randomness import RandomStateLike, seed_from
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq.compression.packing import pack
@@ -96,7 +97,7 @@ class ContextPrior(Prior):
         n_features: int = 64,
         max_iter: float = 2,
         learning_rate: float = 0.03,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.code_shape = code_shape
@@ -107,7 +108,7 @@ class ContextPrior(Prior):
         self.learning_rate = learning_rate
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the tables.
 
         Parameters

@@ -17,7 +17,11 @@ from skvq._contract.images import Layout
 from skvq._contract.labels import Classes
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 2, "manifest.json"
-TABLES = "tables.bin"
+TABLES = "tables.bin"  # of a codec, which a manifest may name under "coding"
+# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
+# name is taken from a manifest, which may come from anyone.
+COMPANIONS = ("README.md", "samples.png")
+VECTORS = "vectors.json"  # test vectors, which a manifest may name under "vectors"
 MAX_MANIFEST_BYTES = 4 * 2**20
 BATCH = "batch"
 _WRITERS = {1: "skvq 0.1"}  # of former format versions
@@ -92,13 +96,14 @@ GRID = {"shape": SIDES, "n_embeddings": COUNT, "depth": COUNT}
 # A dict stands for an object with these entries, a list for one or more items.
 FILES = {"files": Kind(lambda value: isinstance(value, dict) and value != {}, "an object that is not empty")}
 PART = {"part": TEXT, "kind": TEXT, "opset": COUNT, "inputs": [TENSOR], "outputs": [TENSOR]}
-FILE = {**PART, "sha256": Kind(_is_hash, "64 hexadecimal digits"), "bytes": COUNT}
+CONTENT = {"sha256": Kind(_is_hash, "64 hexadecimal digits"), "bytes": COUNT}
+FILE = {**PART, **CONTENT}
 CODING = {
     "file": Kind(lambda value: value == TABLES, repr(TABLES)),
-    "sha256": FILE["sha256"],
-    "bytes": COUNT,
+    **CONTENT,
     "decoder_sha256": FILE["sha256"],
 }
+VECTORS_FILE = {"file": Kind(lambda value: value == VECTORS, repr(VECTORS)), **CONTENT}
 AUTOENCODER = {
     "grid": GRID,
     "data_range": Kind(_is_range, "two finite numbers, the smaller first"),
@@ -222,9 +227,9 @@ def description_of(described: Mapping, name: str) -> ModelDescription:
         if not model["layout"].accepts(model["layout"].row_shape):
             words = f"of images of shape {model['layout'].image_shape}"
             raise damaged(name, "layout/row_shape", words, layout["row_shape"])
-    grids = model.get("grid"), model.get("prior_grid")
-    if None not in grids and not grids[0].accepts(grids[1]):
-        raise damaged(name, "prior/grid", f"a grid that fits {grids[0]}", str(grids[1]))
+    grid, prior_grid = model.get("grid"), model.get("prior_grid")
+    if grid is not None and prior_grid is not None and not grid.accepts(prior_grid):
+        raise damaged(name, "prior/grid", f"a grid that fits {grid}", str(prior_grid))
     return ModelDescription(**model)
 
 
