@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skvq._contract.codes import CodeGrid
     from skvq._contract.errors import (
         DataFileError,
+        DistributionError,
         ExportError,
         ForkedProcessError,
         InvalidInputError,
@@ -42,6 +43,7 @@ _HOMES = {
     "NotFittedError": "skvq._fitted",
     "ModelFileError": "skvq._contract.errors",
     "DataFileError": "skvq._contract.errors",
+    "DistributionError": "skvq._contract.errors",
     "ExportError": "skvq._contract.errors",
     "ForkedProcessError": "skvq._contract.errors",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "CodeGrid",
     "ContextPrior",
     "DataFileError",
+    "DistributionError",
     "ExportError",
     "ForkedProcessError",
     "InvalidInputError",

@@ -19,11 +19,14 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skvq._bases import BaseEstimator
 from skvq._callbacks import CallbackSupportMixin, FitTasks
+from skvq._checkpoint import CheckpointFile
 from skvq._contract.errors import ForkedProcessError, invalid
-from skvq._contract.randomness import stream
+from skvq._contract.randomness import seed_from, stream
+from skvq._fit_identity import fit_identity
 from skvq._fitted import check_fitted
 from skvq._keras_settings import keras_defaults
 from skvq.networks import keras
+from skvq.networks.distribution import Devices
 from skvq.networks.inference import CompiledFunction
 from skvq.training import Observer, TrainingConfig, TrainingResult, load_training_state, training_state
 
@@ -140,8 +143,36 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
             weight_decay=getattr(self, "weight_decay", None),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
-            verbose=self.verbose,
+            verbose=self.verbose if Devices.present().is_first else 0,
         )
+
+    def _start(self, source: Any, *, new: bool, streamed: bool = False) -> tuple[Streams, CheckpointFile | None]:
+        """Return the random streams of a training and its checkpoint, once all processes are seen to train the same.
+
+        A fit that its checkpoint holds goes on with the seed that it began with. A stream has no checkpoint.
+        """
+        devices, folder = Devices.present(), None if streamed else getattr(self, "checkpoint", None)
+        drawn = seed_from(self.random_state) if new or not streamed else self._fit_seed
+        seed = devices.shared_seed(drawn)
+        checkpoint = None
+        if devices.n_processes > 1 or folder is not None:
+            kept = {} if new else self._training_state or {}
+            start = None if new else [*self._weights, *kept.get("optimizer", ()), *kept.get("seeds", ())]
+            identity = fit_identity(self, source, seed=None if self.random_state is None else drawn, start=start)
+            devices.require_equal(identity)
+            if folder is not None:
+                checkpoint = CheckpointFile(folder, identity, seed, devices)
+                seed = checkpoint.seed
+        return Streams(seed, 0 if new else self.n_iter_), checkpoint
+
+    def _step_size(self, n_rows: int) -> int:
+        """Return the rows of a training step."""
+        is_automatic = self.batch_size == "auto"
+        return Devices.present().step_size(self._batch_size(), n_rows, is_automatic=is_automatic)
+
+    def _batch_size(self) -> int:
+        """Return ``batch_size``, or what it stands for where it is "auto"."""
+        raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_weights")
@@ -151,11 +182,12 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         check_fitted(self)
         check_not_forked()
         with _CACHE:
-            cached = _NETWORKS.get(self)
-            if cached is None:
+            cached, distribution = _NETWORKS.get(self), keras.distribution.distribution()
+            # A network belongs to the devices that it was built on.
+            if cached is None or cached["distribution"] is not distribution:
                 network = self._new_network(0)
                 network.set_weights(list(self._weights))
-                cached = _NETWORKS[self] = {"network": network}
+                cached = _NETWORKS[self] = {"network": network, "distribution": distribution}
                 if self._training_state is not None:
                     load_training_state(network, self._training_config(1), self._training_state)
         return cached["network"]
@@ -182,7 +214,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:
-            _NETWORKS[self] = {"network": network}
+            _NETWORKS[self] = {"network": network, "distribution": keras.distribution.distribution()}
 
     def _attributes_after(self, network: keras.Model, history: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the fitted attributes after epochs with this history, which are not yet in ``history_``."""

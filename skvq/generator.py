@@ -1,13 +1,13 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+import os
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn import get_config
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 
 from skvq._bases import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
@@ -22,12 +22,13 @@ from skvq._contract.randomness import RandomStateLike
 from skvq._data import ImageSource, check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
-from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq._stages import begun, check_stages, hand_checkpoint, routed, stage_router, unwrapped, with_grid
 from skvq._vqvae.errors import mean_error
 from skvq.compression.codec import Codec
 from skvq.compression.methods import CompressionMixin
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
+from skvq.training import TRAINING_ADVICE
 from skvq.vqvae import VQVAE
 
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
@@ -60,6 +61,10 @@ class VQGenerator(
         it is.
     prior : PixelCNNPrior, ContextPrior or another prior, default=None
         Second stage. None is ``PixelCNNPrior()``.
+
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps the state of each stage after each epoch, in sub-folders ``vqvae`` and ``prior``,
+        unless a stage has a ``checkpoint`` of its own. The same fit, started again, goes on from there.
 
     Attributes
     ----------
@@ -97,10 +102,15 @@ class VQGenerator(
     __metadata_request__partial_fit = {"pixel_weight": UNUSED}
     __metadata_request__score = {"pixel_weight": UNUSED}
 
-    _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
+    _parameter_constraints = {
+        "vqvae": [VQVAE, FrozenEstimator, None],
+        "prior": [Prior, FrozenEstimator, None],
+        "checkpoint": [str, os.PathLike, None],
+    }
     _parameter_advice = {
         "vqvae": "The order is VQGenerator(vqvae, prior).",
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
+        "checkpoint": TRAINING_ADVICE["checkpoint"],
     }
 
     vqvae_: VQVAE
@@ -110,9 +120,16 @@ class VQGenerator(
     noise_variance_: float | None
     n_features_in_: int
 
-    def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
+    def __init__(
+        self,
+        vqvae: VQVAE | None = None,
+        prior: Prior | None = None,
+        *,
+        checkpoint: str | os.PathLike | None = None,
+    ):
         self.vqvae = vqvae
         self.prior = prior
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_fitted(cls, vqvae: VQVAE, prior: Prior) -> "VQGenerator":
@@ -172,18 +189,21 @@ class VQGenerator(
         vqvae = begun("vqvae", self.vqvae, VQVAE)
         prior = begun("prior", self.prior, PixelCNNPrior)
         check_stages(self, vqvae, prior, y)
-        routed = self._route("fit", pixel_weight, fit_params)
+        metadata = routed(self, "fit", pixel_weight, fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
+        for name, part in (("vqvae", vqvae), ("prior", prior)):
+            if not isinstance(getattr(self, name), FrozenEstimator):
+                hand_checkpoint(part, self.checkpoint, name)
         tasks = FitTasks(self, X, y, 2)
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):
                 if not isinstance(self.vqvae, FrozenEstimator):
-                    vqvae.fit(X, **routed["vqvae"])
+                    vqvae.fit(X, **metadata["vqvae"])
             source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
             codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
-                    with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
+                    with_grid(prior, vqvae.grid_).fit(codes, y, **metadata["prior"])
             self._adopt(vqvae, prior, source)
         tasks.end()
         return self
@@ -211,7 +231,7 @@ class VQGenerator(
         self
         """
         self._check_params()
-        weights = self._route("partial_fit", pixel_weight, {})["vqvae"]
+        weights = routed(self, "partial_fit", pixel_weight, {})["vqvae"]
         if self.__sklearn_is_fitted__():
             vqvae, prior = self.vqvae_, self.prior_
         else:
@@ -372,7 +392,7 @@ class VQGenerator(
         float
             In nats an image.
         """
-        weights = self._route("score", pixel_weight, {})["vqvae"]
+        weights = routed(self, "score", pixel_weight, {})["vqvae"]
         check_fitted(self)
         if self.noise_variance_ is None:
             raise InvalidInputError(
@@ -409,27 +429,8 @@ class VQGenerator(
 
     def get_metadata_routing(self) -> Any:
         """Return the router that hands metadata to the two stages."""
-        mapping = MethodMapping()
-        for method in ("fit", "partial_fit", "score"):
-            mapping.add(caller=method, callee=method)
-        return (
-            MetadataRouter(owner=self)
-            .add(vqvae=self.vqvae if self.vqvae is not None else VQVAE(), method_mapping=mapping)
-            .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
-        )
-
-    def _route(self, method: str, pixel_weight: Any, params: dict[str, Any]) -> dict[str, Any]:
-        given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
-        if get_config()["enable_metadata_routing"]:
-            params = {**params, **given}
-            routed = process_routing(self, method, **params)
-            return {stage: routed[stage][method] for stage in ("vqvae", "prior")}
-        if params:
-            raise TypeError(
-                f"{method} got {', '.join(params)}, which only metadata routing hands on. Call "
-                "sklearn.set_config(enable_metadata_routing=True), and request it of the stage."
-            )
-        return {"vqvae": given, "prior": {}}
+        vqvae = self.vqvae if self.vqvae is not None else VQVAE()
+        return stage_router(self, vqvae, self.prior if self.prior is not None else PixelCNNPrior())
 
     @property
     def _n_features_out(self) -> int:

@@ -1,5 +1,6 @@
 """The VQ-VAE as a scikit-learn transformer: images to discrete codes and back."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,13 +11,11 @@ from skvq._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import invalid
-from skvq._contract.graph import GraphFunction
 from skvq._contract.masks import check_unmasked
-from skvq._contract.randomness import RandomStateLike, seed_from
+from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
-from skvq._estimator import Streams, restored_on_error
+from skvq._estimator import restored_on_error
 from skvq._fitted import check_fitted
-from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
 from skvq._vqvae.scoring import ScoredAutoencoder
@@ -110,6 +109,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         Whether ``fit`` continues from the weights of the last call.
     verbose : int, default=0
         1 reports every epoch, with a progress bar in a terminal; 2 draws the bar everywhere.
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps its state after each epoch. The same fit, started again, goes on from there.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -211,6 +212,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
+        checkpoint: str | os.PathLike[str] | None = None,
         random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
@@ -243,6 +245,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self.tol = tol
         self.warm_start = warm_start
         self.verbose = verbose
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     @with_callbacks
@@ -279,13 +282,12 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
         source = self._continued_source(X, pixel_weight) if continues else self._new_source(X, pixel_weight)
-        seed = seed_from(self.random_state)
-        streams = Streams(seed, self.n_iter_ if continues else 0)
+        streams, checkpoint = self._start(source, new=not continues)
         tasks = FitTasks(self, X, y, self.max_iter)
         with restored_on_error(self):
             if not continues:
                 self._initialise(X, source, streams)
-            self._train(source, streams, new=not continues, tasks=tasks)
+            self._train(source, streams, new=not continues, tasks=tasks, checkpoint=checkpoint)
         tasks.end()
         return self
 
@@ -310,10 +312,11 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self._check_params()
         new = not self.__sklearn_is_fitted__()
         source = self._new_source(X, pixel_weight) if new else self._continued_source(X, pixel_weight)
+        streams, _ = self._start(source, new=new, streamed=True)
         with restored_on_error(self):
             if new:
-                self._initialise(X, source, Streams(seed_from(self.random_state)))
-            self._train(source, Streams(self._fit_seed, self.n_iter_), new=new, streamed=True)
+                self._initialise(X, source, streams)
+            self._train(source, streams, new=new, streamed=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -433,19 +436,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             self.grid_.require(prior.grid_)
             return self.inverse_transform(prior.sample(n_samples, y, **options._asdict(), random_state=random_state))
         return self.inverse_transform(self._draw_independently(n_samples, y, options, random_state))
-
-    def graph_functions(self) -> dict[str, GraphFunction]:
-        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
-        where X was uint8.
-
-        Returns
-        -------
-        dict of GraphFunction
-        """
-        network = self._network()
-        latents = self._compiled("latents", network.latents)
-        size = self._inference_batch_size()
-        return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -30,8 +30,8 @@ def save(estimator: Any, path: str | os.PathLike[str] | BinaryIO) -> None:
     ----------
     estimator : VQVAE, PixelCNNPrior, ContextPrior or VQGenerator
         Fitted. Its state is saved as it is, optimizer included: ``partial_fit`` goes on as if it had never been in a
-        file. Output containers, callbacks and metadata requests are not saved. Of a generator, unfitted stages are
-        saved as their parameters.
+        file. Output containers, callbacks, metadata requests and ``checkpoint`` are not saved. Of a generator,
+        unfitted stages are saved as their parameters.
     path : str, path-like or binary stream
         An existing file is replaced in one step, and stays as it is if anything fails. ``~`` stands for the home
         folder.

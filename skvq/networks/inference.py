@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from skvq.networks.distribution import Devices
+
 
 class CompiledFunction(keras.Model):
     """A function of the weights of a network, compiled for the present backend.
@@ -27,6 +29,7 @@ class CompiledFunction(keras.Model):
         super().__init__(dtype="float32")
         self.network = network
         self.function = function
+        self.devices = Devices.present()
         self.built = True
         if keras.config.backend() == "tensorflow":
             import tensorflow as tf
@@ -39,7 +42,7 @@ class CompiledFunction(keras.Model):
             self._run = lambda *inputs: self.predict_on_batch(list(inputs))
 
     def call(self, inputs: Any) -> Any:
-        return self.function(*inputs)
+        return self.devices.everywhere(self.function(*inputs))
 
     def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
         """Run on the rows of the inputs in batches, and return all results.
@@ -55,10 +58,15 @@ class CompiledFunction(keras.Model):
         return np.concatenate([self.one_batch(batch, batch_size, shared) for batch in rows])
 
     def one_batch(self, batch: tuple[Any, ...], batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
-        """Run on one batch of at most ``batch_size`` rows."""
+        """Run on one batch of at most ``batch_size`` rows. With several devices, each runs a part of it."""
         n_rows = len(batch[0])
-        padded = tuple(np.concatenate([x, np.repeat(x[:1], batch_size - n_rows, axis=0)]) for x in batch)
-        return keras.ops.convert_to_numpy(self._run(*padded, *shared))[:n_rows]
+        n_padding = self.devices.rounded_up(batch_size) - n_rows
+        padded = (np.concatenate([x, np.repeat(x[:1], n_padding, axis=0)]) for x in batch)
+        return keras.ops.convert_to_numpy(self._run(*map(self.devices.split, padded), *shared))[:n_rows]
+
+    def full_batch(self, part: tuple) -> np.ndarray:
+        """Run on a full batch of which each process gives its own part, and return the results of all rows."""
+        return keras.ops.convert_to_numpy(self._run(*map(self.devices.join, part)))
 
 
 def compile_step(network: keras.Model) -> None:

@@ -40,8 +40,8 @@ class ContextPrior(Prior):
     n_features : int, default=64
         Integers in a row of the tables. More fit better, and take longer to fit and to decode.
     max_iter : float, default=2
-        Passes over X, within 150 to 500 steps (1,000 for few codes) of at most 4,096 codes. More data than these steps
-        hold are not all seen.
+        Passes over X, within 150 to 500 steps (1,000 where ``n_embeddings`` is small) of at most 4,096 codes. Of more
+        data a part is taken.
     learning_rate : float, default=0.03
         Of Adam, at the start. It falls linearly to 0.
     random_state : int, RandomState instance or None, default=None

@@ -19,3 +19,10 @@ class Observer:
     def end_epoch(self, history: dict[str, list[Any]]) -> bool:
         """Return whether training should stop. ``history`` includes this epoch."""
         return False
+
+    def state(self) -> dict:
+        """Return what a training that goes on later must know of this observer, as JSON can hold it."""
+        return {}
+
+    def load_state(self, state: dict) -> None:
+        """Restore the result of :meth:`state`."""
