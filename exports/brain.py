@@ -21,6 +21,7 @@ RECIPE = Recipe(
     name="brain",
     title="Axial brain slices of 64 × 64 pixels",
     about="Skull-stripped, T1-weighted magnetic resonance images as 256 codes, back, and anew.",
+    dataset="openneuro-ds002748",
     data="OpenNeuro ds002748 v1.0.5 (CC0): 32 axial slices for each of 64 subjects, 48 of them to train on and 8 to "
     "test on; nobody is in both. Values 0 to 255.",
     test_data="all slices of the test subjects",

@@ -19,6 +19,7 @@ RECIPE = Recipe(
     name="digits",
     title="Digits of 8 × 8 pixels",
     about="Handwritten digits as 16 codes, back, and anew by label: all three files together are under 0.8 MB.",
+    dataset="optdigits",
     data="scikit-learn's `load_digits`: the test set of the UCI ML hand-written digits (E. Alpaydin, C. Kaynak, 1998, "
     "CC BY 4.0), values 0 to 16. A fifth of its 1,797 images, stratified by label, was held out.",
     test_data="the held-out fifth",

@@ -18,6 +18,7 @@ RECIPE = Recipe(
     name="mnist",
     title="MNIST digits of 28 × 28 pixels",
     about="Handwritten digits as 49 codes, back, and anew by label.",
+    dataset="ylecun/mnist",
     data="MNIST (Y. LeCun, C. Cortes, CC BY-SA 3.0): fitted to its 60,000 training images, values 0 to 255.",
     test_data="all test images",
     limits="Of the digits that it draws, some read as another digit than the one asked for, or as none; a temperature "

@@ -2,10 +2,12 @@
 
 The figures of a card are measured on rows that were not trained on, by running the files in onnxruntime and not the
 estimators; the prior's bits alone are the estimator's, as no file that tells them is shipped.
+
+A folder is a model repository as it stands: ``README.md`` is the card, with the front matter that model hubs read, and
+shows ``samples.png``. ``skvq.runtime.push_to_hub`` uploads it.
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ import numpy as np
 import skvq
 from skvq import VQGenerator, metrics
 from skvq.export._folder import check_target, write_folder
+from skvq.export._manifest import with_companions
+from skvq.runtime._description import COMPANIONS
 
 HERE = Path(__file__).parent
 PARTS = ("encoder", "decoder", "controlled_sampler", "generator")
@@ -23,11 +27,21 @@ MOST_BYTES = 2_000_000  # of a file, so that the repository stays small
 N_SAMPLES = 80
 
 CARD = """\
+---
+license: bsd-3-clause
+library_name: skvq
+pipeline_tag: unconditional-image-generation
+tags:
+{tags}
+datasets:
+- {dataset}
+---
+
 # {title}
 
 {about}
 
-![{n_shown} images drawn by generator.onnx]({name}.png)
+![{n_shown} images drawn by generator.onnx](samples.png)
 
 | file | kB | inputs | outputs |
 |---|---|---|---|
@@ -35,12 +49,14 @@ CARD = """\
 
 Rows of `{dtype}` images {row_shape} become {code_shape} codes of {n_embeddings}. {classes}
 
+In this folder, with onnxruntime alone:
+
 ```python
 {usage}
 ```
 
-`skvq.runtime.load("exports/{name}")` has `transform`, `inverse_transform`, `reconstruct`, `sample` and `complete`. It
-needs NumPy and onnxruntime alone.
+`skvq.runtime.load(folder)` checks the files and has `transform`, `inverse_transform`, `reconstruct`, `sample` and
+`complete`. It needs NumPy and onnxruntime alone.
 
 ## Measured
 
@@ -58,7 +74,7 @@ Against the estimators in Keras: {parity}
 
 {limits}
 
-Made by `{command}`, with {versions}. SHA-256 of each file is in `{name}/manifest.json`.
+Made by `{command}`, with {versions}. SHA-256 of each file is in `manifest.json`.
 """
 
 
@@ -69,9 +85,11 @@ class Recipe:
     Parameters
     ----------
     name : str
-        Of the folder, the card and the picture.
+        Of the folder.
     title, about, data, limits : str
         Sentences.
+    dataset : str
+        The name of the data on a model hub, for the card's front matter.
     test_data : str
         What ``X_test`` is, in words.
     command : str
@@ -83,6 +101,7 @@ class Recipe:
     name: str
     title: str
     about: str
+    dataset: str
     data: str
     test_data: str
     limits: str
@@ -92,7 +111,7 @@ class Recipe:
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Add what all recipes have, and parse."""
-    parser.add_argument("--output", type=Path, help="where the folder and the card go (default: here)")
+    parser.add_argument("--output", type=Path, help="where the folder goes (default: here)")
     parser.add_argument("--quick", action="store_true", help="one epoch of each: to see that it works; needs --output")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
@@ -110,7 +129,7 @@ def publish(
     y_test: np.ndarray | None,
     args: argparse.Namespace,
 ) -> Path:
-    """Export, verify and describe; return the card's path. Until all is done, what was published before stays.
+    """Export, verify and describe; return the folder. Until all is done, the folder published before stays.
 
     Raises
     ------
@@ -124,17 +143,14 @@ def publish(
     with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=args.output) as workshop:  # of the same disk
         made = make(recipe, model, X_test, y_test, args.seed, Path(workshop))
         write_folder(target, {path.name: path.read_bytes() for path in made.iterdir()})
-        for suffix in (".png", ".md"):
-            os.replace(made.with_suffix(suffix), target.with_suffix(suffix))
-    card = target.with_suffix(".md")
-    print(f"card: {card}")
-    return card
+    print(f"card: {target / 'README.md'}")
+    return target
 
 
 def make(
     recipe: Recipe, model: VQGenerator, X_test: np.ndarray, y_test: np.ndarray | None, seed: int, output: Path
 ) -> Path:
-    """Write and verify the folder, with the card and the picture beside it; return the folder."""
+    """Write and verify the folder, with the card and the picture in it; return the folder."""
     folder = skvq.export_onnx(model, output / recipe.name, parts=PARTS)
     for path in folder.glob("*.onnx"):
         if path.stat().st_size > MOST_BYTES:
@@ -164,9 +180,11 @@ def make(
     for name, figure in figures.items():
         print(f"{name:44s} {figure}")
     samples, labels = draw(runtime, seed)
-    save_picture(samples, labels, (low, high), folder.with_suffix(".png"))
+    save_picture(samples, labels, (low, high), folder / "samples.png")
     card = text_of(recipe, runtime, model, figures, parity, len(X_test))
-    folder.with_suffix(".md").write_text(card, encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(with_companions(manifest.read_bytes(), COMPANIONS))
     return folder
 
 
@@ -220,7 +238,7 @@ def text_of(recipe: Recipe, runtime, model: VQGenerator, figures: dict, parity: 
     shapes = {name: tensors(file.inputs) for name, file in parts.items()}
     outputs = {name: tensors(file.outputs) for name, file in parts.items()}
     rows = [
-        f"| `{recipe.name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
+        f"| `{Path(file.name).name}` | {file.n_bytes / 1000:.0f} | {shapes[name]} | {outputs[name]} |"
         for name, file in parts.items()
     ]
     classes = "The prior knows no classes."
@@ -228,9 +246,10 @@ def text_of(recipe: Recipe, runtime, model: VQGenerator, figures: dict, parity: 
         names = ", ".join(map(str, runtime.classes))
         classes = f"`labels` are places in the list of classes: {names}."
     return CARD.format(
+        tags="\n".join(f"- {tag}" for tag in ("onnx", "vq-vae", "pixelcnn", "discrete-codes")),
+        dataset=recipe.dataset,
         title=recipe.title,
         about=recipe.about,
-        name=recipe.name,
         n_shown=N_SAMPLES,
         files="\n".join(rows),
         dtype=layout.dtype,
@@ -264,7 +283,7 @@ def usage(recipe: Recipe, runtime) -> str:
         "import numpy as np",
         "import onnxruntime",
         "",
-        f'session = onnxruntime.InferenceSession("exports/{recipe.name}/generator.onnx")',
+        'session = onnxruntime.InferenceSession("generator.onnx")',
         f"uniforms = np.random.default_rng().random((1, {runtime.grid.n_codes}), dtype=np.float32)",
     ]
     labels = "" if recipe.label is None else f', "labels": np.array([{recipe.label}])'

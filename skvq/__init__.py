@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skvq._contract.codes import CodeGrid
     from skvq._contract.errors import (
         DataFileError,
+        DistributionError,
         ExportError,
         ForkedProcessError,
         InvalidInputError,
@@ -42,6 +43,7 @@ _HOMES = {
     "NotFittedError": "skvq._fitted",
     "ModelFileError": "skvq._contract.errors",
     "DataFileError": "skvq._contract.errors",
+    "DistributionError": "skvq._contract.errors",
     "ExportError": "skvq._contract.errors",
     "ForkedProcessError": "skvq._contract.errors",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "CodeGrid",
     "ContextPrior",
     "DataFileError",
+    "DistributionError",
     "ExportError",
     "ForkedProcessError",
     "InvalidInputError",
@@ -74,12 +77,27 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return import_module(f"skvq.{name}")
-    raise AttributeError(f"module 'skvq' has no attribute {name!r}; it offers {', '.join(sorted(__all__))}")
+def _not_installed(name: str, package: str) -> ImportError:
+    return ImportError(
+        f"skvq.{name} needs the package {package}, which is not installed. Install the estimators with "
+        '`pip install "skvq[tensorflow]"`, or with jax or torch in place of tensorflow. skvq.runtime runs exported '
+        "files without them.",
+        name=package,
+    )
+
+
+if not TYPE_CHECKING:  # type checkers know the names above, and are to refuse any other
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES or name in _MODULES:
+            try:
+                module = import_module(_HOMES.get(name, f"skvq.{name}"))
+            except ModuleNotFoundError as missing:
+                if (missing.name or "skvq").partition(".")[0] == "skvq":
+                    raise  # a file of skvq itself is gone, which no extra brings
+                raise _not_installed(name, missing.name) from missing
+            return getattr(module, name) if name in _HOMES else module
+        raise AttributeError(f"module 'skvq' has no attribute {name!r}; it offers {', '.join(sorted(__all__))}")
 
 
 def __dir__() -> list[str]:

@@ -5,18 +5,24 @@ would be if fit ended with the present epoch. Under an older scikit-learn nothin
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-    class CallbackSupportMixin:
-        """Callbacks need scikit-learn 1.9."""
 
-    def with_callbacks(method):
-        """Return the method as it is."""
-        return method
+class CallbackSupportMixin:
+    """Callbacks need scikit-learn 1.9."""
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return the method as it is."""
+    return method
+
+
+if not TYPE_CHECKING:
+    with suppress(ImportError):
+        from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 
 __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
@@ -34,9 +40,10 @@ class FitTasks:
         Most epochs that there will be.
     """
 
-    def __init__(self, estimator, X, y, max_iter: int):
+    def __init__(self, estimator: Any, X: Any, y: Any, max_iter: int):
         self.callback_kwargs = {"estimator": estimator, "X": X, "y": y}
-        self.fit = self.epoch = None
+        self.fit: Any = None
+        self.epoch: Any = None
         if hasattr(estimator, "_init_callback_context"):
             self.fit = estimator._init_callback_context(max_subtasks=max_iter)
             self.fit.call_on_fit_task_begin(**self.callback_kwargs)
@@ -60,7 +67,7 @@ class FitTasks:
         return bool(self.epoch.call_on_fit_task_end(**self.callback_kwargs, reconstruction_attributes=fitted))
 
     @contextmanager
-    def stage(self, name: str, estimator) -> Iterator[None]:
+    def stage(self, name: str, estimator: Any) -> Iterator[None]:
         """Hand the callbacks on to the estimator of one stage, whose own ``fit`` tells that it begins and ends."""
         if self.fit is None:
             yield

@@ -15,15 +15,18 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skvq._bases import BaseEstimator
 from skvq._callbacks import CallbackSupportMixin, FitTasks
+from skvq._checkpoint import CheckpointFile
 from skvq._contract.errors import ForkedProcessError, invalid
-from skvq._contract.randomness import stream
+from skvq._contract.randomness import seed_from, stream
+from skvq._fit_identity import fit_identity
 from skvq._fitted import check_fitted
 from skvq._keras_settings import keras_defaults
 from skvq.networks import keras
+from skvq.networks.distribution import Devices
 from skvq.networks.inference import CompiledFunction
 from skvq.training import Observer, TrainingConfig, TrainingResult, load_training_state, training_state
 
@@ -55,8 +58,8 @@ class Streams:
 class SkvqEstimator(BaseEstimator):
     """What every estimator shares: parameters checked with advice in the message, and a file of its own."""
 
-    _parameter_constraints: dict = {}
-    _parameter_advice: dict = {}
+    _parameter_constraints: dict[str, Any] = {}
+    _parameter_advice: dict[str, Any] = {}
 
     def _check_params(self) -> None:
         try:
@@ -65,7 +68,7 @@ class SkvqEstimator(BaseEstimator):
             names = [name for name in self._parameter_advice if f"'{name}'" in str(error)]
             raise InvalidParameterError(" ".join([str(error), *(self._parameter_advice[n] for n in names)])) from None
 
-    def save(self, path) -> None:
+    def save(self, path: Any) -> None:
         """Write the fitted estimator to one file, which :func:`skvq.load` reads.
 
         Parameters
@@ -119,7 +122,7 @@ def restored_on_error(estimator: Any) -> Iterator[None]:
 class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
     """Base of the estimators that train a network."""
 
-    history_: dict[str, list]
+    history_: dict[str, list[Any]]
     n_iter_: int
 
     def _build_network(self) -> keras.Model:
@@ -140,8 +143,36 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
             weight_decay=getattr(self, "weight_decay", None),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
-            verbose=self.verbose,
+            verbose=self.verbose if Devices.present().is_first else 0,
         )
+
+    def _start(self, source: Any, *, new: bool, streamed: bool = False) -> tuple[Streams, CheckpointFile | None]:
+        """Return the random streams of a training and its checkpoint, once all processes are seen to train the same.
+
+        A fit that its checkpoint holds goes on with the seed that it began with. A stream has no checkpoint.
+        """
+        devices, folder = Devices.present(), None if streamed else getattr(self, "checkpoint", None)
+        drawn = seed_from(self.random_state) if new or not streamed else self._fit_seed
+        seed = devices.shared_seed(drawn)
+        checkpoint = None
+        if devices.n_processes > 1 or folder is not None:
+            kept = {} if new else self._training_state or {}
+            start = None if new else [*self._weights, *kept.get("optimizer", ()), *kept.get("seeds", ())]
+            identity = fit_identity(self, source, seed=None if self.random_state is None else drawn, start=start)
+            devices.require_equal(identity)
+            if folder is not None:
+                checkpoint = CheckpointFile(folder, identity, seed, devices)
+                seed = checkpoint.seed
+        return Streams(seed, 0 if new else self.n_iter_), checkpoint
+
+    def _step_size(self, n_rows: int) -> int:
+        """Return the rows of a training step."""
+        is_automatic = self.batch_size == "auto"
+        return Devices.present().step_size(self._batch_size(), n_rows, is_automatic=is_automatic)
+
+    def _batch_size(self) -> int:
+        """Return ``batch_size``, or what it stands for where it is "auto"."""
+        raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_weights")
@@ -151,11 +182,12 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         check_fitted(self)
         check_not_forked()
         with _CACHE:
-            cached = _NETWORKS.get(self)
-            if cached is None:
+            cached, distribution = _NETWORKS.get(self), keras.distribution.distribution()
+            # A network belongs to the devices that it was built on.
+            if cached is None or cached["distribution"] is not distribution:
                 network = self._new_network(0)
                 network.set_weights(list(self._weights))
-                cached = _NETWORKS[self] = {"network": network}
+                cached = _NETWORKS[self] = {"network": network, "distribution": distribution}
                 if self._training_state is not None:
                     load_training_state(network, self._training_config(1), self._training_state)
         return cached["network"]
@@ -165,7 +197,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         with keras_defaults(seed):
             return self._build_network()
 
-    def _compiled(self, name: str, function: Callable) -> CompiledFunction:
+    def _compiled(self, name: str, function: Callable[..., Any]) -> CompiledFunction:
         """Return the named function of the network, compiled at the first call."""
         with _CACHE:
             network = self._network()
@@ -178,13 +210,13 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         """Take a new network as the state before the first epoch."""
         self._fit_seed = seed
         self._weights = [np.array(w) for w in network.get_weights()]
-        self._training_state = None
+        self._training_state: dict[str, Any] | None = None
         self.history_ = {}
         self.n_iter_ = 0
         with _CACHE:
-            _NETWORKS[self] = {"network": network}
+            _NETWORKS[self] = {"network": network, "distribution": keras.distribution.distribution()}
 
-    def _attributes_after(self, network: keras.Model, history: dict[str, list]) -> dict[str, Any]:
+    def _attributes_after(self, network: keras.Model, history: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the fitted attributes after epochs with this history, which are not yet in ``history_``."""
         n_epochs = len(history.get("loss", []))
         # A quantity that was not measured in some epochs is nan there, so that every list has an entry for each.
@@ -201,7 +233,7 @@ class NetworkEstimator(CallbackSupportMixin, SkvqEstimator):
         self.__dict__.update(self._attributes_after(network, result.history))
         self._training_state = training_state(network)
 
-    def _check_unchanged(self, present: dict, wanted: dict) -> None:
+    def _check_unchanged(self, present: dict[str, Any], wanted: dict[str, Any]) -> None:
         """Raise if a parameter no longer describes the network that training would continue."""
         for name, value in wanted.items():
             if value != present[name]:
@@ -233,9 +265,9 @@ class EstimatorObserver(Observer):
         if self.tasks is not None:
             self.tasks.begin_epoch()
 
-    def attributes(self, history: dict[str, list]) -> dict[str, Any]:
+    def attributes(self, history: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the fitted attributes that the estimator would have if fit ended now."""
         return self.estimator._attributes_after(self.network, history)
 
-    def end_epoch(self, history: dict[str, list]) -> bool:
+    def end_epoch(self, history: dict[str, list[Any]]) -> bool:
         return self.tasks is not None and self.tasks.end_epoch(lambda: self.attributes(history))

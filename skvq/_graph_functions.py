@@ -113,7 +113,7 @@ def prior_graphs(network: PriorNetwork, n_classes: int, logits_of: Callable) -> 
         """Codes as the part sampler draws them, from the likeliest only and around those that are known."""
         top_k = ops.cast(top_k, "int32")
         options = SamplingOptions(temperature, ops.where(top_k > 0, top_k, n_embeddings), top_p)
-        drawn = sample(network, uniforms, options, *(labels or (None,)), known_codes)
+        drawn = sample(network, uniforms, options, labels[0] if labels else None, known_codes)
         return (ops.cast(drawn, "int64"),)
 
     def margin(inputs, drawn):
@@ -268,9 +268,9 @@ def vqvae_graphs(network: Autoencoder, layout: Layout, latents_of: Callable) -> 
         ),
     }
     if layout.dtype == "uint8":
-        images = (replace(images, dtype="uint8"),)
+        bytes_ = replace(images, dtype="uint8")
         functions["encoder_uint8"] = GraphFunction(
-            "encoder_uint8", "encoder", encode_bytes, images, (codes,), example_bytes, margin
+            "encoder_uint8", "encoder", encode_bytes, (bytes_,), (codes,), example_bytes, margin
         )
     return functions
 
@@ -322,5 +322,7 @@ def perturbation_margin(assign: Callable, latents: np.ndarray, codes: np.ndarray
     tolerance = np.float32(FLOAT32_TOLERANCE) * np.abs(latents).max(initial=1e-6)
     is_right = assign(latents) == codes
     for _ in range(n_trials):
-        is_right |= assign(latents + tolerance * generator.choice(np.float32([-1, 1]), latents.shape)) == codes
+        is_right |= (
+            assign(latents + tolerance * generator.choice(np.array([-1, 1], np.float32), latents.shape)) == codes
+        )
     return np.where(is_right, 0.0, 2.0)

@@ -28,7 +28,7 @@ def keras_defaults(seed: int) -> Iterator[None]:
     # One network at a time: in a search over threads, two would draw from each other's seeds.
     with _BUILDING, ExitStack() as restores:
         restores.callback(setattr, KERAS_SEEDS, "python_random", getattr(KERAS_SEEDS, "python_random", random))
-        KERAS_SEEDS.python_random = random.Random(seed)
+        setattr(KERAS_SEEDS, "python_random", random.Random(seed))  # noqa: B010 (the module does not declare it)
         restores.callback(config.set_image_data_format, config.image_data_format())
         config.set_image_data_format("channels_last")
         restores.callback(config.set_floatx, config.floatx())

@@ -1,5 +1,6 @@
 """The two stages of a generator: cloned, or taken frozen, and checked against each other before any training."""
 
+import os
 from typing import Any
 
 from sklearn.base import clone
@@ -29,7 +30,7 @@ def begun(name: str, given: Any, default: type) -> Any:
     return given.estimator
 
 
-def check_stages(generator: Any, vqvae: VQVAE, prior: Prior, y) -> None:
+def check_stages(generator: Any, vqvae: VQVAE, prior: Prior, y: Any) -> None:
     """Raise for what would fail only after the first stage has been trained."""
     if isinstance(generator.prior, FrozenEstimator):
         if not isinstance(generator.vqvae, FrozenEstimator):
@@ -71,3 +72,9 @@ def with_grid(prior: Prior, grid: CodeGrid) -> Prior:
         grid.require(prior.grid)
         return prior
     return prior.set_params(grid=grid)
+
+
+def hand_checkpoint(part: Any, folder: str | os.PathLike | None, name: str) -> None:
+    """Give a stage a sub-folder of the generator's checkpoint, unless it has one of its own or takes none."""
+    if folder is not None and part.get_params(deep=False).get("checkpoint", folder) is None:
+        part.set_params(checkpoint=os.path.join(folder, name))

@@ -1,31 +1,35 @@
 """Both stages as one estimator: a VQ-VAE, and a prior over its codes."""
 
 import math
+import os
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
+from skvq._bases import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from skvq._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skvq._codecs import codec_of
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.graph import GraphFunction
 from skvq._contract.images import spread_indices
+from skvq._contract.randomness import RandomStateLike
 from skvq._data import ImageSource, check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
-from skvq._stages import begun, check_stages, unwrapped, with_grid
+from skvq._stages import begun, check_stages, hand_checkpoint, unwrapped, with_grid
 from skvq._vqvae.errors import mean_error
 from skvq.compression.codec import Codec
 from skvq.compression.methods import CompressionMixin
 from skvq.priors.base import Prior
 from skvq.priors.pixelcnn import PixelCNNPrior
+from skvq.training import TRAINING_ADVICE
 from skvq.vqvae import VQVAE
 
 NOISE_ROWS = 1024  # training rows that the noise variance is measured on
@@ -58,6 +62,10 @@ class VQGenerator(
         it is.
     prior : PixelCNNPrior, ContextPrior or another prior, default=None
         Second stage. None is ``PixelCNNPrior()``.
+
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps the state of each stage after each epoch, in sub-folders ``vqvae`` and ``prior``,
+        unless a stage has a ``checkpoint`` of its own. The same fit, started again, goes on from there.
 
     Attributes
     ----------
@@ -95,10 +103,15 @@ class VQGenerator(
     __metadata_request__partial_fit = {"pixel_weight": UNUSED}
     __metadata_request__score = {"pixel_weight": UNUSED}
 
-    _parameter_constraints = {"vqvae": [VQVAE, FrozenEstimator, None], "prior": [Prior, FrozenEstimator, None]}
+    _parameter_constraints = {
+        "vqvae": [VQVAE, FrozenEstimator, None],
+        "prior": [Prior, FrozenEstimator, None],
+        "checkpoint": [str, os.PathLike, None],
+    }
     _parameter_advice = {
         "vqvae": "The order is VQGenerator(vqvae, prior).",
         "prior": "The order is VQGenerator(vqvae, prior); subclass skvq.priors.Prior for a prior of your own.",
+        "checkpoint": TRAINING_ADVICE["checkpoint"],
     }
 
     vqvae_: VQVAE
@@ -108,9 +121,16 @@ class VQGenerator(
     noise_variance_: float | None
     n_features_in_: int
 
-    def __init__(self, vqvae: VQVAE | None = None, prior: Prior | None = None):
+    def __init__(
+        self,
+        vqvae: VQVAE | None = None,
+        prior: Prior | None = None,
+        *,
+        checkpoint: str | os.PathLike | None = None,
+    ):
         self.vqvae = vqvae
         self.prior = prior
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_fitted(cls, vqvae: VQVAE, prior: Prior) -> "VQGenerator":
@@ -140,7 +160,7 @@ class VQGenerator(
         return hasattr(self, "prior_")
 
     @with_callbacks
-    def fit(self, X, y=None, *, pixel_weight=None, **fit_params):
+    def fit(self, X: Any, y: Any = None, *, pixel_weight: Any = None, **fit_params: Any) -> Self:
         """Fit the VQ-VAE on X, then the prior on its codes.
 
         Parameters
@@ -172,6 +192,9 @@ class VQGenerator(
         check_stages(self, vqvae, prior, y)
         routed = self._route("fit", pixel_weight, fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
+        for name, part in (("vqvae", vqvae), ("prior", prior)):
+            if not isinstance(getattr(self, name), FrozenEstimator):
+                hand_checkpoint(part, self.checkpoint, name)
         tasks = FitTasks(self, X, y, 2)
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):
@@ -187,7 +210,7 @@ class VQGenerator(
         return self
 
     @available_if(_prior_learns_in_parts)
-    def partial_fit(self, X, y=None, classes=None, *, pixel_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, *, pixel_weight: Any = None) -> Self:
         """Train both stages for one pass over X.
 
         The prior learns the codes that the VQ-VAE makes after its own pass. Codes drift while the VQ-VAE learns, so in
@@ -234,13 +257,13 @@ class VQGenerator(
         if source is not None:
             errors = vqvae._errors(source, spread_indices(len(source), NOISE_ROWS))
             smallest = np.finfo(np.float32).eps * max(map(abs, vqvae.data_range_)) or 1.0
-            self.noise_variance_ = max(mean_error([errors]), smallest**2)
+            self.noise_variance_ = max(mean_error([errors]), float(smallest) ** 2)
         self.n_features_in_ = vqvae.n_features_in_
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(vqvae, "feature_names_in_"):
-            self.feature_names_in_ = vqvae.feature_names_in_
+            self.feature_names_in_: Any = vqvae.feature_names_in_
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``vqvae.output`` says.
 
         Returns
@@ -251,7 +274,7 @@ class VQGenerator(
         check_fitted(self)
         return self.vqvae_.encode(X)
 
-    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
+    def inverse_transform(self, X: Any, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
@@ -270,7 +293,7 @@ class VQGenerator(
             X = self.prior_.inverse_transform(X)
         return self.vqvae_.inverse_transform(X, n_quantizers)
 
-    def reconstruct(self, X) -> np.ndarray:
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the images of the codes of X."""
         check_fitted(self)
         return self.vqvae_.reconstruct(X)
@@ -278,13 +301,13 @@ class VQGenerator(
     def sample(
         self,
         n_samples: int = 1,
-        y=None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         select: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw new images.
 
@@ -299,19 +322,19 @@ class VQGenerator(
             Images in the shape, dtype and units of ``fit``'s X.
         """
         check_fitted(self)
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
         return self.inverse_transform(self.prior_.sample(n_samples, y, **options, random_state=random_state))
 
     def complete(
         self,
-        X,
-        mask,
-        y=None,
+        X: Any,
+        mask: Any,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Keep the known codes of images, draw the others, and return the images.
 
@@ -331,10 +354,10 @@ class VQGenerator(
         """
         codes = self.transform(X)
         self.grid_.check_mask(mask, len(codes))
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return self.inverse_transform(self.prior_.complete(codes, mask, y, **options, random_state=random_state))
 
-    def score_samples(self, X, y=None) -> np.ndarray:
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-likelihood of the codes of each image.
 
         Returns
@@ -343,11 +366,11 @@ class VQGenerator(
         """
         return self.prior_.score_samples(self.transform(X), y)
 
-    def bits_per_image(self, X, y=None) -> float:
+    def bits_per_image(self, X: Any, y: Any = None) -> float:
         """Return the mean cost of an image's codes under the prior, in bits."""
         return float(-self.score_samples(X, y).mean() / math.log(2))
 
-    def score(self, X, y=None, *, pixel_weight=None) -> float:
+    def score(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> float:
         """Return the mean log-likelihood of an image in two parts: its codes, and what they leave out.
 
         The pixels are taken as normally distributed around the reconstruction with ``noise_variance_``. Of all codes
@@ -378,16 +401,15 @@ class VQGenerator(
                 "model.noise_variance_ = model.vqvae_.reconstruction_errors(X_train).mean()."
             )
         source = self.vqvae_._source(X, **weights)
-        errors, n_values, largest = self.vqvae_._errors(source)
-        if n_values is None:
-            n_values = math.prod(self.vqvae_.image_shape_)
-        else:
-            errors, n_values = np.nan_to_num(errors), n_values / largest
+        errors, totals, largest = self.vqvae_._errors(source)
+        n_values: Any = math.prod(self.vqvae_.image_shape_)
+        if totals is not None:
+            errors, n_values = np.nan_to_num(errors), totals / largest
         residuals = -0.5 * n_values * (math.log(2 * math.pi * self.noise_variance_) + errors / self.noise_variance_)
         codes = self.vqvae_._encode(source)
         return float((self.prior_.score_samples(codes, y) + residuals).mean())
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: the parts of both stages.
 
         Returns
@@ -406,7 +428,7 @@ class VQGenerator(
     def _codec(self, method: str) -> Codec:
         return codec_of(self, method)
 
-    def get_metadata_routing(self) -> MetadataRouter:
+    def get_metadata_routing(self) -> Any:
         """Return the router that hands metadata to the two stages."""
         mapping = MethodMapping()
         for method in ("fit", "partial_fit", "score"):
@@ -417,7 +439,7 @@ class VQGenerator(
             .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
         )
 
-    def _route(self, method: str, pixel_weight: Any, params: dict) -> dict:
+    def _route(self, method: str, pixel_weight: Any, params: dict[str, Any]) -> dict[str, Any]:
         given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
         if get_config()["enable_metadata_routing"]:
             params = {**params, **given}
@@ -434,7 +456,7 @@ class VQGenerator(
     def _n_features_out(self) -> int:
         return self.grid_.n_codes
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.target_tags.required = bool(getattr(unwrapped(self.prior), "conditional", False))

@@ -1,19 +1,21 @@
 """The VQ-VAE as a scikit-learn transformer: images to discrete codes and back."""
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 
+from skvq._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import invalid
+from skvq._contract.graph import GraphFunction
 from skvq._contract.masks import check_unmasked
-from skvq._contract.randomness import seed_from
+from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
-from skvq._estimator import Streams, restored_on_error
+from skvq._estimator import restored_on_error
 from skvq._fitted import check_fitted
 from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors
@@ -109,6 +111,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         Whether ``fit`` continues from the weights of the last call.
     verbose : int, default=0
         1 reports every epoch, with a progress bar in a terminal; 2 draws the bar everywhere.
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps its state after each epoch. The same fit, started again, goes on from there.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -185,7 +189,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         beta: float = 0.25,
         vq_weight: float = 1.0,
         image_shape: tuple[int, ...] | None = None,
-        architecture: str | Callable = "auto",
+        architecture: str | Callable[..., Any] = "auto",
         downsampling: int = 4,
         hidden_channels: int = 64,
         n_residual_blocks: int = 2,
@@ -195,7 +199,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         quantizer_dropout: float = 0.5,
         codebook_init: str = "kmeans",
         restart_threshold: float = 0.35,
-        reconstruction_loss: str | Callable = "mse",
+        reconstruction_loss: str | Callable[..., Any] = "mse",
         output: str = "codes",
         optimizer: Any = "adam",
         learning_rate: float = 0.003,
@@ -210,7 +214,8 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state=None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.embedding_dim = embedding_dim
@@ -242,10 +247,11 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self.tol = tol
         self.warm_start = warm_start
         self.verbose = verbose
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y=None, *, pixel_weight=None):
+    def fit(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> Self:
         """Learn the codebook and the networks.
 
         Parameters
@@ -278,17 +284,16 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
         source = self._continued_source(X, pixel_weight) if continues else self._new_source(X, pixel_weight)
-        seed = seed_from(self.random_state)
-        streams = Streams(seed, self.n_iter_ if continues else 0)
+        streams, checkpoint = self._start(source, new=not continues)
         tasks = FitTasks(self, X, y, self.max_iter)
         with restored_on_error(self):
             if not continues:
                 self._initialise(X, source, streams)
-            self._train(source, streams, new=not continues, tasks=tasks)
+            self._train(source, streams, new=not continues, tasks=tasks, checkpoint=checkpoint)
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None, *, pixel_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         The first call's X decides units and range of the values.
@@ -309,13 +314,14 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         self._check_params()
         new = not self.__sklearn_is_fitted__()
         source = self._new_source(X, pixel_weight) if new else self._continued_source(X, pixel_weight)
+        streams, _ = self._start(source, new=new, streamed=True)
         with restored_on_error(self):
             if new:
-                self._initialise(X, source, Streams(seed_from(self.random_state)))
-            self._train(source, Streams(self._fit_seed, self.n_iter_), new=new, streamed=True)
+                self._initialise(X, source, streams)
+            self._train(source, streams, new=new, streamed=True)
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes of images, or what else ``output`` says.
 
         Parameters
@@ -339,7 +345,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             return self._encode(source)
         return features_of_codes(self.output, self._encode(source, self.grid_.dtype), self.codebook_)
 
-    def encode(self, X) -> np.ndarray:
+    def encode(self, X: Any) -> np.ndarray:
         """Return the codes of images, whatever ``output`` says.
 
         Returns
@@ -349,7 +355,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         check_fitted(self)
         return self._encode(self._source(X))
 
-    def inverse_transform(self, X, n_quantizers: int | None = None) -> np.ndarray:
+    def inverse_transform(self, X: Any, n_quantizers: int | None = None) -> np.ndarray:
         """Return the images of codes.
 
         Parameters
@@ -384,20 +390,20 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             images = self._images_of_vectors(check_vectors(X, self.grid_.n_positions, self.codebook_.shape[-1]))
         return self._layout.from_images(images)
 
-    def reconstruct(self, X) -> np.ndarray:
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the images of the codes of X."""
         return self.inverse_transform(self.encode(X))
 
     def sample(
         self,
         n_samples: int = 1,
-        prior=None,
-        y=None,
+        prior: Any = None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw new images.
 
@@ -433,7 +439,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             return self.inverse_transform(prior.sample(n_samples, y, **options._asdict(), random_state=random_state))
         return self.inverse_transform(self._draw_independently(n_samples, y, options, random_state))
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
         where X was uint8.
 
@@ -446,7 +452,7 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
         size = self._inference_batch_size()
         return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []

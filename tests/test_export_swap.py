@@ -11,6 +11,7 @@ from crash_points import events_of, interrupted_at, killed_at
 
 from skvq._contract import writing
 from skvq.export._folder import check_target, write_folder
+from skvq.export._manifest import with_companions
 
 pytest.importorskip("fcntl", reason="stops a process with the tools of Unix")
 
@@ -172,6 +173,24 @@ class TestOthers:
             with pytest.raises(ValueError, match=f"nothing else in it; got .* with {name}"):
                 write(folder, NEW)
             assert os.path.lexists(folder / name)
+
+    def test_a_companion_is_replaced_if_the_manifest_names_it(self, tmp_path):
+        with_card = {**OLD, "README.md": b"card"}
+        with_card["manifest.json"] = with_companions(OLD["manifest.json"], ["README.md"])
+        write(tmp_path / "toy", with_card)
+        write(tmp_path / "toy", NEW)
+        assert content(tmp_path / "toy") == NEW
+        (tmp_path / "toy" / "README.md").write_text("mine")
+        with pytest.raises(ValueError, match=r"nothing else in it; got .* with README\.md"):
+            write(tmp_path / "toy", OLD)
+        assert content(tmp_path / "toy") == {**NEW, "README.md": b"mine"}
+
+    def test_a_manifest_may_not_claim_other_companions(self, tmp_path):
+        claimed = {**OLD, "manifest.json": with_companions(OLD["manifest.json"], ["thesis.docx"])}
+        write(tmp_path / "toy", claimed)
+        (tmp_path / "toy" / "thesis.docx").write_text("mine")
+        with pytest.raises(ValueError, match=r"nothing else in it; got .* with thesis\.docx"):
+            write(tmp_path / "toy", NEW)
 
     def test_eight_writers(self, swap, tmp_path):
         exports = [export(b" %d" % number) for number in range(8)]

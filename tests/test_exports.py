@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import json
+import re
 import runpy
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from sklearn.base import clone
 
 import skvq
 from skvq.datasets import load_idx
+from skvq.export._folder import check_target
+from skvq.runtime._description import COMPANIONS
 
 EXPORTS = Path(__file__).parent.parent / "exports"
 READY_MADE = sorted(path.parent.name for path in EXPORTS.glob("*/manifest.json"))
@@ -66,12 +70,25 @@ def test_every_ready_made_export_has_its_recipe():
 class TestReadyMade:
     def test_files_are_small_whole_and_described(self, name):
         runtime = skvq.runtime.load(EXPORTS / name)  # which checks the hashes
-        card = (EXPORTS / f"{name}.md").read_text(encoding="utf-8")
+        card = (EXPORTS / name / "README.md").read_text(encoding="utf-8")
         assert runtime.parts == ("encoder", "decoder", "controlled_sampler", "generator")
         for file in runtime.source.parts.values():
             assert file.n_bytes < 2_000_000
-            assert f"`{name}/{Path(file.name).name}` | {file.n_bytes / 1000:.0f} |" in card
-        assert (EXPORTS / f"{name}.png").stat().st_size > 10_000
+            assert f"`{Path(file.name).name}` | {file.n_bytes / 1000:.0f} |" in card
+        assert (EXPORTS / name / "samples.png").stat().st_size > 10_000
+
+    def test_the_folder_is_a_model_repository(self, name):
+        folder = EXPORTS / name
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        front, text = card.removeprefix("---\n").split("\n---\n")
+        keys = re.findall(r"^(\w+):", front, re.MULTILINE)
+        assert keys == ["license", "library_name", "pipeline_tag", "tags", "datasets"]
+        linked = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+        assert linked == ["samples.png"]
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        assert manifest["companions"] == list(COMPANIONS)
+        assert set(COMPANIONS) <= {path.name for path in folder.iterdir()}
+        assert check_target(folder) == folder.resolve()  # a recipe may replace it
 
     def test_images_become_codes_and_codes_images(self, name):
         runtime = skvq.runtime.load(EXPORTS / name)
@@ -85,10 +102,10 @@ class TestReadyMade:
         assert error < 0.25 * drawn.astype(float).var() / (high - low) ** 2
 
     def test_the_lines_of_the_card_draw_an_image_without_skvq(self, name):
-        card = (EXPORTS / f"{name}.md").read_text(encoding="utf-8")
+        card = (EXPORTS / name / "README.md").read_text(encoding="utf-8")
         lines = card.split("```python\n")[1].split("```")[0] + "assert image.ndim == 4 and image.std() > 0\n"
         lines += "import sys\nassert not {'skvq', 'keras', 'tensorflow'} & set(sys.modules)\n"
-        done = subprocess.run([sys.executable, "-c", lines], cwd=EXPORTS.parent, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", lines], cwd=EXPORTS / name, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
 
@@ -104,11 +121,11 @@ def test_a_recipe_fits_exports_verifies_and_describes(name, tmp_path, monkeypatc
     runpy.run_path(str(EXPORTS / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     assert "codes are equal" in printed
-    card = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
+    card = (tmp_path / "out" / name / "README.md").read_text(encoding="utf-8")
     assert "{" not in card.replace('inputs = {"uniforms"', "").split("## Measured")[1]
     for file in skvq.runtime.load(tmp_path / "out" / name).source.parts.values():
-        assert f"`{name}/{Path(file.name).name}`" in card
-    assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
+        assert f"`{Path(file.name).name}`" in card
+    assert (tmp_path / "out" / name / "samples.png").stat().st_size > 1000
 
 
 def test_quick_files_do_not_replace_the_shipped_ones(publish, capsys):
@@ -126,17 +143,17 @@ class TestPublish:
     @pytest.fixture
     def arguments(self, publish, vqvae, prior, images, labels, tmp_path):
         pytest.importorskip("matplotlib")
-        recipe = publish.Recipe("bars", "Bars", "Bars.", "Drawn.", "the same", "None.", "python bars.py", 1)
+        recipe = publish.Recipe("bars", "Bars", "Bars.", "bars", "Drawn.", "the same", "None.", "python bars.py", 1)
         model = skvq.VQGenerator.from_fitted(vqvae, prior)
         return recipe, model, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
 
-    def test_folder_card_and_picture_stay_when_later_ones_fail(self, publish, arguments, monkeypatch):
+    def test_the_folder_stays_as_it_is_when_later_ones_fail(self, publish, arguments, monkeypatch):
         recipe, model, *data, args = arguments
         (args.output / "bars").mkdir(parents=True)
-        assert publish.publish(*arguments) == (args.output / "bars.md").resolve()
-        assert sorted(path.name for path in args.output.iterdir()) == ["bars", "bars.md", "bars.png"]
+        assert publish.publish(*arguments) == (args.output / "bars").resolve()
+        assert [path.name for path in args.output.iterdir()] == ["bars"]
         assert skvq.runtime.load(args.output / "bars").parts == publish.PARTS
-        assert "`bars/encoder.onnx`" in (args.output / "bars.md").read_text(encoding="utf-8")
+        assert "`encoder.onnx`" in (args.output / "bars" / "README.md").read_text(encoding="utf-8")
 
         before = {path: path.read_bytes() for path in args.output.rglob("*") if path.is_file()}
         later = clone(model.vqvae_).set_params(max_iter=1).fit(data[0])

@@ -15,9 +15,9 @@ The loss is 1 - SSIM and ten times the squared error. Each trains for ``--second
 
 Rates are bytes a slice. "file" is the mean length of whole files: those of a codec at its best settings
 (``peers/image_files.py``), and ours from ``VQGenerator.compress``, where skvq has it, with a ``ContextPrior`` of the
-training codes. "payload" leaves out what every file repeats. Where a rate is no file's, it is in the column "computed": the
-log-likelihood of the test codes under the ContextPrior, of the first quantisers alone where there are several. "fixed"
-is log2(K) bits a code. The decoder's size is shared by all files, as a codec's is, and stands in the table.
+training codes. "payload" leaves out what every file repeats. "computed" is no file's length: it is the log-likelihood
+of the test codes under the ContextPrior, also of the first quantisers alone where there are several. "fixed" is log2(K)
+bits a code. The decoder's size, as an ONNX file, is shared by all slices, as a codec's is, and stands below the table.
 
 Means are over patients, each of whom has as many test slices; ± is the half width of their 95 % confidence interval, by
 Student's t. SSIM is that of ``slices.py``.
@@ -37,7 +37,7 @@ from runs import add_run_arguments, new_parser, parse, print_table, run_interlea
 from scipy import ndimage
 from slices import DEFAULT_DATA, fit_slices, load_slices, quality, structure_and_error
 
-from skvq import VQVAE, CodeGrid, ContextPrior, VQGenerator
+from skvq import VQVAE, CodeGrid, ContextPrior, VQGenerator, to_onnx
 
 SIDE = 256
 FOREGROUND, REACH = 0.03, 9  # of the largest value; side of the window, in pixels
@@ -149,7 +149,7 @@ def rows_of_configuration(args: argparse.Namespace, train: tuple, test: tuple) -
     return {
         "rows": rows,
         "seconds": fitted.seconds,
-        "decoder_bytes": 4 * sum(w.size for w in vqvae._network().decoder.get_weights()),
+        "decoder_bytes": len(to_onnx(vqvae, "decoder").SerializeToString()),
         "note": f"{fitted.n_epochs} epochs of {fitted.n_rows} slices of {len(set(subject_train))} patients in "
         f"{fitted.seconds:.0f} s; {len(X_test)} test slices of {len(set(subject_test))} patients",
     }

@@ -1,7 +1,7 @@
 """Read what comes next by a thread, while what was read before is worked on."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ THREAD_NAME = "skvq-reader"
 
 def read_ahead(
     read: Callable[[Request], Answer], requests: Iterable[Request], depth: int = DEPTH
-) -> Iterator[tuple[Request, Answer]]:
+) -> Generator[tuple[Request, Answer], None, None]:
     """Yield each request with its answer, in order, while one thread reads the next ones.
 
     The thread ends with the iterator: after the last request, after an error, and when the iterator is closed. Close it

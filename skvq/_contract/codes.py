@@ -50,7 +50,7 @@ class CodeGrid:
     n_embeddings: int
     depth: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_code_shape(self.shape))
         object.__setattr__(self, "n_embeddings", check_n_embeddings(self.n_embeddings))
         object.__setattr__(
@@ -239,7 +239,7 @@ class CodeGrid:
         """Return a name for each code in a row: ``code0``, ``code1``, …"""
         return [f"{prefix}{i}" for i in range(self.n_codes)]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return the grid for a manifest."""
         return {"shape": list(self.shape), "n_embeddings": self.n_embeddings, "depth": self.depth}
 
@@ -256,14 +256,15 @@ def check_code_shape(code_shape: Any, name: str = "code_shape") -> tuple[int, ..
         sides = [as_count(side) for side in code_shape]
     except TypeError:
         sides = []
-    if len(sides) not in (1, 2, 3) or None in sides:
+    checked = tuple(side for side in sides if side is not None)
+    if len(sides) not in (1, 2, 3) or len(checked) < len(sides):
         raise invalid(
             name,
             "be one to three positive integers, such as (height, width)",
             repr(code_shape),
             "Pass the VQVAE's grid_.shape.",
         )
-    return tuple(sides)
+    return checked
 
 
 def check_n_embeddings(n_embeddings: Any) -> int:

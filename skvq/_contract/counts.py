@@ -1,19 +1,20 @@
 """Counts: whole numbers that users pass, and statistics of how often each code occurs."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from .errors import invalid
 
 
-def as_count(value: object, minimum: int = 1) -> int | None:
+def as_count(value: Any, minimum: int = 1) -> int | None:
     """Return a whole number of at least ``minimum`` as a Python int, and None for anything else.
 
     Booleans are not counts, although Python takes them for integers.
     """
     is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-    return int(value) if is_integer and value >= minimum else None
+    return int(value) if is_integer and int(value) >= minimum else None
 
 
 def check_count(name: str, value: object, way_out: str = "Pass a whole number, such as 8.", *, minimum: int = 1) -> int:

@@ -40,4 +40,6 @@ class ModelDescription:
     @property
     def codes(self) -> CodeGrid:
         """The grid of the autoencoder, or of the prior where there is no autoencoder."""
-        return self.grid or self.prior_grid
+        grid = self.grid or self.prior_grid
+        assert grid is not None  # every model has a stage
+        return grid

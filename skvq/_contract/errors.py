@@ -36,6 +36,10 @@ class ForkedProcessError(SkvqError, RuntimeError):
     """A network is used in a process that was forked after Keras had run in its parent."""
 
 
+class DistributionError(SkvqError, RuntimeError):
+    """Devices or processes cannot train together: a scope that would be ignored, unequal data, or a lost process."""
+
+
 class DivergenceError(SkvqError, ArithmeticError):
     """Training produced NaN or infinity."""
 

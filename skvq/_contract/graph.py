@@ -7,7 +7,7 @@ Names are for people; no code decides by them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class TensorSpec:
 
     name: str
     role: TensorRole
-    shape: tuple
+    shape: tuple[Any, ...]
     dtype: str
     description: str
 
@@ -91,11 +91,11 @@ class GraphFunction:
 
     name: str
     kind: GraphKind
-    function: Callable
+    function: Callable[..., Any]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    example: Callable[[int, np.random.Generator], tuple]
-    margin: Callable[[tuple, np.ndarray], np.ndarray] | None = None
+    example: Callable[[int, np.random.Generator], tuple[Any, ...]]
+    margin: Callable[[tuple[Any, ...], np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         _check_choice("kind", self.kind, get_args(GraphKind))

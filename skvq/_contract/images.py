@@ -117,8 +117,8 @@ def check_image_shape(image_shape: tuple[int, ...] | None) -> tuple[int, int, in
         raise wrong from None
     if len(shape) not in (2, 3) or not all(isinstance(s, (int, np.integer)) and s > 0 for s in shape):
         raise wrong
-    shape = tuple(int(s) for s in shape)
-    return shape if len(shape) == 3 else (*shape, 1)
+    height, width, channels = (*map(int, shape), 1)[:3]
+    return height, width, channels
 
 
 def layout_of(X: np.ndarray, image_shape: tuple[int, ...] | None) -> Layout:

@@ -119,11 +119,11 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> np.ndarray:
     check_unmasked(name, y, f"Drop the rows without a label, of X too: {name}.compressed().")
     y = without_string_dtype(y)
     kind_of_labels(name, y)
-    labels = np.asarray(y)
+    labels: np.ndarray = np.asarray(y)
     if labels.ndim == 0:
         labels = np.repeat(labels, n_rows)
     if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+        labels = labels.ravel()
     if labels.ndim != 1:
         raise invalid(
             name,

@@ -28,7 +28,9 @@ class SamplingOptions(NamedTuple):
     top_p: Any = None
 
     @classmethod
-    def checked(cls, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None):
+    def checked(
+        cls, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+    ) -> "SamplingOptions":
         """Return the options after checking them.
 
         Raises

@@ -30,7 +30,7 @@ def check_select(select: Any, n_classes: int) -> float | None:
     """
     if select is None:
         return None
-    if isinstance(select, bool) or not isinstance(select, Real) or not 0 < select <= 1:
+    if isinstance(select, bool) or not isinstance(select, Real) or not 0 < float(select) <= 1:
         raise invalid(
             "select",
             "be in (0, 1], or None",

@@ -97,7 +97,7 @@ class LazyRows:
         self.array = array
         self.shape, self.dtype = tuple(int(side) for side in array.shape), np.dtype(array.dtype)
         self.ndim = len(self.shape)
-        self.bounds = block_bounds(array)
+        self.bounds: Any = block_bounds(array)
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -122,7 +122,7 @@ class LazyRows:
         blocks = np.searchsorted(self.bounds, rows, side="right") - 1
         # Runs of rows of one block: batches come sorted.
         starts = np.flatnonzero(np.diff(blocks, prepend=-1))
-        for start, stop in zip(starts, np.append(starts, len(rows))[1:], strict=True):
+        for start, stop in zip(starts.tolist(), np.append(starts, len(rows))[1:].tolist(), strict=True):
             block = int(blocks[start])
             answer[start:stop] = self.block(block)[rows[start:stop] - self.bounds[block]]
         return answer

@@ -35,7 +35,7 @@ class PixelWeights:
         self.layout = layout
         self.n_rows = n_rows
         self.function: Callable | None = given if callable(given) else None
-        self.array = None if callable(given) else _as_array(given)
+        self.array: Any = None if callable(given) else _as_array(given)
         if self.array is not None:
             self._full_shape(self.array.shape, n_rows)
 

@@ -17,20 +17,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import invalid, printable
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux, <fcntl.h> and <linux/fs.h>
 _RENAME_SWAP = 2  # macOS, <stdio.h>
 _OLD_SECONDS = 24 * 3600  # without locks, what is younger may still be in use
 
 
-def write_file(path: str | os.PathLike, data: bytes) -> Path:
+def write_file(path: str | os.PathLike[str], data: bytes) -> Path:
     """Write a file, or replace one in a single step.
 
     Parameters
@@ -73,7 +74,7 @@ def write_file(path: str | os.PathLike, data: bytes) -> Path:
     return target
 
 
-def check_file_target(path: str | os.PathLike) -> Path:
+def check_file_target(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path leads to, at the end of any links, if a file can be written there.
 
     Raises
@@ -103,7 +104,7 @@ def check_file_target(path: str | os.PathLike) -> Path:
     return target
 
 
-def expanded(path: str | os.PathLike, name: str = "path", example: str = "a name such as 'model.skvq'") -> str:
+def expanded(path: Any, name: str = "path", example: str = "a name such as 'model.skvq'") -> str:
     """Return a path as text, with the home folder in place of ``~``.
 
     Raises
@@ -122,7 +123,7 @@ def expanded(path: str | os.PathLike, name: str = "path", example: str = "a name
 
 
 @contextmanager
-def named_errors(path: str | os.PathLike) -> Iterator[None]:
+def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Let errors of the system name the path that the user gave, not a temporary file's."""
     try:
         yield
@@ -132,7 +133,7 @@ def named_errors(path: str | os.PathLike) -> Iterator[None]:
         raise type(error)(error.errno, error.strerror, os.fsdecode(path)) from error
 
 
-def exchange(first: str | os.PathLike, second: str | os.PathLike) -> bool:
+def exchange(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bool:
     """Let two files or folders of one disk trade places, in one step.
 
     Returns

@@ -1,5 +1,7 @@
 """Images as users hand them over: an array, what becomes one, or what only slices like one."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -8,7 +10,7 @@ from skvq._contract.slicing import check_lazy, is_lazy, is_tensor
 from .refusals import refuse_what_is_no_array
 
 
-def check_images(X) -> np.ndarray:
+def check_images(X: Any) -> np.ndarray:
     """Return X as a numeric array of two to four dimensions, or as it is if it only looks like an array.
 
     Something with ``shape``, ``dtype`` and slicing, such as a folder of images, is read batch by batch.
@@ -28,7 +30,7 @@ def check_images(X) -> np.ndarray:
     return check_array(X, dtype="numeric", allow_nd=True, ensure_all_finite=False, input_name="X")
 
 
-def array_of_tensor(X) -> np.ndarray:
+def array_of_tensor(X: Any) -> np.ndarray:
     """Return a tensor's values; those of a torch tensor in main memory are not copied."""
     try:
         return np.asarray(X)

@@ -13,6 +13,7 @@ All three draw from the generator that is passed, so the same seed gives the sam
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,8 @@ class Permutation:
         self.n_columns = 1 << self.bits
         self.n_rows = -(-n // self.n_columns)
         # Half the width is nearly twice as fast.
-        self.dtype, self.unsigned = (np.int32, np.uint32) if n < 2**30 else (np.int64, np.uint64)
+        self.dtype: Any = np.int32 if n < 2**30 else np.int64
+        self.unsigned: Any = np.uint32 if n < 2**30 else np.uint64
         sizes = ((self.n_rows, self.n_columns), (self.n_columns, self.n_rows), (self.n_rows, self.n_columns))
         self.shifts = [generator.integers(limit, size=size, dtype=self.dtype) for limit, size in sizes]
 
@@ -255,7 +257,7 @@ def _between(rows: Rows, start: int, stop: int) -> np.ndarray:
 def _rebatched(parts: Iterator[np.ndarray], size: int, *, fill: bool) -> Iterator[np.ndarray]:
     """Yield the same numbers, ``size`` at a time; with ``fill`` the first ones fill up the last part."""
     rest = np.arange(0)
-    first = None
+    first: Any = None
     for part in parts:
         found = np.concatenate([rest, part])
         first = found[:size] if first is None else first

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -64,7 +64,7 @@ class RowSource:
         for block in blocks:
             self.array.block(block)
 
-    def batches(self, size: int) -> Iterator[Any]:
+    def batches(self, size: int) -> Generator[Any, None, None]:
         """Yield all rows in order, at most ``size`` at a time."""
         slices = (slice(start, start + size) for start in range(0, len(self), size))
         with closing(read_ahead(self.rows, slices, self.depth if len(self) > size else 0)) as answers:
@@ -132,7 +132,7 @@ class WeightedImageSource(ImageSource):
         self.weights = weights
         self.unit = np.float32(1)  # weights are divided by it
         self.measured = weighted_value_range(self._known_values()) if fill is None else None
-        self.fill = fill if self.measured is None else self.measured.mean
+        self.fill: Any = fill if self.measured is None else self.measured.mean
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         return self.weighted_rows(indices)[0]
@@ -187,7 +187,7 @@ class WeightedImageSource(ImageSource):
 class WeightedExamples:
     """What a :class:`~skvq.training.Trainer` reads of a weighted source: images as ``x``, and weights as ``y``."""
 
-    def __init__(self, source: ImageSource):
+    def __init__(self, source: WeightedImageSource):
         self.source = source
         self.blocks, self.depth, self.keep = source.blocks, source.depth, source.keep
 

@@ -23,15 +23,15 @@ from skvq._files.estimators import read_estimator, write_estimator
 MAX_BYTES = 2**31
 
 
-def save(estimator: Any, path: str | os.PathLike | BinaryIO) -> None:
+def save(estimator: Any, path: str | os.PathLike[str] | BinaryIO) -> None:
     """Write a fitted estimator.
 
     Parameters
     ----------
     estimator : VQVAE, PixelCNNPrior, ContextPrior or VQGenerator
         Fitted. Its state is saved as it is, optimizer included: ``partial_fit`` goes on as if it had never been in a
-        file. Output containers, callbacks and metadata requests are not saved. Of a generator, unfitted stages are
-        saved as their parameters.
+        file. Output containers, callbacks, metadata requests and ``checkpoint`` are not saved. Of a generator,
+        unfitted stages are saved as their parameters.
     path : str, path-like or binary stream
         An existing file is replaced in one step, and stays as it is if anything fails. ``~`` stands for the home
         folder.
@@ -47,10 +47,10 @@ def save(estimator: Any, path: str | os.PathLike | BinaryIO) -> None:
     if callable(getattr(path, "write", None)):
         _write_stream(path, data)
     else:
-        write_file(path, data)
+        write_file(path, data)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] # it refuses the rest
 
 
-def load(path: str | os.PathLike | bytes | BinaryIO, *, max_bytes: int = MAX_BYTES) -> Any:
+def load(path: str | os.PathLike[str] | bytes | BinaryIO, *, max_bytes: int = MAX_BYTES) -> Any:
     """Read an estimator that ``save`` wrote.
 
     A file may come from anyone: reading it runs no code that it brings, and takes memory in proportion to its size.
@@ -147,8 +147,8 @@ def _read(path: Any, max_bytes: int) -> tuple[bytes, str]:
         name = "the given bytes"
         return read_stream(io.BytesIO(path), max_bytes, name), name
     if callable(getattr(path, "read", None)):
-        name = getattr(path, "name", None)
-        name = f"the stream {printable(name)}" if isinstance(name, str) else "the given stream"
+        given = getattr(path, "name", None)
+        name = f"the stream {printable(given)}" if isinstance(given, str) else "the given stream"
         return read_stream(path, max_bytes, name), name
     file = Path(expanded(path, example="the path of a saved estimator, its bytes, or a binary stream"))
     if not os.path.lexists(file):

@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from skvq import __version__
 from skvq._contract.errors import printable
 from skvq._files.checks import Refused, items, mapping, parse_json, refuse, whole
 
-FORMAT = "skvq estimator"
 FORMAT_VERSION = 2
 MAX_HEADER_BYTES = 2**24
 MAX_ARRAYS = 2**14
@@ -40,7 +39,7 @@ _CODES = {name: code for code, name in DTYPES.items()}
 _METADATA = "__metadata__"
 
 
-def pack(document: dict, arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack(document: dict, arrays: Mapping[str, np.ndarray], kind: str = "estimator") -> bytes:
     """Return the bytes of a file.
 
     Parameters
@@ -49,12 +48,14 @@ def pack(document: dict, arrays: Mapping[str, np.ndarray]) -> bytes:
         The estimator, as JSON can hold it.
     arrays : mapping of str to ndarray
         Of the dtypes in :data:`DTYPES`.
+    kind : {"estimator", "checkpoint"}
+        What the file is; one is never read as the other.
     """
     metadata = {
-        "format": FORMAT,
+        "format": f"skvq {kind}",
         "format_version": str(FORMAT_VERSION),
         "skvq_version": __version__,
-        "estimator": json.dumps(document),
+        kind: json.dumps(document),
     }
     header: dict = {_METADATA: metadata}
     blobs, offset = [], 0
@@ -70,7 +71,7 @@ def pack(document: dict, arrays: Mapping[str, np.ndarray]) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray], str]:
+def unpack(data: bytes, kind: str = "estimator") -> tuple[Any, dict[str, np.ndarray], str]:
     """Return the document and the arrays of a file, and the version of skvq that wrote it.
 
     Raises
@@ -78,12 +79,8 @@ def unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray], str]:
     Refused
         If the bytes are no such file, are of another format version, or were changed.
     """
-    header, start = _header(data)
-    metadata = header.pop(_METADATA, None)
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise Refused("which is not an skvq estimator")
-    _check_version(metadata)
-    mapping(metadata, "the metadata", ("format", "format_version", "skvq_version", "estimator"))
+    header, start = _header(data, kind)
+    metadata = _metadata(header, kind)
     if hashlib.sha256(memoryview(data)[:-32]).digest() != data[-32:]:
         raise Refused("which was changed or only partly copied: its SHA-256 is not the one at its end")
     if len(header) > MAX_ARRAYS:
@@ -94,13 +91,39 @@ def unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray], str]:
         offset += arrays[name].nbytes
     if offset != len(data) or list(arrays)[-1:] != [DIGEST] or arrays.pop(DIGEST).nbytes != 32:
         raise Refused("whose arrays are not as many bytes as the file holds, with the SHA-256 last")
-    document = metadata["estimator"]
-    if not isinstance(document, str):
-        refuse("the estimator's description", "be text", document)
-    return parse_json(document, "the estimator's description"), arrays, str(metadata["skvq_version"])
+    return _document(metadata, kind), arrays, str(metadata["skvq_version"])
 
 
-def _header(data: bytes) -> tuple[dict, int]:
+def peek(stream: BinaryIO, kind: str) -> Any:
+    """Return the document of a file without reading its arrays, and without a check of its hash.
+
+    Raises
+    ------
+    Refused
+        If it is no such file.
+    """
+    start = stream.read(8)
+    length = int.from_bytes(start, "little")
+    data = start + (stream.read(length) if length <= MAX_HEADER_BYTES else b"")
+    return _document(_metadata(_header(data, kind)[0], kind), kind)
+
+
+def _metadata(header: dict, kind: str) -> dict:
+    """Take the metadata of a file of this kind and format version out of its header."""
+    metadata = header.pop(_METADATA, None)
+    if not isinstance(metadata, dict) or metadata.get("format") != f"skvq {kind}":
+        raise Refused(f"which is not an skvq {kind}")
+    _check_version(metadata)
+    return mapping(metadata, "the metadata", ("format", "format_version", "skvq_version", kind))
+
+
+def _document(metadata: dict, kind: str) -> Any:
+    if not isinstance(metadata[kind], str):
+        refuse(f"the {kind}'s description", "be text", metadata[kind])
+    return parse_json(metadata[kind], f"the {kind}'s description")
+
+
+def _header(data: bytes, kind: str) -> tuple[dict, int]:
     if data[:4] == b"PK\3\4" and b"estimator.json" in data[:64]:
         raise Refused(
             "a file of format version 1, which skvq 0.1 wrote",
@@ -108,7 +131,7 @@ def _header(data: bytes) -> tuple[dict, int]:
         )
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > MAX_HEADER_BYTES or 8 + length > len(data):
-        raise Refused("which is not an skvq estimator, or is cut off")
+        raise Refused(f"which is not an skvq {kind}, or is cut off")
     header = parse_json(data[8 : 8 + length], "the header")
     if not isinstance(header, dict):
         refuse("the header", "be an object", header)

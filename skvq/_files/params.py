@@ -21,6 +21,8 @@ LARGEST = {
     "n_quantizers": 32,
     "n_layers": 256,
 }
+# Parameters that belong to a machine: a file from anyone must not say where a later fit writes.
+LOCAL = ("checkpoint",)
 
 # Parameters that came later than the format, with their defaults. Where they have these, a file does not hold them, so
 # that older files can be read.
@@ -39,7 +41,7 @@ def write_params(estimator: BaseEstimator, where: str) -> dict:
     return {
         name: _write(value, f"{where}{name}")
         for name, value in params.items()
-        if name not in ADDED or value != ADDED[name]
+        if name not in LOCAL and (name not in ADDED or value != ADDED[name])
     }
 
 
@@ -52,7 +54,7 @@ def read_params(node: Any, estimator_class: type, where: str) -> BaseEstimator:
         If a name or a value is not one that the class takes.
     """
     defaults = estimator_class().get_params(deep=False)
-    required = tuple(name for name in defaults if name not in ADDED)
+    required = tuple(name for name in defaults if name not in ADDED and name not in LOCAL)
     node = mapping(node, f"{where}params", required, tuple(name for name in ADDED if name in defaults))
     return checked(estimator_class, {name: _read(value, f"{where}{name}") for name, value in node.items()}, where)
 

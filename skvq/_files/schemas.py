@@ -153,6 +153,7 @@ def _complete_pixelcnn(state: dict, where: str) -> dict:
 
 
 def _complete_context(state: dict, where: str) -> dict:
+    completed = _complete_prior(state, where)
     config, grid, weights = state["_network_config"], state["grid_"], state["_weights"]
     n_classes = 0 if state["classes_"] is None else len(state["classes_"])
     layout, n_features = ContextLayout(grid, n_classes), config["n_features"]
@@ -166,7 +167,7 @@ def _complete_context(state: dict, where: str) -> dict:
     flaw = flaw_of(CodeTables(grid, n_classes, *weights))
     if flaw:
         refuse(f"{where}_weights", "be integer tables as fit makes them", flaw)
-    return _complete_prior(state, where)
+    return completed
 
 
 def _complete_prior(state: dict, where: str) -> dict:

@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -28,6 +29,7 @@ from skvq.compression.codec import weights_digest
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.code_counts import counts_of_codes
 from skvq.networks.losses import LOSSES, check_takes_weights
+from skvq.training import Checkpoint
 
 SMALL_BATCHES = (1, 16)  # for calls of a few rows; larger calls run in full batches
 # Lead of the best code over the next one, relative to the scores. Between batches of 1 and 128 digits, rounding changed
@@ -129,7 +131,14 @@ class AutoencoderEstimator(NetworkEstimator):
         )
 
     def _train(
-        self, source: ImageSource, streams: Streams, *, new: bool, streamed: bool = False, tasks: FitTasks | None = None
+        self,
+        source: ImageSource,
+        streams: Streams,
+        *,
+        new: bool,
+        streamed: bool = False,
+        tasks: FitTasks | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         network = with_loss_weights(self._network(), self.beta, self.vq_weight)
         result = train_autoencoder(
@@ -137,10 +146,11 @@ class AutoencoderEstimator(NetworkEstimator):
             network,
             source,
             streams,
-            self._training_config(min(self._batch_size(), len(source)), streamed=streamed),
+            self._training_config(self._step_size(len(source)), streamed=streamed),
             codebook_init=self.codebook_init if new else None,
             validation_fraction=self.validation_fraction if self.early_stopping and not streamed else 0,
             tasks=tasks,
+            checkpoint=checkpoint,
         )
         if result.statistics is not None:
             self._region_counts = result.statistics
@@ -170,11 +180,12 @@ class AutoencoderEstimator(NetworkEstimator):
                 return codes.reshape(len(source), -1).astype(dtype)
         return self._of_images("encode", source, dtype=dtype)
 
-    def _of_images(self, name: str, source: ImageSource, dtype: np.typing.DTypeLike = None) -> np.ndarray:
+    def _of_images(self, name: str, source: ImageSource, dtype: Any = None) -> np.ndarray:
         """Run a method of the network on images, batch by batch; nothing is held but a batch and the result."""
         function = self._compiled(name, getattr(self._network(), name))
         size = self._inference_batch_size()
-        result, start = None, 0
+        result: Any = None
+        start = 0
         with closing(source.batches(size)) as batches:
             for images in batches:
                 answer = function.one_batch((images,), size)

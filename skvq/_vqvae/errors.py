@@ -49,10 +49,10 @@ def joined(parts: Sequence[RowErrors]) -> RowErrors:
     errors = np.concatenate([part.errors for part in parts])
     if parts[0].weights is None:
         return RowErrors(errors)
-    totals = np.concatenate([part.weights for part in parts])
+    totals = np.concatenate([part.weights for part in parts if part.weights is not None])
     if not totals.any():
         raise no_weight()
-    return RowErrors(errors, totals, max(part.largest for part in parts))
+    return RowErrors(errors, totals, max(part.largest or 0.0 for part in parts))
 
 
 def mean_error(parts: Sequence[RowErrors]) -> float:

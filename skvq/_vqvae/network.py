@@ -39,7 +39,7 @@ def network_params(vqvae: Any, layout: Layout) -> dict:
 
 def network_config(vqvae: Any, source: ImageSource, values: ValueRange) -> dict:
     """Return all that a new network is built from."""
-    loss = LOSSES.get(vqvae.reconstruction_loss, vqvae.reconstruction_loss)
+    loss: Any = LOSSES.get(vqvae.reconstruction_loss, vqvae.reconstruction_loss)
     return {
         **network_params(vqvae, source.layout),
         "mean": values.mean,
@@ -60,7 +60,7 @@ def build_autoencoder(
         If a callable architecture does not return what it should, or a class is no quantiser.
     """
     build = ARCHITECTURES.get(config["architecture"], config["architecture"])
-    quantizer_class = QUANTIZERS.get(config["quantizer"], config["quantizer"])
+    quantizer_class: Any = QUANTIZERS.get(config["quantizer"], config["quantizer"])
     step = config["downsampling"]
     is_image = len(image_shape) == 3
     padded = tuple(math.ceil(s / step) * step for s in image_shape[:-1]) + image_shape[-1:] if is_image else image_shape
@@ -85,13 +85,14 @@ def build_autoencoder(
             repr(quantizer_class),
             "examples/own_quantizer.py has one.",
         )
+    loss: Any = LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"])
     return Autoencoder(
         image_shape,
         encoder,
         decoder,
         _quantizer(quantizer_class, config),
         values=ValueRange(config["mean"], config["scale"], *data_range),
-        reconstruction_loss=LOSSES.get(config["reconstruction_loss"], config["reconstruction_loss"]),
+        reconstruction_loss=loss,
         reconstruction_scale=config["reconstruction_scale"],
         beta=beta,
         vq_weight=vq_weight,

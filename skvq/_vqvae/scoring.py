@@ -1,5 +1,7 @@
 """The errors and the score of a VQVAE, by pixel or by weights of pixels."""
 
+from typing import Any
+
 import numpy as np
 
 from skvq._fitted import check_fitted
@@ -10,7 +12,7 @@ from skvq._vqvae.errors import mean_error
 class ScoredAutoencoder(AutoencoderEstimator):
     """Base of :class:`skvq.VQVAE`: how well images are reconstructed."""
 
-    def reconstruction_errors(self, X, *, pixel_weight=None) -> np.ndarray:
+    def reconstruction_errors(self, X: Any, *, pixel_weight: Any = None) -> np.ndarray:
         """Return the mean squared error of each row's reconstruction, in squared units of X.
 
         Parameters
@@ -28,7 +30,7 @@ class ScoredAutoencoder(AutoencoderEstimator):
         check_fitted(self)
         return self._errors(self._source(X, pixel_weight)).errors
 
-    def score(self, X, y=None, *, pixel_weight=None) -> float:
+    def score(self, X: Any, y: Any = None, *, pixel_weight: Any = None) -> float:
         """Return minus the mean squared error of all values, each counted by the weight of its pixel.
 
         Without weights, that is minus the mean of :meth:`reconstruction_errors`. No weight of the loss is in it.

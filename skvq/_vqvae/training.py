@@ -13,7 +13,7 @@ from skvq._estimator import EstimatorObserver, Streams
 from skvq._vqvae.errors import mean_error
 from skvq.networks.autoencoder import Autoencoder
 from skvq.networks.code_counts import counts_of_codes
-from skvq.training import Trainer, TrainingConfig, TrainingResult, split_validation
+from skvq.training import Checkpoint, Trainer, TrainingConfig, TrainingResult, split_validation
 from skvq.training.codebook import CodebookMaintenance
 
 FEWEST_IN_USE, LOWEST_PERPLEXITY = 1 / 10, 1 / 16  # of n_embeddings; below either the codebook has collapsed
@@ -38,6 +38,12 @@ class AutoencoderObserver(EstimatorObserver):
     def _counts_of_codes(self) -> np.ndarray:
         return counts_of_codes(self.counts, self.network.quantizer.depth)
 
+    def state(self) -> dict:
+        return self.maintenance.state()
+
+    def load_state(self, state: dict) -> None:
+        self.maintenance.load_state(state)
+
     def attributes(self, history: dict[str, list]) -> dict[str, Any]:
         return {
             **super().attributes(history),
@@ -56,6 +62,7 @@ def train_autoencoder(
     codebook_init: str | None,
     validation_fraction: float,
     tasks: FitTasks | None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a network, and return the history and the counts of codes of the epoch that was kept."""
     train, validation = split_validation(len(source), validation_fraction, streams.of("validation"))
@@ -75,6 +82,7 @@ def train_autoencoder(
         streams.of("batches"),
         observer=observer,
         validate=validation_loss if len(validation) else None,
+        checkpoint=checkpoint,
     )
     observer.maintenance = CodebookMaintenance(
         network,

@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 LARGEST_FILE = 2**28
 AT_ONCE = 16  # images in memory
 
-Progress = Callable[[int, int, "FileResult"], None]
+Progress = Callable[[int, int], None]
 
 
 class FileResult(NamedTuple):
@@ -68,7 +68,7 @@ def compress_files(
     out : path-like
         A folder, made if need be. It gets the folders of ``paths``, too.
     progress : callable, default=None
-        ``progress(n_done, n_files, result)`` after each file.
+        ``progress(n_done, n_files)`` after each file.
     y : class value, default=None
         Of all images, for a conditional model.
     overwrite : bool, default=False
@@ -155,7 +155,7 @@ def _each(
     def done(result: FileResult) -> None:
         results.append(result)
         if progress is not None:
-            progress(len(results), len(jobs), result)
+            progress(len(results), len(jobs))
 
     for start in range(0, len(jobs), AT_ONCE):
         loaded = []
@@ -238,6 +238,14 @@ def _image_name(name: str) -> str:
 
 
 def _layout_of(model: Any) -> Layout:
+    """Return the layout of a model's images, if image files can hold them."""
+    if not hasattr(model, "compress"):
+        raise invalid(
+            "model",
+            "have compress and decompress",
+            type(model).__name__,
+            "Give a VQGenerator with a ContextPrior, or skvq.runtime.load of its export.",
+        )
     described = model.source.description if hasattr(model, "source") else model.describe()
     layout = described.layout
     n_channels = 0 if layout is None or layout.is_vector else layout.image_shape[-1]

@@ -1,6 +1,6 @@
 """The two methods that :class:`skvq.VQGenerator` and :class:`skvq.runtime.Runtime` share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,9 @@ from skvq.compression.codec import Codec
 
 class CompressionMixin:
     """``compress`` and ``decompress``, for a class with ``transform``, ``inverse_transform`` and ``_codec``."""
+
+    transform: Callable[..., np.ndarray]
+    inverse_transform: Callable[..., np.ndarray]
 
     def _codec(self, method: str) -> Codec:
         """Return the codec of the model, for a method that messages name."""

@@ -6,10 +6,10 @@ import zipfile
 import zlib
 from collections import Counter
 from operator import attrgetter
-from typing import BinaryIO
+from typing import IO
 
 from ._errors import DataFileError, parsing, printable, reason
-from ._reading import open_regular
+from ._reading import BinaryFile, open_regular
 
 _MAX_DIRECTORY_BYTES = 2**24  # more than a hundred thousand entries with names of usual length
 _LOCAL_HEADER_BYTES = 30
@@ -31,7 +31,7 @@ class Archive(zipfile.ZipFile):
 
     _bytes: io.BufferedReader | None = None  # needed by close, which Python also calls if opening failed
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._bytes = _BoundedReads(open_regular(path))
         try:
             if not zipfile.is_zipfile(self._bytes):
@@ -51,7 +51,7 @@ class Archive(zipfile.ZipFile):
         if self._bytes is not None:
             self._bytes.close()
 
-    def unfold(self, name: str, max_bytes: int) -> tuple[BinaryIO, int]:
+    def unfold(self, name: str, max_bytes: int) -> tuple[BinaryFile, int]:
         """Return one entry as a seekable file, and its length.
 
         Raises
@@ -76,7 +76,7 @@ class Archive(zipfile.ZipFile):
         except Exception as error:  # zipfile raises many kinds of errors on a damaged local header
             raise DataFileError(f"damaged in the zip file: {reason(error)}") from error
 
-    def _check_entries(self, path: str | os.PathLike) -> None:
+    def _check_entries(self, path: str | os.PathLike[str]) -> None:
         entries = sorted(self.infolist(), key=attrgetter("header_offset"))
         names = Counter(entry.filename for entry in entries if not entry.is_dir())
         twice = [name for name, n in names.items() if n > 1]
@@ -91,7 +91,7 @@ class Archive(zipfile.ZipFile):
             raise _not_plain(path, "entries before its directory", f"{printable(entries[-1].filename)} beyond")
 
 
-def _not_plain(path: str | os.PathLike, rule: str, got: str) -> DataFileError:
+def _not_plain(path: str | os.PathLike[str], rule: str, got: str) -> DataFileError:
     return DataFileError(f"path must be a zip file with {rule}; got {got} in {printable(path)}. {_UNPACK}")
 
 
@@ -107,7 +107,7 @@ class _BoundedReads(io.BufferedReader):
 class _Unfolded(io.RawIOBase):
     """One entry as a seekable file. Unpacked data are kept, so that seeking back does not unpack again."""
 
-    def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
+    def __init__(self, stream: IO[bytes], n_bytes: int) -> None:
         self._stream = stream
         self._n_bytes = n_bytes
         self._content = bytearray()

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _dicom
 from ._errors import DataFileError
+from ._reading import BinaryFile
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 MAX_PIXELS = 2**26  # of one image: 8192 × 8192
@@ -69,7 +70,7 @@ class Decoder:
     def n_channels(self) -> int:
         return _CHANNELS[self.mode]
 
-    def look(self, file: BinaryIO) -> ImageHeader:
+    def look(self, file: BinaryFile) -> ImageHeader:
         """Read the header of a file.
 
         Raises
@@ -86,7 +87,7 @@ class Decoder:
                 header = self._look(image)
         return header if self.data_range is None else header._replace(dtype=np.dtype(np.uint8))
 
-    def decode(self, content: bytes, file: BinaryIO) -> np.ndarray:
+    def decode(self, content: bytes, file: BinaryFile) -> np.ndarray:
         """Decode and resize one file.
 
         Parameters
@@ -213,7 +214,7 @@ def _resized_values(values: np.ndarray, size: tuple[int, int], interpolation: st
     return np.clip(np.rint(resized.astype(np.float64)), limits.min, limits.max).astype(dtype)
 
 
-def _open(file: BinaryIO) -> Any:
+def _open(file: BinaryFile) -> Any:
     """Open an image of an allowed format. For some other formats, Pillow would start external programs."""
     PIL_Image = pillow("open_images")
     head = file.read(8)

@@ -2,9 +2,11 @@
 
 import struct
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+
+from ._reading import BinaryFile
 
 _PREAMBLE = 128
 # Only uncompressed ones: the size of the others after decompression has no bound.
@@ -17,14 +19,14 @@ _LONG_LENGTHS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", 
 _MOST_META_ELEMENTS = 64
 
 
-def is_dicom(file: BinaryIO) -> bool:
+def is_dicom(file: BinaryFile) -> bool:
     """Return whether a file is marked as DICOM. Its position is then its beginning."""
     head = file.read(_PREAMBLE + 4)
     file.seek(0)
     return head[_PREAMBLE:] == b"DICM"
 
 
-def look(file: BinaryIO) -> tuple[tuple[int, int], np.dtype]:
+def look(file: BinaryFile) -> tuple[tuple[int, int], np.dtype]:
     """Return ``(height, width)`` of a file and the dtype of its values after rescaling.
 
     Raises
@@ -48,7 +50,7 @@ def look(file: BinaryIO) -> tuple[tuple[int, int], np.dtype]:
     return (int(dataset.Rows), int(dataset.Columns)), _dtype(bits, bool(dataset.PixelRepresentation), slope, intercept)
 
 
-def read(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
+def read(file: BinaryFile, dtype: np.dtype) -> np.ndarray:
     """Return the values (h, w) of a file that :func:`look` has accepted: stored · slope + intercept."""
     dataset = _read(file)
     slope, intercept = _rescaling(dataset)
@@ -85,7 +87,7 @@ def _rescaling(dataset: Any) -> tuple[float, float]:
     return slope, intercept
 
 
-def _read(file: BinaryIO, stop_before_pixels: bool = False) -> Any:
+def _read(file: BinaryFile, stop_before_pixels: bool = False) -> Any:
     pydicom = _pydicom()
     syntax = _transfer_syntax(file)
     if syntax not in _TRANSFER_SYNTAXES:
@@ -94,7 +96,7 @@ def _read(file: BinaryIO, stop_before_pixels: bool = False) -> Any:
     return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
 
 
-def _transfer_syntax(file: BinaryIO) -> str:
+def _transfer_syntax(file: BinaryFile) -> str:
     """Read the transfer syntax without pydicom, which would first decompress deflated files to any length."""
     file.seek(_PREAMBLE + 4)
     for _ in range(_MOST_META_ELEMENTS):

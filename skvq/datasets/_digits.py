@@ -49,7 +49,7 @@ def load_mnist_sample() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fetch_mnist(
-    data_home: str | os.PathLike | None = None,
+    data_home: str | os.PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fetch MNIST from OpenML through scikit-learn, which keeps a copy on disk.
 
@@ -91,7 +91,7 @@ def fetch_mnist(
 
 
 def load_idx(
-    folder: str | os.PathLike, *, max_bytes: int = 2**30
+    folder: str | os.PathLike[str], *, max_bytes: int = 2**30
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read the four files in which MNIST and Fashion-MNIST are published.
 
@@ -135,11 +135,12 @@ def load_idx(
             f"folder must hold the four idx files of MNIST, plain or .gz; in {printable(folder)} there is "
             f"no {', '.join(missing)}. Point to the folder that holds them, or use fetch_mnist()."
         )
-    arrays = [_read_idx(file, ndim, max_bytes) for file, (_, ndim) in zip(files, kinds, strict=True)]
+    present = [file for file in files if file is not None]
+    arrays = [_read_idx(file, ndim, max_bytes) for file, (_, ndim) in zip(present, kinds, strict=True)]
     for images, labels in ((0, 1), (2, 3)):
         if len(arrays[images]) != len(arrays[labels]):
             raise DataFileError(
-                f"{printable(files[labels])} must hold one label for each image of {files[images].name}, "
+                f"{printable(present[labels])} must hold one label for each image of {present[images].name}, "
                 f"{len(arrays[images])}; got {len(arrays[labels])}. The two belong to different data: "
                 "download both again."
             )

@@ -14,7 +14,7 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm"}
 
 
 def open_images(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     pattern: str = "**/*",
     size: int | tuple[int, int] | None = None,

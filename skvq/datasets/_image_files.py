@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,9 +61,9 @@ class ImageFiles:
         self._tree = tree
         self._decoder = decoder
         headers, self.skipped = self._look_at_headers(paths)
-        self.paths = list(headers)
+        self.paths: list[str] = list(headers)
         self._image_size = decoder.size or next((header.size for header in headers.values()), (0, 0))
-        self.dtype = next((header.dtype for header in headers.values()), np.dtype(np.uint8))
+        self.dtype: Any = next((header.dtype for header in headers.values()), np.dtype(np.uint8))
         if self.skipped and (on_error == "raise" or not self.paths):
             of_one = f"{'' if decoder.size else ' of one size'}{'' if decoder.data_range else ' and dtype'}"
             resizing = "" if decoder.size else ", or bring all to one size with size=(height, width)"
@@ -77,7 +78,8 @@ class ImageFiles:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        return (len(self.paths), *self._image_size, self._decoder.n_channels)
+        height, width = self._image_size
+        return (len(self.paths), height, width, self._decoder.n_channels)
 
     @property
     def size(self) -> int:
@@ -246,7 +248,7 @@ class ImageFiles:
 
     def _range_of_some(self) -> tuple[float, float, int]:
         """Return the minimum and maximum of a sample of files, and the number of files that could be read."""
-        n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // np.prod(self._image_size)))
+        n_files = min(_LOOKED_AT, len(self.paths), max(1, _LOOKED_AT_PIXELS // math.prod(self._image_size)))
         # From the middle of equal parts, because the first and last slices of a scan are often empty.
         chosen = (2 * np.arange(n_files) + 1) * len(self.paths) // (2 * n_files)
         decoder, extremes = replace(self._decoder, data_range=None), []

@@ -5,12 +5,12 @@ import math
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ._errors import DataFileError, parsing, printable
-from ._reading import open_regular, read_at_most
+from ._reading import BinaryFile, open_regular, read_at_most
 
 MAX_VOXELS = 2**27  # 512 × 512 × 512
 
@@ -18,7 +18,7 @@ _CHUNK = 2**20
 _MOST_EXTENSION_BYTES = 2**26  # between header and data
 
 
-def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, tuple[float, float, float]]:
+def read_volume(path: str | os.PathLike[str], max_voxels: int) -> tuple[np.ndarray, tuple[float, float, float]]:
     """Read a volume, with its axes reordered to right, anterior, superior.
 
     Parameters
@@ -68,10 +68,11 @@ def read_volume(path: str | os.PathLike, max_voxels: int) -> tuple[np.ndarray, t
         # For each axis of the file, io_orientation gives its new position.
         axes = np.argsort(orientation[:, 0])
         spacing = nibabel.affines.voxel_sizes(header.get_best_affine())[axes]
-    return turned, tuple(float(side) for side in spacing)
+    first, second, third = (float(side) for side in spacing)
+    return turned, (first, second, third)
 
 
-def _header(nibabel: ModuleType, file: BinaryIO) -> Any:
+def _header(nibabel: ModuleType, file: BinaryFile) -> Any:
     """Read only the header. Extensions after it may contain other formats, which are not parsed."""
     block = bytes(read_at_most(file, 4))
     sizes = {kind.sizeof_hdr: kind for kind in (nibabel.Nifti1Header, nibabel.Nifti2Header)}
@@ -96,7 +97,7 @@ def _check_kind(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         )
 
 
-def _skip(file: BinaryIO, n_bytes: int) -> None:
+def _skip(file: BinaryFile, n_bytes: int) -> None:
     if not 0 <= n_bytes <= _MOST_EXTENSION_BYTES:
         raise ValueError(f"data that begin {n_bytes} bytes behind the header")
     while n_bytes > 0:
@@ -107,7 +108,7 @@ def _skip(file: BinaryIO, n_bytes: int) -> None:
 
 
 def _values(
-    nibabel: ModuleType, file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype, scaling: tuple[Any, Any]
+    nibabel: ModuleType, file: BinaryFile, shape: tuple[int, ...], dtype: np.dtype, scaling: tuple[Any, Any]
 ) -> np.ndarray:
     """Return scaled values (x, y, z) as float32. They are read in parts, so the unscaled values need little memory."""
     slope, intercept = (None if factor is None else np.float64(factor) for factor in scaling)

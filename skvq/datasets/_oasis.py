@@ -42,7 +42,7 @@ class OasisSlices(ImageFiles):
 
 
 def open_oasis(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     split: str = "train",
     *,
     segmented: bool = False,
@@ -155,7 +155,7 @@ class ManifestReport:
 
 
 def check_oasis_manifest(
-    path: str | os.PathLike, manifest_tsv_gz: str | os.PathLike, *, sizes_only: bool = False
+    path: str | os.PathLike[str], manifest_tsv_gz: str | os.PathLike[str], *, sizes_only: bool = False
 ) -> ManifestReport:
     """Compare a copy of the 2-D OASIS set with a list of its files.
 
@@ -205,7 +205,7 @@ def check_oasis_manifest(
     return ManifestReport(tuple(missing), tuple(altered), extra, counts, sizes_only)
 
 
-def _tree_above(path: str | os.PathLike) -> tuple[FileTree, list[str]]:
+def _tree_above(path: str | os.PathLike[str]) -> tuple[FileTree, list[str]]:
     """Return the tree that contains the folders of the splits, and the names in it.
 
     If ``path`` is one of these folders, only the folders next to it belong to the set, and no copies elsewhere.
@@ -250,10 +250,10 @@ def _read_manifest(path: Path) -> dict[str, tuple[str, int]]:
         if len(content) > _MAX_MANIFEST_BYTES:
             raise ValueError(f"more than {_MAX_MANIFEST_BYTES} bytes unpacked")
         rows = list(csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t"))
-    listed = {}
+    listed: dict[str, tuple[str, int]] = {}
     for line, row in enumerate(rows, start=2):
-        key, sha256, length = row.get("path"), row.get("sha256"), row.get("bytes")
-        if not (key and re.fullmatch("[0-9a-f]{64}", sha256 or "") and re.fullmatch("[0-9]{1,18}", length or "")):
+        key, sha256, length = (row.get(column) or "" for column in ("path", "sha256", "bytes"))
+        if not (key and re.fullmatch("[0-9a-f]{64}", sha256) and re.fullmatch("[0-9]{1,18}", length)):
             raise DataFileError(
                 "manifest_tsv_gz must have the columns path, sha256 (64 hexadecimal digits) and bytes, with "
                 f"tabs between; got {printable(dict(row))} in line {line} of {printable(path)}. Download it again."

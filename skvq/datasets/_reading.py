@@ -3,16 +3,17 @@
 import io
 import os
 import stat
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from ._errors import DataFileError, printable
 
+BinaryFile: TypeAlias = BinaryIO | io.RawIOBase | io.BufferedIOBase  # gzip's and our own are no BinaryIO
 MAX_FILE_BYTES = 2**28  # of one image file, unpacked: 256 MiB
 _CHUNK = 2**20
 _MOST_READS = 2**18
 
 
-def open_regular(path: str | os.PathLike) -> io.FileIO:
+def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     """Open a regular file, or a link to one, for reading bytes.
 
     Opening a named pipe can wait forever, and opening a device can have effects. So they are refused without opening.
@@ -36,14 +37,14 @@ def open_regular(path: str | os.PathLike) -> io.FileIO:
     return file
 
 
-def _check_regular(path: str | os.PathLike, status: os.stat_result) -> None:
+def _check_regular(path: str | os.PathLike[str], status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         got = kinds.get(stat.S_IFMT(status.st_mode), "a device")
         raise DataFileError(f"{printable(path)} must be a regular file; got {got}. Name or put a plain file there.")
 
 
-def read_at_most(file: BinaryIO, n_bytes: int) -> bytearray:
+def read_at_most(file: BinaryFile, n_bytes: int) -> bytearray:
     """Read until the end, but at most ``n_bytes``. Memory grows only with the bytes that exist."""
     content = bytearray()
     while len(content) < n_bytes:
@@ -68,7 +69,7 @@ class MeteredFile(io.RawIOBase):
         Its length.
     """
 
-    def __init__(self, file: BinaryIO, n_bytes: int) -> None:
+    def __init__(self, file: BinaryFile, n_bytes: int) -> None:
         self._file = file
         self._n_bytes = n_bytes
         self._reads_left = _MOST_READS
@@ -95,12 +96,12 @@ class MeteredFile(io.RawIOBase):
         self._bytes_left -= size
         if self._reads_left < 0 or self._bytes_left < 0:
             raise ValueError("a structure that sends its reader over the same bytes again and again")
-        return self._file.read(size)
+        return self._file.read(size) or b""
 
     def readall(self) -> bytes:
         return self.read()
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         chunk = self.read(len(buffer))
         buffer[: len(chunk)] = chunk
         return len(chunk)

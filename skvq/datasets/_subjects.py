@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from numbers import Number
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,7 +68,7 @@ def subjects_from_names(names: Iterable[str], pattern: str = r"(?:case|seg)_(\d+
             f"{', …' if len(strangers) > _NAMED_IN_ERRORS else ''}. "
             r"Pass the pattern of your names, for instance r'sub-([^_]+)'."
         )
-    subjects = [match.group(1) for match in found]
+    subjects = [match.group(1) for match in found if match]
     longest = max(subjects, key=len, default="")
     if len(longest) > _LONGEST:  # in an array of text, each row needs the memory of the longest
         raise DataFileError(
@@ -161,7 +162,7 @@ def check_subjects_apart(**splits: ArrayLike) -> None:
             "another. Read all names in one call of subjects_from_names, or cast with astype(str) where all write "
             "a patient alike."
         )
-    homes: dict = {}
+    homes: dict[str, Any] = {}
     for name, subjects in checked.items():
         for patient in np.unique(subjects).tolist():
             homes.setdefault(patient, []).append(name)

@@ -124,7 +124,8 @@ def _is_hidden(part: str) -> bool:
 
 def _files_below(top: Path) -> Iterator[str]:
     """Yield the names of files: first those in real folders, then those in linked ones. Each folder is read once."""
-    folders, links, seen = deque([(str(top), "")]), deque(), set()
+    folders, seen = deque([(str(top), "")]), set()
+    links: deque[tuple[str, str]] = deque()
     while folders or links:
         folder, prefix = (folders or links).popleft()
         real = os.path.realpath(folder)

@@ -16,7 +16,7 @@ _SQUARE = 0.01  # sides of a pixel that differ by less, as a share, count as equ
 
 
 def slices_from_nifti(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     axis: int = 2,
     n_slices: int | None = None,
@@ -106,7 +106,7 @@ def slices_from_nifti(
     if size is None and not square_pixels:
         return np.stack(list(slices))
     height, width = volume.shape[2], volume.shape[1]
-    fitted = _fitted((height, width), (upwards, across), size) if square_pixels else size
+    fitted = _fitted((height, width), (upwards, across), size) if size is None or square_pixels else size
     PIL_Image = pillow("size")
     resized = [np.asarray(resize(PIL_Image.fromarray(s), fitted, "bilinear")) for s in slices]
     return np.stack([_centred(s, size or fitted) for s in resized])

@@ -107,7 +107,7 @@ def to_onnx(model: Any, part: str | None = None, *, prior: Any = None) -> Any:
 
 def export_onnx(
     model: Any,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     *former: Any,
     prior: Any = None,
     parts: Sequence[str] | None = None,
@@ -180,14 +180,14 @@ def export_onnx(
     content = {name: data for name, (_, data, _) in files.items()}
     signatures = {name: signature(function) for name, (function, _, _) in files.items()}
     vectors = make_vectors(model_description, signatures, content)
-    if "coding" in said:
+    if "coding" in said and model_description.tables is not None:
         content[TABLES] = model_description.tables
     write_folder(target, {**content, VECTORS: vectors, MANIFEST: manifest(said, files, vectors)})
     return target
 
 
 def _models(
-    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping
+    model: Any, prior: Any, functions: Mapping[str, GraphFunction], said: Mapping[str, Any]
 ) -> Iterator[tuple[Any, ParityReport]]:
     """Yield the model of each part, with its parity report."""
     import keras

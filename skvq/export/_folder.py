@@ -16,12 +16,12 @@ from pathlib import Path
 from skvq._contract import writing
 from skvq._contract.errors import invalid, printable
 from skvq._contract.reading import read_file
-from skvq.runtime._description import FORMAT, MANIFEST, MAX_MANIFEST_BYTES, TABLES, VECTORS
+from skvq.runtime._description import COMPANIONS, FORMAT, MANIFEST, MAX_MANIFEST_BYTES, TABLES, VECTORS
 
 _NEW, _READY, _OLD, _GONE = "new", "ready", "old", "gone"
 
 
-def check_target(path: str | os.PathLike) -> Path:
+def check_target(path: str | os.PathLike[str] | None) -> Path:
     """Return where an export may go.
 
     Raises
@@ -195,11 +195,12 @@ def _unknown(folder: Path) -> list[str]:
         manifest = json.loads(read_file(folder / MANIFEST, MAX_MANIFEST_BYTES))
         if manifest["format"] == FORMAT:
             named = [name for name, entry in ((TABLES, "coding"), (VECTORS, "vectors")) if entry in manifest]
-            ours = {MANIFEST, *named, *manifest["files"]}
+            ours = {MANIFEST, *named, *manifest["files"], *manifest.get("companions", ())}
     return sorted(name for name in os.listdir(folder) if name not in ours or not _may_be_ours(folder, name))
 
 
 def _may_be_ours(folder: Path, name: str) -> bool:
     """Whether a name is one that exports use, and stands for a plain file, no folder or link."""
-    is_name = name in (MANIFEST, TABLES, VECTORS) or (name.endswith(".onnx") and name == os.path.basename(name))
+    ours = (MANIFEST, TABLES, VECTORS, *COMPANIONS)
+    is_name = name in ours or (name.endswith(".onnx") and name == os.path.basename(name))
     return is_name and stat.S_ISREG(os.lstat(folder / name).st_mode)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -38,10 +38,10 @@ def sections(described: ModelDescription, estimators: Mapping[str, Any]) -> dict
         Fitted, by what they are in the model: ``vqvae``, ``prior``.
     """
     said: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    if described.grid is not None:
-        layout = described.layout
+    layout, limits = described.layout, described.data_range
+    if described.grid is not None and layout is not None and limits is not None:
         said["grid"] = described.grid.as_json()
-        said["data_range"] = [float(limit) for limit in described.data_range]
+        said["data_range"] = [float(limit) for limit in limits]
         said["layout"] = jsonable(
             {"row_shape": layout.row_shape, "image_shape": layout.image_shape, "dtype": layout.dtype}
         )
@@ -100,6 +100,19 @@ def manifest(
         for name, (function, content, report) in files.items()
     }
     return readable_json({**described, "vectors": {"file": VECTORS, **_content(vectors)}, "files": entries})
+
+
+def with_companions(content: bytes, names: Sequence[str]) -> bytes:
+    """Return a manifest that also names the files beside the models, such as a model card and its picture.
+
+    Parameters
+    ----------
+    content : bytes
+        Of ``manifest.json``.
+    names : sequence of str
+        Of :data:`skvq.runtime._description.COMPANIONS`. A later export may replace these files, and no others.
+    """
+    return readable_json({**json.loads(content), "companions": list(names)})
 
 
 def readable_json(value: Mapping) -> bytes:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from skvq._contract.errors import ExportError
 from skvq._contract.graph import TensorSpec
 
@@ -71,7 +73,7 @@ def renamed(
 def _value_info(spec: TensorSpec) -> Any:
     import onnx
 
-    kind = onnx.helper.np_dtype_to_tensor_dtype(onnx.numpy_helper.np.dtype(spec.dtype))
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
     shape = [BATCH if size is None else size for size in spec.shape]
     return onnx.helper.make_tensor_value_info(spec.name, kind, shape, doc_string=spec.description)
 

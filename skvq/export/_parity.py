@@ -57,7 +57,7 @@ class ParityReport:
     @property
     def ok(self) -> bool:
         """Whether the model gives the same results as the estimator."""
-        floats = self.max_abs_difference is None or self.max_abs_difference <= self.tolerance
+        floats = self.max_abs_difference is None or self.max_abs_difference <= (self.tolerance or 0.0)
         return floats and self.unexplained == 0
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class ParityReport:
             )
         return f"{self.part}, {self.n} rows: {'; '.join(words)}"
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return the fields for a manifest, with floats rounded to two digits."""
         fields = asdict(self)
         for name in ("max_abs_difference", "tolerance"):
@@ -164,7 +164,7 @@ class Reference:
     """Runs graph functions on the Keras backend of this process. TensorFlow traces each once for each size."""
 
     def __init__(self) -> None:
-        self._traced: dict[tuple, tuple[GraphFunction, Callable]] = {}
+        self._traced: dict[tuple[Any, ...], tuple[GraphFunction, Callable[..., Any]]] = {}
 
     def __call__(self, function: GraphFunction, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         import keras
@@ -181,7 +181,7 @@ class Reference:
                 run = self._traced_for(function, tensors)  # traced loops are many times faster than eager ones
             return [np.asarray(keras.ops.convert_to_numpy(output)) for output in run(*tensors)]
 
-    def _traced_for(self, function: GraphFunction, tensors: list) -> Callable:
+    def _traced_for(self, function: GraphFunction, tensors: list[Any]) -> Callable[..., Any]:
         import tensorflow as tf
 
         key = id(function), *(tuple(tensor.shape) for tensor in tensors)
@@ -193,7 +193,7 @@ class Reference:
 
 
 def _compare(
-    function: GraphFunction, model: Any, inputs: Sequence, reference: Reference, magnitude: float = 1.0
+    function: GraphFunction, model: Any, inputs: Sequence[Any], reference: Reference, magnitude: float = 1.0
 ) -> ParityReport:
     inputs = tuple(np.asarray(value, spec.dtype) for value, spec in zip(inputs, function.inputs, strict=True))
     answers = _run(function, model, inputs)
@@ -244,7 +244,7 @@ def _judge(
     magnitude: float,
 ) -> ParityReport:
     """Compare the outputs of one function that is not a composition."""
-    report = {"n": len(inputs[0])}
+    report: dict[str, Any] = {"n": len(inputs[0])}
     for spec, wanted, got in zip(function.outputs, expected, answers, strict=True):
         if wanted.shape != got.shape or got.dtype != spec.dtype:
             raise ExportError(
@@ -263,7 +263,9 @@ def _judge(
     return ParityReport(function.name, **report)
 
 
-def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got: np.ndarray) -> dict:
+def _judge_codes(
+    function: GraphFunction, inputs: tuple[Any, ...], wanted: np.ndarray, got: np.ndarray
+) -> dict[str, Any]:
     different = wanted != got
     agreement = float(1 - different.mean()) if different.size else 1.0
     if function.kind == "sampler":
@@ -285,10 +287,11 @@ def _judge_codes(function: GraphFunction, inputs: tuple, wanted: np.ndarray, got
 
 def _joined(reports: list[ParityReport]) -> ParityReport:
     """Return one report for several sizes, with the worst difference and all codes."""
-    floats = [report for report in reports if report.max_abs_difference is not None]
-    worst = max(floats, key=lambda report: report.max_abs_difference / report.tolerance, default=reports[0])
+    # Differences relative to what is allowed; a report without floats comes last.
+    shares = [-1.0 if r.max_abs_difference is None else r.max_abs_difference / (r.tolerance or 1.0) for r in reports]
+    worst = reports[shares.index(max(shares))]
     n_codes = sum(report.n_codes for report in reports)
-    equal = sum(report.n_codes * report.code_agreement for report in reports if report.n_codes)
+    equal = sum(report.n_codes * (report.code_agreement or 0.0) for report in reports if report.n_codes)
     return ParityReport(
         worst.part,
         sum(report.n for report in reports),

@@ -11,7 +11,7 @@ from skvq._contract.graph import GraphFunction, GraphKind, TensorSpec
 _DEFAULTS: tuple[GraphKind, ...] = ("generator", "encoder", "sampler")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Composition(GraphFunction):
     """``second`` after ``first``, in one graph.
 
@@ -24,8 +24,8 @@ class Composition(GraphFunction):
         The one output of ``first`` is the one input of ``second``.
     """
 
-    first: GraphFunction | None = None
-    second: GraphFunction | None = None
+    first: GraphFunction
+    second: GraphFunction
 
     @property
     def inner(self) -> tuple[TensorSpec, ...]:
@@ -42,12 +42,21 @@ def compose(
 ) -> Composition:
     """Return ``second`` after ``first``. ``outputs`` gives other names to the outputs of ``second``."""
 
-    def function(*tensors: Any) -> tuple:
+    def function(*tensors: Any) -> tuple[Any, ...]:
         return second.function(*first.function(*tensors))
 
     function.__doc__ = f"The part {first.name}, then the part {second.name}."
     outputs = second.outputs if outputs is None else outputs
-    return Composition(name, kind, function, first.inputs, outputs, first.example, first=first, second=second)
+    return Composition(
+        name=name,
+        kind=kind,
+        function=function,
+        inputs=first.inputs,
+        outputs=outputs,
+        example=first.example,
+        first=first,
+        second=second,
+    )
 
 
 def of_kind(functions: Mapping[str, GraphFunction], kind: GraphKind) -> list[GraphFunction]:
@@ -148,7 +157,7 @@ def choose(functions: Mapping[str, GraphFunction], part: str | None) -> GraphFun
         likely = [function for kind in _DEFAULTS for function in of_kind(functions, kind)]
         if likely or len(functions) == 1:
             return next(iter(likely or functions.values()))
-    if part not in functions:
+    if part is None or part not in functions:
         hint = " Pass prior= to compose sampler and decoder." if part == "generator" else ""
         raise ValueError(f"part must be one of {', '.join(map(repr, functions))}; got {part!r}.{hint}")
     return functions[part]

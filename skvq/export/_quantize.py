@@ -20,7 +20,6 @@ squared error rose from 139.5 to 140.6, which is 0.02 % of the variance of the i
 
 import json
 import math
-import numbers
 import os
 import tempfile
 import warnings
@@ -180,7 +179,7 @@ def quantize(
 
 
 def _check_share(name: str, value: Any) -> None:
-    if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+    if not isinstance(value, (int, float, np.number)) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number in [0, 1]; got {value!r}. It says when to warn.")
 
 
@@ -266,12 +265,12 @@ def _quantized(part: str, model: Any, inputs: np.ndarray, kept: Sequence[str], r
 
     class Rows(CalibrationDataReader):
         def __init__(self) -> None:
-            self.batches: Iterator[dict] = (
+            self.batches: Iterator[dict[str, Any]] = (
                 {model.graph.input[0].name: inputs[start : start + BATCH_SIZE]}
                 for start in range(0, len(inputs), BATCH_SIZE)
             )
 
-        def get_next(self) -> dict | None:
+        def get_next(self) -> dict[str, Any] | None:
             return next(self.batches, None)
 
     prepared = onnx.ModelProto()
@@ -319,7 +318,9 @@ def _run(model: Any, inputs: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run(None, {name: inputs[start : start + BATCH_SIZE]})[0] for start in batches])
 
 
-def _measured(parts: dict, quantized: dict, test: np.ndarray, kept: tuple[str, ...]) -> QuantizationReport:
+def _measured(
+    parts: dict[str, Any], quantized: dict[str, Any], test: np.ndarray, kept: tuple[str, ...]
+) -> QuantizationReport:
     """Compare the models before and after on the same rows."""
     sizes = {part: (len(serialized(parts[part])), len(serialized(quantized[part]))) for part in parts}
     report: dict[str, Any] = {"n": len(test), "n_bytes": sizes, "kept": kept}
@@ -339,7 +340,7 @@ def _measured(parts: dict, quantized: dict, test: np.ndarray, kept: tuple[str, .
 
 def _similarities(wanted: np.ndarray, images: list[np.ndarray], span: float) -> tuple[float, ...] | None:
     try:
-        return tuple(metrics.ssim(wanted, found, data_range=span) for found in images)
+        return tuple(float(metrics.ssim(wanted, found, data_range=span)) for found in images)
     except ImportError:  # scikit-image is an extra
         return None
 
@@ -359,7 +360,7 @@ def _warn(report: QuantizationReport, min_agreement: float, max_mse_increase: fl
     losses = []
     if report.code_agreement is not None and report.code_agreement < min_agreement:
         losses.append(f"{report.code_agreement:.2%} of codes are equal, min_agreement={min_agreement:g}")
-    if report.mse_increase > max_mse_increase:
+    if report.mse is not None and report.mse_increase > max_mse_increase:
         losses.append(
             f"the mean squared error rose from {report.mse[0]:.4g} to {report.mse[1]:.4g}, "
             f"by {report.mse_increase:.2%} of the images' variance, max_mse_increase={max_mse_increase:g}"

@@ -96,7 +96,7 @@ class _Upsampling:
         from onnx import helper
 
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        weight, bias = (*parameters, None)[:2]
+        weight, bias = parameters[0], parameters[1] if len(parameters) > 1 else None
         strides = list(attributes.get("strides", []))
         pads = list(attributes.get("pads", [0, 0, 0, 0]))
         plain = (

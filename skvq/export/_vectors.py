@@ -56,7 +56,7 @@ class _Inputs:
         self.labels = np.arange(n) % (1 if model.classes is None else len(model.classes))
         generator = stream(RANDOM_STATE, "vectors")
         n_codes = model.codes.n_codes
-        n_embeddings = (model.prior_grid or model.grid).n_embeddings
+        n_embeddings = (model.prior_grid or model.codes).n_embeddings
         self.by_role: dict[str, np.ndarray] = {
             "uniforms": uniforms(RANDOM_STATE, n, n_codes),
             "temperature": np.array(1, np.float32),
@@ -66,11 +66,11 @@ class _Inputs:
             "codes": generator.integers(0, n_embeddings, (n, n_codes)),
             "known_codes": np.full((n, n_codes), -1),
         }
-        of_kind = {entry["kind"]: name for name, entry in reversed(signatures.items())}
+        of_kind = {entry["kind"]: name for name, entry in reversed(list(signatures.items()))}
         if "sampler" in of_kind:
             name = of_kind["sampler"]
             self.by_role["codes"] = self.answer(signatures[name], contents[name])
-        if model.layout is not None:
+        if model.layout is not None and model.data_range is not None:
             low, high = model.data_range
             images = generator.uniform(low, high, (n, *model.layout.image_shape)).astype(np.float32)
             for kind in ("decoder", "generator"):

@@ -108,8 +108,8 @@ def per_position_bits(train_codes: ArrayLike, test_codes: ArrayLike, n_embedding
     0.0
     """
     train, test, n_embeddings = _check_pair(train_codes, test_codes, n_embeddings)
-    contexts = [[_everywhere(codes), _position(codes)] for codes in (train, test)]
-    return _cross_entropy(train, test, *contexts, n_embeddings)
+    of_train, of_test = ([_everywhere(codes), _position(codes)] for codes in (train, test))
+    return _cross_entropy(train, test, of_train, of_test, n_embeddings)
 
 
 def context_bits(

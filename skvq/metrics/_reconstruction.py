@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -157,7 +158,7 @@ def ssim(X: ArrayLike, X_hat: ArrayLike, *, data_range: float, per_image: bool =
         )
     similarities = []
     for image, reconstruction in finite_chunks(X, X_hat, rows_at_once=1):
-        similarity = structural_similarity(
+        similarity: Any = structural_similarity(
             image.reshape(*X.shape[1:3], -1),
             reconstruction.reshape(*X.shape[1:3], -1),
             gaussian_weights=True,
@@ -203,6 +204,7 @@ def finite_chunks(
     InvalidInputError
         If a value is not finite.
     """
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]]
     if rows_at_once is None:
         pairs = zip(chunks(X), chunks(X_hat), strict=True)
     else:

@@ -84,7 +84,7 @@ def ssim_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
     ImportError
         If scikit-image is not installed.
     """
-    return ssim(*_images(estimator, X), data_range=_data_range(estimator))
+    return float(ssim(*_images(estimator, X), data_range=_data_range(estimator)))
 
 
 def perplexity_scorer(estimator: Any, X: ArrayLike, y: Any = None) -> float:
@@ -122,7 +122,7 @@ def _images(estimator: Any, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     X_hat = np.asarray(estimator.reconstruct(X))
     X = np.asarray(X)
     image_shape = autoencoder_of(estimator).image_shape_
-    return tuple(rows.reshape(len(rows), *image_shape) for rows in (X, X_hat))
+    return X.reshape(len(X), *image_shape), X_hat.reshape(len(X_hat), *image_shape)
 
 
 def _data_range(estimator: Any) -> float:

@@ -29,7 +29,12 @@ An estimator with such a parameter can be pickled. ``estimator.save`` refuses it
 network of a prior.
 """
 
+from typing import TYPE_CHECKING
+
 from skvq.networks._backend import load_keras
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras as keras
+else:
+    keras = load_keras()
 ops = keras.ops

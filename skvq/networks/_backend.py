@@ -2,9 +2,10 @@
 
 import importlib
 import os
+from typing import Any
 
 
-def load_keras():
+def load_keras() -> Any:
     """Import Keras with the backend that the user chose.
 
     Raises

@@ -7,6 +7,8 @@ width are multiples of ``downsampling``.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import layers
@@ -110,4 +112,4 @@ def _dense_residual_stack(x, channels: int, n_blocks: int):
     return layers.ReLU()(x)
 
 
-ARCHITECTURES = {"conv": conv, "dense": dense}
+ARCHITECTURES: dict[str, Callable[..., Any]] = {"conv": conv, "dense": dense}

@@ -1,6 +1,7 @@
 """The network of the VQ-VAE: scaling, encoder, quantiser, decoder, and the weighted loss."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -42,7 +43,7 @@ class Autoencoder(keras.Model):
         quantizer: Quantizer,
         *,
         values: ValueRange,
-        reconstruction_loss: Callable,
+        reconstruction_loss: Callable[..., Any],
         reconstruction_scale: float,
         beta: float,
         vq_weight: float,
@@ -54,7 +55,7 @@ class Autoencoder(keras.Model):
         self.decoder = decoder
         self.quantizer = quantizer
         self.values = values
-        self.span = values.maximum - values.minimum or 1.0
+        self.span: float = values.maximum - values.minimum or 1.0
         self.reconstruction_loss = reconstruction_loss
         self.reconstruction_scale = reconstruction_scale
         self.beta = beta
@@ -65,32 +66,32 @@ class Autoencoder(keras.Model):
         quantizer.build(encoder.output_shape)
         self.built = True
 
-    def latents(self, images):
+    def latents(self, images: Any) -> Any:
         """Images in the user's units -> latents (n, *code_shape, embedding_dim)."""
         standardised = (images - self.values.mean) * (1.0 / self.values.scale)
         return self.encoder(self._pad(standardised))
 
-    def encode(self, images):
+    def encode(self, images: Any) -> Any:
         """Images in the user's units -> codes (n, n_codes), row-major."""
         codes = self.quantizer.assign(self.latents(images))
         return ops.reshape(codes, (-1, self.n_codes))
 
-    def decode(self, codes):
+    def decode(self, codes: Any) -> Any:
         """Codes (n, n_codes) -> images in the user's units."""
         depth = self.quantizer.depth
         grid = ops.reshape(codes, (-1, *self.code_shape, *([depth] if depth > 1 else [])))
         return self.reconstruct_from(self.quantizer.embed(grid))
 
-    def reconstruct(self, images):
+    def reconstruct(self, images: Any) -> Any:
         """Images in the user's units -> their reconstructions."""
         return self.decode(self.encode(images))
 
-    def reconstruct_from(self, embeddings):
+    def reconstruct_from(self, embeddings: Any) -> Any:
         """Embeddings (n, *code_shape, embedding_dim) -> images in the user's units."""
         images = self.unit_images(embeddings) * self.span + self.values.minimum
         return ops.clip(images, self.values.minimum, self.values.maximum) if self.bounded else images
 
-    def unit_images(self, embeddings):
+    def unit_images(self, embeddings: Any) -> Any:
         """Embeddings -> images, scaled so that the range of the training data is [0, 1]."""
         standardised = self._crop(self.decoder(embeddings))
         return standardised * (self.values.scale / self.span) + (self.values.mean - self.values.minimum) / self.span
@@ -128,7 +129,7 @@ class Autoencoder(keras.Model):
             return images[:, : self.image_shape[0], : self.image_shape[1]]
         return images
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         quantized = self.quantizer(self.latents(images), training=training)
         return {
             "codes": quantized.codes,
@@ -137,12 +138,14 @@ class Autoencoder(keras.Model):
             "commitment_loss": quantized.commitment_loss,
         }
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         # Keras resets all metrics before each batch, but codes are counted over an epoch.
         for tracker in self.trackers:
             tracker.reset_state()
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         """Return the loss of images ``x``; ``y`` are the weights of their pixels, or None."""
         # The torch backend passes the given arrays, which are not tensors.
         targets = (ops.convert_to_tensor(x) - self.values.minimum) * (1.0 / self.span)
@@ -156,5 +159,5 @@ class Autoencoder(keras.Model):
             tracker.update_state(term)
         return total
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return {tracker.name: tracker.result() for tracker in self.trackers}

@@ -1,6 +1,7 @@
 """Count how often each code occurs in each region of the grid. Counts are statistics of training, not weights."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,12 +20,13 @@ def regions_of(code_shape: tuple[int, ...], n_embeddings: int) -> np.ndarray:
     -------
     ndarray of shape (n_positions,), int32, in [0, n_regions)
     """
+    side, n_blocks = 1, list(code_shape)
     for side in range(1, max(code_shape) + 1):
         n_blocks = [math.ceil(length / side) for length in code_shape]
         if math.prod(n_blocks) * n_embeddings <= MOST_CELLS:
             break
     blocks = np.indices(code_shape).reshape(len(code_shape), -1) // side  # (dimensions, n_positions)
-    return np.ravel_multi_index(tuple(blocks), n_blocks).astype(np.int32)
+    return np.asarray(np.ravel_multi_index(tuple(blocks), n_blocks), np.int32)
 
 
 def counts_of_codes(region_counts: np.ndarray, depth: int) -> np.ndarray:
@@ -65,7 +67,7 @@ class CodeCounts(keras.metrics.Metric):
         self.n_regions = int(self.regions.max()) + 1
         self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
 
-    def update_state(self, codes):
+    def update_state(self, codes: Any) -> None:
         """Count codes (n, *code_shape), or (n, *code_shape, depth)."""
         codes = ops.cast(ops.reshape(codes, (-1, len(self.regions))), "int32")
         cells = ops.reshape(codes + self.regions * np.int32(self.n_embeddings), (-1,))
@@ -73,7 +75,7 @@ class CodeCounts(keras.metrics.Metric):
         counted = ops.segment_sum(ones, cells, num_segments=self.n_regions * self.n_embeddings)
         self.counts.assign(self.counts + ops.reshape(counted, (self.n_regions, self.n_embeddings)))
 
-    def result(self):
+    def result(self) -> Any:
         """Return the counts."""
         return ops.convert_to_tensor(self.counts)
 

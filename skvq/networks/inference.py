@@ -6,9 +6,12 @@ computed in, and a row's codes must not depend on its neighbours.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
+
+from skvq.networks.distribution import Devices
 
 
 class CompiledFunction(keras.Model):
@@ -22,10 +25,11 @@ class CompiledFunction(keras.Model):
         Keras tensors -> Keras tensor. A method of the network, or a function that uses it.
     """
 
-    def __init__(self, network: keras.Model, function: Callable):
+    def __init__(self, network: keras.Model, function: Callable[..., Any]):
         super().__init__(dtype="float32")
         self.network = network
         self.function = function
+        self.devices = Devices.present()
         self.built = True
         if keras.config.backend() == "tensorflow":
             import tensorflow as tf
@@ -37,10 +41,10 @@ class CompiledFunction(keras.Model):
             self.compile(jit_compile=keras.config.backend() == "jax")
             self._run = lambda *inputs: self.predict_on_batch(list(inputs))
 
-    def call(self, inputs):
-        return self.function(*inputs)
+    def call(self, inputs: Any) -> Any:
+        return self.devices.everywhere(self.function(*inputs))
 
-    def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple = ()) -> np.ndarray:
+    def in_batches(self, *inputs: np.ndarray, batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
         """Run on the rows of the inputs in batches, and return all results.
 
         Parameters
@@ -53,11 +57,16 @@ class CompiledFunction(keras.Model):
         rows = (tuple(np.asarray(x[start:stop]) for x in inputs) for start, stop in spans(len(inputs[0]), batch_size))
         return np.concatenate([self.one_batch(batch, batch_size, shared) for batch in rows])
 
-    def one_batch(self, batch: tuple, batch_size: int, shared: tuple = ()) -> np.ndarray:
-        """Run on one batch of at most ``batch_size`` rows."""
+    def one_batch(self, batch: tuple[Any, ...], batch_size: int, shared: tuple[Any, ...] = ()) -> np.ndarray:
+        """Run on one batch of at most ``batch_size`` rows. With several devices, each runs a part of it."""
         n_rows = len(batch[0])
-        padded = tuple(np.concatenate([x, np.repeat(x[:1], batch_size - n_rows, axis=0)]) for x in batch)
-        return keras.ops.convert_to_numpy(self._run(*padded, *shared))[:n_rows]
+        n_padding = self.devices.rounded_up(batch_size) - n_rows
+        padded = (np.concatenate([x, np.repeat(x[:1], n_padding, axis=0)]) for x in batch)
+        return keras.ops.convert_to_numpy(self._run(*map(self.devices.split, padded), *shared))[:n_rows]
+
+    def full_batch(self, part: tuple) -> np.ndarray:
+        """Run on a full batch of which each process gives its own part, and return the results of all rows."""
+        return keras.ops.convert_to_numpy(self._run(*map(self.devices.join, part)))
 
 
 def compile_step(network: keras.Model) -> None:
@@ -74,7 +83,7 @@ def compile_step(network: keras.Model) -> None:
         network.make_train_function(force=True)
 
 
-def _train_step(network: keras.Model, batch: tuple) -> dict:
+def _train_step(network: keras.Model, batch: tuple[Any, ...]) -> dict[str, Any]:
     """Take one step outside of the context of a replica, on TensorFlow.
 
     Within it, Keras's optimizers sum gradients over replicas by a function with a custom gradient. TensorFlow never

@@ -43,6 +43,7 @@ where the codebook and commitment terms are mean squared distances over all valu
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -51,17 +52,17 @@ from skvq._contract.errors import invalid
 from skvq._contract.images import ValueRange
 
 
-def mse(images, reconstructions, weights=None):
+def mse(images: Any, reconstructions: Any, weights: Any = None) -> Any:
     """Mean squared error."""
     return _mean(ops.square(images - reconstructions), weights)
 
 
-def mae(images, reconstructions, weights=None):
+def mae(images: Any, reconstructions: Any, weights: Any = None) -> Any:
     """Mean absolute error."""
     return _mean(ops.abs(images - reconstructions), weights)
 
 
-def bce(images, reconstructions, weights=None):
+def bce(images: Any, reconstructions: Any, weights: Any = None) -> Any:
     """Mean cross-entropy in nats. Values of images are interpreted as probabilities."""
     probabilities = ops.clip(reconstructions, 1e-6, 1.0 - 1e-6)
     return -_mean(images * ops.log(probabilities) + (1.0 - images) * ops.log(1.0 - probabilities), weights)
@@ -71,7 +72,7 @@ def _mean(values, weights):
     return ops.mean(values) if weights is None else ops.mean(weights * values)
 
 
-def ssim(images, reconstructions, weights=None):
+def ssim(images: Any, reconstructions: Any, weights: Any = None) -> Any:
     """One minus the structural similarity, averaged over images, channels and positions.
 
     The settings are those of the paper: a Gaussian window of 11 × 11 pixels with sigma 1.5, population covariance,
@@ -93,6 +94,7 @@ def ssim(images, reconstructions, weights=None):
     window = (window / window.sum()).astype("float32")
     # One convolution of all five maps takes two thirds of the time of five convolutions.
     maps = [images, reconstructions, images * images, reconstructions * reconstructions, images * reconstructions]
+    window_weight: Any = None
     if weights is None:
         mean_x, mean_y, square_x, square_y, product = ops.split(_blur(ops.concatenate(maps, axis=-1), window), 5, -1)
     else:
@@ -121,7 +123,7 @@ def _blur(maps, window: np.ndarray):
 LOSSES = {"mse": mse, "mae": mae, "bce": bce, "ssim": ssim}
 
 
-def check_takes_weights(loss: Callable) -> None:
+def check_takes_weights(loss: Any) -> None:
     """Raise if a loss cannot weigh pixels.
 
     Raises
@@ -129,9 +131,9 @@ def check_takes_weights(loss: Callable) -> None:
     InvalidInputError
     """
     try:
-        parameters = inspect.signature(loss).parameters
+        parameters = list(inspect.signature(loss).parameters)
     except (TypeError, ValueError):  # of what is written in C
-        parameters = {}
+        parameters = []
     if "weights" not in parameters:
         raise invalid(
             "reconstruction_loss",
@@ -142,7 +144,7 @@ def check_takes_weights(loss: Callable) -> None:
         )
 
 
-def constant_picture_loss(loss: Callable, batches: Iterable, values: ValueRange) -> float:
+def constant_picture_loss(loss: Callable[..., Any], batches: Iterable[Any], values: ValueRange) -> float:
     """Return the loss of a constant reconstruction, the mean of the data. Losses are divided by it.
 
     Parameters

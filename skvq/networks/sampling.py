@@ -8,13 +8,15 @@ Random numbers are an input. A code is the inverse of the cumulative distributio
 equal codes on every platform. :mod:`~skvq.networks.certificate` checks a sample by one full forward pass.
 """
 
+from typing import Any
+
 from keras import ops
 
 from skvq._contract.sampling import SamplingOptions
 from skvq.networks.priors.base import PriorNetwork
 
 
-def cumulative_weights(logits, options: SamplingOptions):
+def cumulative_weights(logits: Any, options: SamplingOptions) -> Any:
     """Return cumulative sums (..., K) of unnormalised probabilities. Excluded codes have probability 0."""
     scaled = logits / options.temperature
     weights = ops.exp(scaled - ops.max(scaled, axis=-1, keepdims=True))
@@ -42,7 +44,7 @@ def _narrowed(weights, options: SamplingOptions):
     return ops.where(weights >= lowest, weights, 0.0)
 
 
-def invert(cumulative, uniforms):
+def invert(cumulative: Any, uniforms: Any) -> Any:
     """Return the codes (...) whose intervals of the cumulative weights (..., K) contain the uniforms (...).
 
     A code with probability 0 has an empty interval and is never chosen.
@@ -52,7 +54,9 @@ def invert(cumulative, uniforms):
     return ops.minimum(passed, cumulative.shape[-1] - 1)
 
 
-def sample(network: PriorNetwork, uniforms, options: SamplingOptions, labels=None, known_codes=None):
+def sample(
+    network: PriorNetwork, uniforms: Any, options: SamplingOptions, labels: Any = None, known_codes: Any = None
+) -> Any:
     """Draw codes (n, rows * columns), int32.
 
     Parameters

@@ -49,10 +49,10 @@ def open_axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     """
     axes_type = matplotlib_module("matplotlib.axes").Axes
     if ax is None:
-        figure, ax = matplotlib_module("matplotlib.pyplot").subplots(figsize=size, layout="constrained")
+        figure, axes = matplotlib_module("matplotlib.pyplot").subplots(figsize=size, layout="constrained")
         # With the default padding, titles touch the edge of the figure.
         figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-        return ax
+        return axes
     if not isinstance(ax, axes_type):
         way_out = "Each display draws in a single Axes: pass one element of an array of Axes."
         raise invalid("ax", "be one matplotlib Axes, or None for a new figure", type(ax).__name__, way_out)
@@ -103,7 +103,7 @@ def show_mosaic(
     -------
     AxesImage
     """
-    options = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0, "aspect": "equal", "origin": "upper"}
+    options: dict[str, Any] = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0, "aspect": "equal", "origin": "upper"}
     image = ax.imshow(mosaic.canvas, **(options | imshow_kwargs))
     row_ticks = mosaic.row_centers if row_ticks is None else row_ticks
     ax.set_yticks(row_ticks[: len(row_labels)], labels=list(row_labels))

@@ -36,12 +36,12 @@ def principal_axes(codebook: np.ndarray, n_axes: int, weights: np.ndarray | None
         The largest loading of each axis is positive, so the signs of the axes are the same in every run.
     """
     codebook = np.asarray(codebook, dtype=np.float64)
-    weights = np.ones(len(codebook)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not weights.sum() > 0:
-        weights = np.ones(len(codebook))
-    weights = weights / weights.sum()
-    centred = codebook - weights @ codebook
-    _, spreads, axes = np.linalg.svd(np.sqrt(weights)[:, None] * centred, full_matrices=False)
+    given = np.ones(len(codebook)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not given.sum() > 0:
+        given = np.ones(len(codebook))
+    shares = given / given.sum()
+    centred = codebook - shares @ codebook
+    _, spreads, axes = np.linalg.svd(np.sqrt(shares)[:, None] * centred, full_matrices=False)
     # Along an axis without variance, positions would only be rounding errors.
     axes = axes[:n_axes][spreads[:n_axes] > 1e-9 * spreads[0]]
     largest = np.abs(axes).argmax(axis=1)

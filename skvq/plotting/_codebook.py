@@ -14,7 +14,7 @@ from skvq.plotting._mosaic import Mosaic, check_data_range, fill_grid, mosaic, s
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 _KINDS = ("both", "patches", "map")
 # Images decoded at a time. This limits memory for large images and codebooks.
@@ -69,7 +69,7 @@ class CodebookDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     patches_ax_: "Axes | None"
     map_ax_: "Axes | None"
 
@@ -81,9 +81,9 @@ class CodebookDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.patches = np.asarray(patches)
-        self.codebook = np.asarray(codebook)
-        self.counts = np.asarray(counts, dtype=np.float64)
+        self.patches: np.ndarray = np.asarray(patches)
+        self.codebook: np.ndarray = np.asarray(codebook)
+        self.counts: np.ndarray = np.asarray(counts, dtype=np.float64)
         n_codes = len(self.patches)
         if self.codebook.ndim != 2 or len(self.codebook) != n_codes or self.counts.shape != (n_codes,):
             raise invalid(
@@ -94,10 +94,10 @@ class CodebookDisplay:
             )
         if not (self.counts >= 0).all():
             raise invalid("counts", "be >= 0", f"a minimum of {self.counts.min()}", "Pass how often each code occurs.")
-        self.data_range = check_data_range(data_range, self.patches)
-        self.order = np.argsort(-self.counts, kind="stable")
-        self.use = np.sqrt(self.counts / (self.counts.max() or 1.0))
-        self.perplexity = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.patches)
+        self.order: np.ndarray = np.argsort(-self.counts, kind="stable")
+        self.use: np.ndarray = np.sqrt(self.counts / (self.counts.max() or 1.0))
+        self.perplexity: float = perplexity_of_counts(self.counts) if self.counts.any() else 0.0
 
     @classmethod
     def from_estimator(
@@ -262,8 +262,10 @@ class CodebookDisplay:
         areas = 10 + 250 * self.use
         # Large points first, so that they do not hide smaller ones.
         drawn = self.order[used[self.order]]
-        ax.scatter(*places[drawn].T, s=areas[drawn], c=colors[drawn], edgecolors="0.25", linewidths=0.5, alpha=0.9)
-        ax.scatter(*places[~used].T, s=16, c="C3", marker="x", linewidths=0.8)
+        x, y = places[drawn].T
+        ax.scatter(x, y, s=areas[drawn], c=colors[drawn], edgecolors="0.25", linewidths=0.5, alpha=0.9)
+        x, y = places[~used].T
+        ax.scatter(x, y, s=16, c="C3", marker="x", linewidths=0.8)
         ax.set_xticks([])
         ax.set_yticks([])
         ax.margins(0.12)

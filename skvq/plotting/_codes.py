@@ -14,7 +14,7 @@ from skvq.plotting._mosaic import as_rgb, check_data_range, check_maps, mosaic, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 
@@ -62,7 +62,7 @@ class CodeMapDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(

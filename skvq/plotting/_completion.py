@@ -13,7 +13,7 @@ from skvq.plotting._mosaic import check_data_range, check_maps, in_same_mode, mo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
     from skvq._contract.randomness import RandomStateLike
@@ -59,7 +59,7 @@ class CompletionDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(
@@ -70,10 +70,10 @@ class CompletionDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.originals = np.asarray(originals)
+        self.originals: np.ndarray = np.asarray(originals)
         way_out = "True keeps the code at that position."
-        self.mask = check_maps(np.asarray(mask), len(self.originals), "mask", way_out)
-        self.completions = np.asarray(completions)
+        self.mask: np.ndarray = check_maps(np.asarray(mask), len(self.originals), "mask", way_out)
+        self.completions: np.ndarray = np.asarray(completions)
         if self.mask.dtype != bool:
             raise invalid("mask", "be an array of bool", f"dtype {self.mask.dtype}", way_out)
         if self.completions.shape[1:] != self.originals.shape:
@@ -83,7 +83,7 @@ class CompletionDisplay:
                 f"shape {self.completions.shape}",
                 "Stack one array of images for each completion.",
             )
-        self.data_range = check_data_range(data_range, self.originals)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(
@@ -144,17 +144,17 @@ class CompletionDisplay:
         if mask is None:
             rows = np.arange(grid.shape[0]) < grid.shape[0] // 2
             mask = np.broadcast_to(rows[:, None], grid.shape)
-        mask = grid.check_mask(mask, len(originals))
+        known = grid.check_mask(mask, len(originals))
         labels = first_labels(y, X, len(originals))
         # One call for all completions: with one random_state, they are different draws.
         codes = prior.complete(
             np.tile(codes_of(vqvae, shown), (n_completions, 1)),
-            np.tile(mask, (n_completions, 1)),
+            np.tile(known, (n_completions, 1)),
             y=None if labels is None else np.tile(labels, n_completions),
             random_state=random_state,
         )
         completions = decoded(vqvae, codes).reshape(n_completions, *originals.shape)
-        known_cells = code_maps(grid, mask).all(axis=-1)
+        known_cells = np.asarray(code_maps(grid, known).all(axis=-1))
         return cls(originals, known_cells, completions, data_range=vqvae.data_range_).plot(ax, **plot_kwargs)
 
     def plot(

@@ -12,7 +12,7 @@ from skvq.plotting._axes import matplotlib_module, open_axes, suited_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 # Terms in numbers of codes, and those of single stages such as "perplexity_1". They have an axis of their own.
 _COUNTED_IN_CODES = ("perplexity", "codes_in_use")
@@ -59,11 +59,13 @@ class LossCurveDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     codes_ax_: "Axes | None"
 
     def __init__(self, history: Mapping[str, Sequence[float]]) -> None:
-        self.history = {name: np.asarray(values, dtype=np.float64) for name, values in history.items()}
+        self.history: dict[str, np.ndarray] = {
+            name: np.asarray(values, dtype=np.float64) for name, values in history.items()
+        }
         wrong = [name for name, values in self.history.items() if values.ndim != 1 or not len(values)]
         if wrong or not self.history:
             raise invalid(
@@ -143,10 +145,10 @@ class LossCurveDisplay:
         counted = [term for term in terms if term.startswith(_COUNTED_IN_CODES)]
         losses = [term for term in terms if term not in counted]
         self.codes_ax_ = self.ax_.twinx() if counted else None
-        self.lines_ = {}
+        self.lines_: dict[str, Any] = {}
         colors = cycle(matplotlib_module().rcParams["axes.prop_cycle"].by_key().get("color", ["C0"]))
         for term in losses + counted:
-            axes = self.codes_ax_ if term in counted else self.ax_
+            axes = self.codes_ax_ if term in counted and self.codes_ax_ is not None else self.ax_
             self._draw_term(axes, term, {"color": next(colors)} | line_kwargs)
         self._dress(losses, counted, yscale, title)
         return self
@@ -182,7 +184,7 @@ class LossCurveDisplay:
 
     def _dress(self, losses: list[str], counted: list[str], yscale: str | None, title: str) -> None:
         left = [values for name, values in self.history.items() if name.removeprefix(_VALIDATION) in losses]
-        yscale = yscale or suited_scale(np.concatenate(left or [[]]))
+        yscale = yscale or suited_scale(np.concatenate([np.empty(0), *left]))
         # Zeros are masked: clipped, they would draw lines to the bottom of the picture.
         self.ax_.set_yscale(yscale, **({"nonpositive": "mask"} if yscale == "log" else {}))
         self.ax_.set_xlabel("epoch")
@@ -190,7 +192,7 @@ class LossCurveDisplay:
         # The user's Axes may have another scale or fixed ticks, whose locators have no option for integers.
         locator = self.ax_.xaxis.get_major_locator()
         if isinstance(locator, matplotlib_module("matplotlib.ticker").MaxNLocator):
-            locator.set_params(integer=True)
+            locator.set_params(integer=True)  # pyright: ignore[reportCallIssue] # its class is known when it runs
         self.ax_.spines["top"].set_visible(False)
         self.ax_.grid(axis="y", alpha=0.25)
         if self.codes_ax_ is None:

@@ -14,7 +14,7 @@ from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, unit_i
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 
@@ -53,7 +53,7 @@ class InterpolationDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(
@@ -72,7 +72,7 @@ class InterpolationDisplay:
                 f"ends {self.ends.shape} and steps {self.steps.shape}",
                 "Stack one array of images for each step.",
             )
-        self.data_range = check_data_range(data_range, self.starts)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.starts)
 
     @classmethod
     def from_estimator(

@@ -10,7 +10,7 @@ from skvq.plotting._axes import open_axes, suited_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 _MARKERS = "osD^vPX*"
 
@@ -53,7 +53,7 @@ class RateDistortionDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class RateDistortionDisplay:
         labels: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
     ) -> None:
-        self.rates = np.asarray(rates, dtype=np.float64)
-        self.distortions = np.asarray(distortions, dtype=np.float64)
-        self.labels = None if labels is None else [str(label) for label in labels]
-        self.groups = None if groups is None else [str(group) for group in groups]
+        self.rates: np.ndarray = np.asarray(rates, dtype=np.float64)
+        self.distortions: np.ndarray = np.asarray(distortions, dtype=np.float64)
+        self.labels: list[str] | None = None if labels is None else [str(label) for label in labels]
+        self.groups: list[str] | None = None if groups is None else [str(group) for group in groups]
         for name, values in (("rates", self.rates), ("distortions", self.distortions)):
             if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
                 way_out = "Leave out models without a measurement."
@@ -75,7 +75,7 @@ class RateDistortionDisplay:
             if given is not None and len(given) != len(self.rates):
                 way_out = "Pass sequences of equal length, with one entry for each model."
                 raise invalid(name, f"have one entry for each of the {len(self.rates)} rates", len(given), way_out)
-        self.on_front = pareto_front(self.rates, self.distortions)
+        self.on_front: np.ndarray = pareto_front(self.rates, self.distortions)
 
     def plot(
         self,
@@ -116,7 +116,12 @@ class RateDistortionDisplay:
         groups = self.groups or [""] * len(self.rates)
         for place, group in enumerate(dict.fromkeys(groups)):
             members = np.array([g == group for g in groups])
-            options = {"color": f"C{place}", "marker": _MARKERS[place % len(_MARKERS)], "s": 42, "zorder": 3}
+            options: dict[str, Any] = {
+                "color": f"C{place}",
+                "marker": _MARKERS[place % len(_MARKERS)],
+                "s": 42,
+                "zorder": 3,
+            }
             options |= {"edgecolors": [self.ax_.get_facecolor()], "linewidths": 0.7, "label": group or None}
             self.ax_.scatter(self.rates[members], self.distortions[members], **(options | scatter_kwargs))
         self._write_labels()
@@ -129,7 +134,7 @@ class RateDistortionDisplay:
         # A front of a single point is not visible, and needs no entry in the legend.
         label = "Pareto front" if self.rates[front[0]] < self.rates[front[-1]] else None
         # Steps, because no models between two points were measured.
-        options = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": label}
+        options: dict[str, Any] = {"color": "0.6", "linewidth": 1.2, "zorder": 1, "label": label}
         self.ax_.plot(self.rates[front], self.distortions[front], drawstyle="steps-post", **options)
 
     def _write_labels(self) -> None:
@@ -178,4 +183,4 @@ def pareto_front(rates: np.ndarray, distortions: np.ndarray) -> np.ndarray:
     """
     no_worse = (rates[:, None] <= rates) & (distortions[:, None] <= distortions)
     better = (rates[:, None] < rates) | (distortions[:, None] < distortions)
-    return ~(no_worse & better).any(axis=0)
+    return np.asarray(~(no_worse & better).any(axis=0))

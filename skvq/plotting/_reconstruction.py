@@ -11,7 +11,7 @@ from skvq.plotting._mosaic import check_data_range, in_same_mode, mosaic, unit_i
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 
@@ -53,7 +53,7 @@ class ReconstructionDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(
@@ -63,8 +63,8 @@ class ReconstructionDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.originals = np.asarray(originals)
-        self.reconstructions = np.asarray(reconstructions)
+        self.originals: np.ndarray = np.asarray(originals)
+        self.reconstructions: np.ndarray = np.asarray(reconstructions)
         if self.originals.shape != self.reconstructions.shape:
             raise invalid(
                 "reconstructions",
@@ -72,11 +72,11 @@ class ReconstructionDisplay:
                 self.reconstructions.shape,
                 "Reshape both to (n, height, width).",
             )
-        self.data_range = check_data_range(data_range, self.originals)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
         error = self.originals.astype(np.float64) - self.reconstructions
         mse = np.square(error).reshape(len(error), -1).mean(axis=1)
         with np.errstate(divide="ignore"):
-            self.psnr = 10 * np.log10((self.data_range[1] - self.data_range[0]) ** 2 / mse)
+            self.psnr: Any = 10 * np.log10((self.data_range[1] - self.data_range[0]) ** 2 / mse)
 
     @classmethod
     def from_estimator(

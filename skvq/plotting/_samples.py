@@ -12,7 +12,7 @@ from skvq.plotting._mosaic import check_data_range, fill_grid, mosaic, unit_imag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
     from skvq._contract.randomness import RandomStateLike
@@ -52,7 +52,7 @@ class SampleDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     image_: "AxesImage"
 
     def __init__(
@@ -62,9 +62,9 @@ class SampleDisplay:
         *,
         data_range: tuple[float, float] | None = None,
     ) -> None:
-        self.images = np.asarray(images)
-        self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
-        self.data_range = check_data_range(data_range, self.images)
+        self.images: np.ndarray = np.asarray(images)
+        self.labels: np.ndarray | None = None if labels is None else check_labels(labels, len(self.images), "labels")
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.images)
 
     @classmethod
     def from_estimator(
@@ -151,7 +151,7 @@ class SampleDisplay:
         n_columns = check_count("n_columns", n_columns)
         images = unit_images(self.images, self.data_range)
         if self.labels is None:
-            grid, row_labels, row_classes = fill_grid(images, min(n_columns, len(images))), [], []
+            grid, row_labels, row_classes = fill_grid(images, min(n_columns, len(images))), [], np.empty(0, int)
         else:
             classes, sizes = np.unique(self.labels, return_counts=True)
             n_columns = min(n_columns, sizes.max())

@@ -12,7 +12,7 @@ from skvq.plotting._mosaic import check_data_range, check_maps, mosaic, spread_o
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colorbar import Colorbar
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 
@@ -57,7 +57,7 @@ class SurpriseDisplay:
     """
 
     ax_: "Axes"
-    figure_: "Figure"
+    figure_: "Figure | SubFigure"
     originals_image_: "AxesImage"
     image_: "AxesImage"
     colorbar_: "Colorbar | None"
@@ -65,10 +65,10 @@ class SurpriseDisplay:
     def __init__(
         self, originals: np.ndarray, bits: np.ndarray, *, data_range: tuple[float, float] | None = None
     ) -> None:
-        self.originals = np.asarray(originals)
+        self.originals: np.ndarray = np.asarray(originals)
         way_out = "Make maps with vqvae.grid_.to_grid(bits)."
-        self.bits = check_maps(np.asarray(bits), len(self.originals), "bits", way_out)
-        self.data_range = check_data_range(data_range, self.originals)
+        self.bits: np.ndarray = check_maps(np.asarray(bits), len(self.originals), "bits", way_out)
+        self.data_range: tuple[float, float] = check_data_range(data_range, self.originals)
 
     @classmethod
     def from_estimator(
@@ -157,9 +157,9 @@ class SurpriseDisplay:
         self.ax_ = open_axes(ax, (wide + 0.7 * colorbar, high))
         self.figure_ = self.ax_.figure
         totals = [f"{bits.sum():.0f}" for bits in self.bits]
-        labels = {"row_labels": rows, "column_labels": totals, "title": title}
+        labels: dict[str, Any] = {"row_labels": rows, "column_labels": totals, "title": title}
         self.originals_image_ = show_mosaic(self.ax_, above, **labels)
-        options = {"cmap": "inferno", "vmin": 0.0, "vmax": float(np.nanmax(self.bits)) or 1.0}
+        options: dict[str, Any] = {"cmap": "inferno", "vmin": 0.0, "vmax": float(np.nanmax(self.bits)) or 1.0}
         self.image_ = show_mosaic(self.ax_, below, **labels, **(options | imshow_kwargs))
         self.ax_.set_xlabel("bits per image", fontsize="small")
         self.colorbar_ = None

@@ -6,6 +6,7 @@ and class select. A step changes only the rows that its batch selects.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -47,7 +48,7 @@ class _Adam:
     def of(cls, values: np.ndarray) -> "_Adam":
         return cls(values, np.zeros_like(values), np.zeros_like(values))
 
-    def step(self, gradient: np.ndarray, rate: float, rows=slice(None)) -> None:
+    def step(self, gradient: np.ndarray, rate: float, rows: Any = slice(None)) -> None:
         first = FIRST_MOMENT * self.first[rows] + (1 - FIRST_MOMENT) * gradient
         second = SECOND_MOMENT * self.second[rows] + (1 - SECOND_MOMENT) * np.square(gradient)
         self.first[rows], self.second[rows] = first, second

@@ -2,19 +2,21 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
-from sklearn.base import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skvq._bases import DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from skvq._contract.codes import CodeGrid, check_codes, guess_grid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import invalid
+from skvq._contract.graph import GraphFunction
 from skvq._contract.labels import Classes, check_labels, indices_of_labels
 from skvq._contract.masks import check_unmasked
-from skvq._contract.randomness import uniforms
+from skvq._contract.randomness import RandomStateLike, uniforms
 from skvq._contract.sampling import SamplingOptions
 from skvq._contract.selection import check_select, draw_selected
 from skvq._data import CodeSource, read_codes
@@ -82,7 +84,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         self.grid_ = grid
         self.classes_ = None if classes is None else classes.values
         # With the number of codes guessed, data may later hold codes that none of the training rows had.
-        self._unseen = None
+        self._unseen: dict[str, Any] | None = None
         if self.grid is None and self.n_embeddings is None:
             self._unseen = {
                 "stand_in": source.commonest(),
@@ -93,7 +95,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
     def _classes(self) -> Classes | None:
         return None if self.classes_ is None else Classes(self.classes_)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior transforms images to codes.
 
         Returns
@@ -103,14 +105,14 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         codes, _ = self._known_codes(X)
         return codes.astype(np.int64)
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the codes unchanged, so that a pipeline that ends in a prior turns codes into images."""
         check_fitted(self)
         check_unmasked("X", X)
         # Samples have no column names, whatever the training data had.
         return self.grid_.check(check_array(X, dtype="numeric", input_name="X")).astype(np.int64)
 
-    def log_prob_per_code(self, X, y=None) -> np.ndarray:
+    def log_prob_per_code(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-probability of each code given the codes before it.
 
         Where the prior guessed ``n_embeddings``, X may hold codes that no training row had. Such a code has the
@@ -128,12 +130,12 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         """
         codes, unseen = self._known_codes(X)
         labels = self._labels_to_score(y, len(codes))
-        if unseen is None:
+        if unseen is None or self._unseen is None:
             return self._log_probabilities(codes, labels).astype(np.float64)
         log_probabilities = self._log_probabilities(np.where(unseen, self._unseen["stand_in"], codes), labels)
         return np.where(unseen, self._unseen["log_probability"], log_probabilities.astype(np.float64))
 
-    def score_samples(self, X, y=None) -> np.ndarray:
+    def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the log-likelihood of each row.
 
         Returns
@@ -142,24 +144,24 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         """
         return self.log_prob_per_code(X, y).sum(axis=1)
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of a row, in nats."""
         return float(self.score_samples(X, y).mean())
 
-    def bits_per_code(self, X, y=None) -> float:
+    def bits_per_code(self, X: Any, y: Any = None) -> float:
         """Return the mean cost of a code of X, in bits: the fewer, the better the prior."""
         return float(-self.log_prob_per_code(X, y).mean() / math.log(2))
 
     def sample(
         self,
         n_samples: int = 1,
-        y=None,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         select: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Draw codes from the density, exactly.
 
@@ -195,26 +197,27 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         options = SamplingOptions.checked(temperature, top_k, top_p)
         n_samples = check_n_samples(n_samples)
         select = check_select(select, 0 if self.classes_ is None else len(self.classes_))
-        if select is None:
+        classes = self._classes
+        if select is None or classes is None:
             return self._draw(n_samples, y, options, random_state)
         return draw_selected(
-            self._classes.indices(y, n_samples),
-            len(self.classes_),
+            classes.indices(y, n_samples),
+            len(classes),
             select,
-            lambda labels: self._draw(len(labels), self.classes_[labels], options, random_state),
-            lambda codes, index: self.score_samples(codes, self.classes_[index]),
+            lambda labels: self._draw(len(labels), classes.values[labels], options, random_state),
+            lambda codes, index: self.score_samples(codes, classes.values[index]),
         )
 
     def complete(
         self,
-        X,
-        mask,
-        y=None,
+        X: Any,
+        mask: Any,
+        y: Any = None,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ) -> np.ndarray:
         """Keep the known codes of each row and draw the others.
 
@@ -247,10 +250,11 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         network = self._network()
         labels = indices_of_labels(self._classes, y, n_samples)
         drawn = uniforms(random_state, n_samples, self.grid_.n_codes)
-        columns = [None if option is None else np.full((n_samples, 1), option) for option in options]
-        columns[0] = columns[0].astype(np.float32)
-        if columns[2] is not None:
-            columns[2] = columns[2].astype(np.float32)
+        dtypes = np.float32, None, np.float32
+        columns = [
+            None if option is None else np.full((n_samples, 1), option, dtype)
+            for option, dtype in zip(options, dtypes, strict=True)
+        ]
         inputs = [drawn, *columns, labels, known_codes]
         present = [x is not None for x in inputs]
 
@@ -264,7 +268,7 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
         size = min(self._inference_batch_size(), 1 << (n_samples - 1).bit_length())
         return compiled.in_batches(*(x for x in inputs if x is not None), batch_size=size).astype(np.int64)
 
-    def graph_functions(self) -> dict:
+    def graph_functions(self) -> dict[str, GraphFunction]:
         """Return what an exporter may trace: ``prior``, ``log_likelihood``, ``sampler`` and ``controlled_sampler``.
 
         Returns
@@ -304,13 +308,13 @@ class Prior(OneToOneFeatureMixin, DensityMixin, TransformerMixin, NetworkEstimat
 
     def _labels_to_score(self, y, n_rows: int) -> np.ndarray | None:
         """Return indices of labels for a conditional prior; another ignores y, which pipelines pass on."""
-        return None if self.classes_ is None else self._classes.indices(y, n_rows)
+        return None if self._classes is None else self._classes.indices(y, n_rows)
 
     def _inference_batch_size(self) -> int:
         n_codes = self.grid_.n_codes
         return int(np.clip(min(2**15 // n_codes, 2**25 // (n_codes * self.grid_.n_embeddings)), 1, 256))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = True
         tags.input_tags.categorical = True

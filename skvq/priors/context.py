@@ -1,12 +1,13 @@
 """The prior of integer tables: fitted in seconds, and exact enough to code files with."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 from sklearn.utils._param_validation import Interval
 
 from skvq._contract.codes import CodeGrid
 from skvq._contract.description import ModelDescription
-from skvq._contract.randomness import seed_from
+from skvq._contract.randomness import RandomStateLike, seed_from
 from skvq._estimator import Streams, restored_on_error
 from skvq._fitted import check_fitted
 from skvq.compression.packing import pack
@@ -39,8 +40,8 @@ class ContextPrior(Prior):
     n_features : int, default=64
         Integers in a row of the tables. More fit better, and take longer to fit and to decode.
     max_iter : float, default=2
-        Passes over X, within 150 to 500 steps (1,000 for few codes) of at most 4,096 codes. More data than these steps
-        hold are not all seen.
+        Passes over X, within 150 to 500 steps (1,000 where ``n_embeddings`` is small) of at most 4,096 codes. Of more
+        data a part is taken.
     learning_rate : float, default=0.03
         Of Adam, at the start. It falls linearly to 0.
     random_state : int, RandomState instance or None, default=None
@@ -96,7 +97,7 @@ class ContextPrior(Prior):
         n_features: int = 64,
         max_iter: float = 2,
         learning_rate: float = 0.03,
-        random_state=None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.code_shape = code_shape
@@ -107,7 +108,7 @@ class ContextPrior(Prior):
         self.learning_rate = learning_rate
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the tables.
 
         Parameters

@@ -1,6 +1,6 @@
 """Priors whose network is trained by gradient: what they share beyond the base."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -8,12 +8,11 @@ from sklearn.utils.validation import validate_data
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.codes import CodeGrid
 from skvq._contract.labels import Classes
-from skvq._contract.randomness import seed_from
 from skvq._data import CodeSource, in_order, read_codes
 from skvq._estimator import EstimatorObserver, Streams, restored_on_error
 from skvq.networks import keras
 from skvq.priors.base import Prior
-from skvq.training import Trainer, split_validation
+from skvq.training import Checkpoint, Trainer, split_validation
 
 CODES_PER_STEP, MOST_GRIDS_PER_STEP = 1600, 32  # where batch_size is "auto"
 
@@ -28,7 +27,7 @@ class NetworkPrior(Prior):
     network_parameters: tuple[str, ...] = ()
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the density of codes.
 
         Parameters
@@ -51,17 +50,17 @@ class NetworkPrior(Prior):
         self._check_params()
         continues = self.warm_start and self.__sklearn_is_fitted__()
         source, grid, classes = self._continued_source(X, y) if continues else self._new_source(X, y)
-        streams = Streams(seed_from(self.random_state), self.n_iter_ if continues else 0)
+        streams, checkpoint = self._start(source, new=not continues)
         tasks = FitTasks(self, X, y, self.max_iter)
         with restored_on_error(self):
             if not continues:
                 self._settle(X, source, grid, classes)
                 self._initialise(source, streams)
-            self._train(source, streams, tasks=tasks)
+            self._train(source, streams, tasks=tasks, checkpoint=checkpoint)
         tasks.end()
         return self
 
-    def partial_fit(self, X, y=None, classes=None):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
         """Train for one pass over X, all of it, from the present weights, at a constant learning rate.
 
         Parameters
@@ -80,11 +79,12 @@ class NetworkPrior(Prior):
         self._check_params()
         new = not self.__sklearn_is_fitted__()
         source, grid, known = self._new_source(X, y, classes) if new else self._continued_source(X, y, classes)
+        streams, _ = self._start(source, new=new, streamed=True)
         with restored_on_error(self):
             if new:
                 self._settle(X, source, grid, known)
-                self._initialise(source, Streams(seed_from(self.random_state)))
-            self._train(source, Streams(self._fit_seed, self.n_iter_), streamed=True)
+                self._initialise(source, streams)
+            self._train(source, streams, streamed=True)
         return self
 
     def _continued_source(self, X, y, classes=None) -> tuple[CodeSource, CodeGrid, Classes | None]:
@@ -111,7 +111,13 @@ class NetworkPrior(Prior):
         self._begin(self._new_network(streams.weights), streams.seed)
 
     def _train(
-        self, source: CodeSource, streams: Streams, *, streamed: bool = False, tasks: FitTasks | None = None
+        self,
+        source: CodeSource,
+        streams: Streams,
+        *,
+        streamed: bool = False,
+        tasks: FitTasks | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         network = self._network()
         fraction = self.validation_fraction if self.early_stopping and not streamed else 0
@@ -124,12 +130,13 @@ class NetworkPrior(Prior):
 
         result = Trainer(
             network,
-            self._training_config(min(self._batch_size(), len(train)), streamed=streamed),
+            self._training_config(self._step_size(len(train)), streamed=streamed),
             source,
             train,
             streams.of("batches"),
             observer=EstimatorObserver(self, network, tasks),
             validate=validation_loss if len(validation) else None,
+            checkpoint=checkpoint,
         ).run()
         self._take(network, result)
 

@@ -1,11 +1,13 @@
 """The PixelCNN prior as a scikit-learn density estimator over codes."""
 
+import os
 from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skvq._contract.codes import CodeGrid
+from skvq._contract.randomness import RandomStateLike
 from skvq._data import CodeSource
 from skvq._estimator import Streams
 from skvq.networks.priors import PixelCNN, ResidualPixelCNN
@@ -74,6 +76,8 @@ class PixelCNNPrior(NetworkPrior):
         Whether ``fit`` continues from the weights of the last call.
     verbose : int, default=0
         1 reports every epoch, with a progress bar in a terminal; 2 draws the bar everywhere.
+    checkpoint : str or path-like, default=None
+        Folder in which ``fit`` keeps its state after each epoch. The same fit, started again, goes on from there.
     random_state : int, RandomState instance or None, default=None
 
     Attributes
@@ -153,7 +157,8 @@ class PixelCNNPrior(NetworkPrior):
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state=None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_state: RandomStateLike = None,
     ):
         self.n_embeddings = n_embeddings
         self.code_shape = code_shape
@@ -177,9 +182,10 @@ class PixelCNNPrior(NetworkPrior):
         self.tol = tol
         self.warm_start = warm_start
         self.verbose = verbose
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
-    network_parameters = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
+    network_parameters: Any = ("conditional", "hidden_channels", "n_layers", "kernel_size", "dropout")
 
     def _initialise(self, source: CodeSource, streams: Streams) -> None:
         super()._initialise(source, streams)

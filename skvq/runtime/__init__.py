@@ -11,15 +11,17 @@ from typing import BinaryIO
 from skvq._contract.counts import check_count
 from skvq._contract.errors import ModelFileError
 
+from ._hub import push_to_hub
+from ._places import located
 from ._runtime import Runtime
 from ._sessions import Providers, SessionOptions
 from ._source import MAX_BYTES, open_source
 
-__all__ = ["ModelFileError", "Runtime", "load"]
+__all__ = ["ModelFileError", "Runtime", "load", "push_to_hub"]
 
 
 def load(
-    path: str | os.PathLike | bytes | BinaryIO,
+    path: str | os.PathLike[str] | bytes | BinaryIO,
     providers: Providers = None,
     *,
     threads: int | None = None,
@@ -36,7 +38,9 @@ def load(
     Parameters
     ----------
     path : path-like, bytes or binary stream
-        A folder, or one ONNX file of it, which offers what that part can do; or such a file's content.
+        A folder, or one ONNX file of it, which offers what that part can do; or such a file's content. ``"digits"`` is
+        a small model of digits that comes with skvq. ``"hf://user/name"`` and ``"hf://user/name@revision"`` are
+        repositories of the Hugging Face hub, which are downloaded first; they need ``pip install "skvq[hub]"``.
     providers : sequence of str or (str, dict), optional
         Of onnxruntime, in order of preference; None is the CPU.
     threads : int, optional
@@ -57,6 +61,8 @@ def load(
     ------
     FileNotFoundError
         If there is nothing at ``path``, or a file of the export is missing.
+    OSError, ImportError
+        If a repository cannot be reached, or huggingface_hub is not installed.
     ModelFileError
         A ValueError: if it is no export of skvq, of another format version, incomplete, differs from its manifest's
         SHA-256, is too large, contradicts itself, or holds operators, types or data that skvq does not write.
@@ -67,10 +73,12 @@ def load(
 
     Examples
     --------
-    >>> runtime = skvq.runtime.load("exports/mnist", threads=1)  # doctest: +SKIP
-    >>> codes = runtime.transform(images)  # doctest: +SKIP
+    >>> import skvq
+    >>> runtime = skvq.runtime.load("digits", threads=1)
+    >>> runtime.sample(2, y=3, random_state=0).shape
+    (2, 8, 8)
     """
     options = SessionOptions.checked(providers, threads, batch_size, timeout)
     max_bytes = check_count("max_bytes", max_bytes)
-    source, models = open_source(path, max_bytes)
+    source, models = open_source(located(path, max_bytes), max_bytes)
     return Runtime(source, models, options, max_bytes)

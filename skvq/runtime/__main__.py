@@ -1,41 +1,17 @@
 """``python -m skvq.runtime FOLDER``: say what an export holds, draw samples into a PNG, encode images into a file."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
-from skvq._contract.errors import invalid, printable
+from skvq._contract.errors import invalid
 
 from . import load
-from ._description import shape_text
 from ._png import mosaic, write_png
 from ._runtime import Runtime
-
-
-def describe(runtime: Runtime) -> str:
-    """Return what an export holds, as lines of text."""
-    source, model = runtime.source, runtime.source.description
-    lines = [source.name]
-    if model.layout is not None:
-        low, high = model.data_range
-        rows = f"{shape_text(model.layout.row_shape)} {model.layout.dtype}"
-        lines.append(f"  rows     {rows}, values {low:g} to {high:g}")
-    lines.append(f"  codes    {runtime.grid}")
-    if model.classes is not None:
-        lines.append(f"  classes  {', '.join(map(printable, runtime.classes))}")
-    if source.versions:
-        lines.append(f"  made by  {', '.join(f'{name} {version}' for name, version in source.versions.items())}")
-    for file in source.parts.values():
-        lines.append(f"\n{os.path.basename(file.name)}, {_size(file.n_bytes)}")
-        for direction, tensors in (("in ", file.inputs), ("out", file.outputs)):
-            for tensor in tensors:
-                name, meaning = printable(tensor["name"]), printable(tensor["description"])
-                what = f"{tensor['dtype']} {shape_text(tensor['shape'])}"
-                lines.append(f"  {direction}  {name:<14}  {what:<26}  {meaning}")
-    return "\n".join(lines)
+from ._text import describe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,8 +70,8 @@ def _transform(runtime: Runtime, options: argparse.Namespace) -> int:
 
 def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     model = runtime.source.description
-    if model.layout is not None and model.layout.is_vector:
-        vectors = f"vectors of {model.layout.n_features} values"
+    if model.layout is None or model.data_range is None or model.layout.is_vector:
+        vectors = "codes" if model.layout is None else f"vectors of {model.layout.n_features} values"
         raise invalid("--png", "be left out unless the export makes images", vectors, "Use skvq.runtime.load.")
     label = options.label
     for value in runtime.classes or ():
@@ -104,10 +80,6 @@ def _sheet(runtime: Runtime, options: argparse.Namespace) -> np.ndarray:
     choice = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     samples = runtime.sample(options.sample, label, **choice, random_state=options.seed)
     return mosaic(model.layout.to_images(samples), *model.data_range)
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:.1f} KiB"
 
 
 if __name__ == "__main__":

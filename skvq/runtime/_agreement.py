@@ -28,7 +28,7 @@ _OPTIONAL = {"labels", "top_k", "top_p", "known_codes"}
 _NEEDS_AUTOENCODER = {"encoder", "decoder", "autoencoder", "generator"}
 _NEEDS_PRIOR = {"prior", "likelihood", "sampler", "generator"}
 _OF_FILE = ("part", "kind", "opset", "inputs", "outputs")
-_OF_MANIFEST_ALONE, _OF_METADATA_ALONE = ("files", "vectors"), ("quantization",)
+_OF_MANIFEST_ALONE, _OF_METADATA_ALONE = ("files", "vectors", "companions"), ("quantization",)
 _LARGEST_LOG = 1e-3  # rounding may lift the logarithm of a probability above 0
 
 
@@ -127,12 +127,13 @@ def check_answer(kind: str, answer: np.ndarray, n_rows: int, model: ModelDescrip
         Naming the file and what is wrong.
     """
     role = KINDS[kind][1]
-    dtypes, shape = _expected(role, model)
-    shape = (n_rows, *shape[1:])
+    dtypes, described = _expected(role, model)
+    shape = (n_rows, *described[1:])
     if answer.dtype.name not in dtypes or answer.shape != shape:
         wrong = f"{answer.dtype} of shape {answer.shape}, not {' or '.join(dtypes)} of shape {shape}"
     elif role == "codes":
-        n_embeddings = (model.prior_grid if kind == "sampler" else model.grid).n_embeddings
+        grid = (model.prior_grid if kind == "sampler" else model.grid) or model.codes
+        n_embeddings = grid.n_embeddings
         is_right = answer.min() >= 0 and answer.max() < n_embeddings
         wrong = "" if is_right else f"codes from {answer.min()} to {answer.max()}, not in [0, {n_embeddings})"
     elif role == "images":
@@ -151,6 +152,7 @@ def _expected(role: str, model: ModelDescription) -> tuple[tuple[str, ...], list
     """Return the dtypes and the shape that a tensor of a role may have."""
     n_codes = model.codes.n_codes
     if role == "images":
+        assert model.layout is not None  # see _NEEDS_AUTOENCODER
         return ("float32", "uint8"), [BATCH, *model.layout.image_shape]
     if role in ("codes", "known_codes"):
         return ("int64",), [BATCH, n_codes]
@@ -163,7 +165,7 @@ def _expected(role: str, model: ModelDescription) -> tuple[tuple[str, ...], list
     if role in ("temperature", "top_p"):
         return ("float32",), []
     if role == "logits":
-        return ("float32",), [BATCH, n_codes, model.prior_grid.n_embeddings]
+        return ("float32",), [BATCH, n_codes, (model.prior_grid or model.codes).n_embeddings]
     return ("float32",), [BATCH]  # log_likelihood
 
 

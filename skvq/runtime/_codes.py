@@ -8,6 +8,7 @@ import numpy as np
 from skvq._contract.codes import CodeGrid
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.images import Layout
 from skvq._contract.labels import indices_of_labels
 from skvq._contract.randomness import RandomStateLike, uniforms
 from skvq._contract.sampling import SamplingOptions
@@ -24,7 +25,7 @@ class CodeRuntime:
 
     def __init__(self, source: Source, models: Mapping[str, bytes], options: SessionOptions, max_bytes: int):
         self.source = source
-        self.parts = tuple(source.parts)
+        self.parts: tuple[str, ...] = tuple(source.parts)
         self._options = options
         self._max_bytes = max_bytes
         self._opened = {
@@ -37,7 +38,21 @@ class CodeRuntime:
         return self.source.description.codes
 
     @property
-    def classes(self) -> tuple | None:
+    def _prior_grid(self) -> CodeGrid:
+        """The grid of a part that draws or scores; its file was refused if it had none."""
+        grid = self.source.description.prior_grid
+        assert grid is not None
+        return grid
+
+    @property
+    def _layout(self) -> Layout:
+        """The layout of a part that takes or gives images; its file was refused if it had none."""
+        layout = self.source.description.layout
+        assert layout is not None
+        return layout
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
         """Classes that samples can be asked of, or None."""
         classes = self.source.description.classes
         return None if classes is None else tuple(classes.values.tolist())
@@ -75,7 +90,7 @@ class CodeRuntime:
         part = self._part_that_draws(("sampler",), "sample_codes", options)
         classes = self.source.description.classes
         select = check_select(select, 0 if classes is None else len(classes))
-        if select is None:
+        if select is None or classes is None:
             return self._draw(part, n_samples, y, options, random_state)
         self._part_that_scores("sample_codes with select")
         return draw_selected(
@@ -122,7 +137,7 @@ class CodeRuntime:
         """
         part = self._part("controlled_sampler", "complete_codes")
         options = SamplingOptions.checked(temperature, top_k, top_p)
-        grid = self.source.description.prior_grid
+        grid = self._prior_grid
         codes = grid.check(codes, "codes").astype(np.int64)
         mask = grid.check_mask(mask, len(codes))
         return self._draw(part, len(codes), y, options, random_state, np.where(mask, codes, -1))
@@ -149,7 +164,7 @@ class CodeRuntime:
             As :meth:`transform`.
         """
         part = self._part_that_scores("score_codes")
-        codes = self.source.description.prior_grid.check(codes, "codes").astype(np.int64)
+        codes = self._prior_grid.check(codes, "codes").astype(np.int64)
         rows = {"codes": codes, **self._labels(y, len(codes))}
         scores = [np.empty(0)]
         for start in range(0, len(codes), self._options.batch_size):  # logits are K times the codes: never all at once
@@ -167,7 +182,7 @@ class CodeRuntime:
         random_state: RandomStateLike,
         known_codes: np.ndarray | None = None,
     ) -> np.ndarray:
-        n_codes = self.source.description.prior_grid.n_codes
+        n_codes = self._prior_grid.n_codes
         rows = {"uniforms": uniforms(random_state, n_samples, n_codes), **self._labels(y, n_samples)}
         if "known_codes" in {tensor["role"] for tensor in part.file.inputs}:
             rows["known_codes"] = np.full((n_samples, n_codes), -1) if known_codes is None else known_codes

@@ -18,6 +18,9 @@ from skvq._contract.labels import Classes
 
 FORMAT, FORMAT_VERSION, MANIFEST = "skvq-export", 2, "manifest.json"
 TABLES = "tables.bin"  # of a codec, which a manifest may name under "coding"
+# What may lie beside the models. A manifest names those that an export brought: a later one may replace them. No other
+# name is taken from a manifest, which may come from anyone.
+COMPANIONS = ("README.md", "samples.png")
 VECTORS = "vectors.json"  # test vectors, which a manifest may name under "vectors"
 MAX_MANIFEST_BYTES = 4 * 2**20
 BATCH = "batch"
@@ -224,9 +227,9 @@ def description_of(described: Mapping, name: str) -> ModelDescription:
         if not model["layout"].accepts(model["layout"].row_shape):
             words = f"of images of shape {model['layout'].image_shape}"
             raise damaged(name, "layout/row_shape", words, layout["row_shape"])
-    grids = model.get("grid"), model.get("prior_grid")
-    if None not in grids and not grids[0].accepts(grids[1]):
-        raise damaged(name, "prior/grid", f"a grid that fits {grids[0]}", str(grids[1]))
+    grid, prior_grid = model.get("grid"), model.get("prior_grid")
+    if grid is not None and prior_grid is not None and not grid.accepts(prior_grid):
+        raise damaged(name, "prior/grid", f"a grid that fits {grid}", str(prior_grid))
     return ModelDescription(**model)
 
 

@@ -36,7 +36,7 @@ class ImageInput:
     names: list[str] | None = field(default=None, repr=False)
 
 
-def open_input(path: str | os.PathLike, layout: Layout | None) -> ImageInput:
+def open_input(path: str | os.PathLike, layout: Layout) -> ImageInput:
     """Open images that a model of this layout can encode.
 
     Parameters
@@ -64,7 +64,7 @@ def open_input(path: str | os.PathLike, layout: Layout | None) -> ImageInput:
         return _image_files(place, layout)
     if place.is_dir():
         rows = _zarr(place)
-        changed = max(os.stat(place / name).st_mtime_ns for name in _ZARR if (place / name).exists())
+        changed: Any = max(os.stat(place / name).st_mtime_ns for name in _ZARR if (place / name).exists())
     else:
         changed = [place.stat().st_size, place.stat().st_mtime_ns]
         if place.suffix.lower() == ".npy":

@@ -201,9 +201,9 @@ def _answers(name: str, inputs: list, attributes: dict, scope: _Scope, n_outputs
         kind = INT64
     else:
         index = _ANSWER_AS_INPUT.get(name, 0)
-        kind = inputs[index] if index < len(inputs) else None
-        if kind is None:
+        if index >= len(inputs) or inputs[index] is None:
             raise ModelFileError(f"{name} lacks an input")
+        kind = inputs[index]
     return [kind] * n_outputs
 
 

@@ -9,7 +9,7 @@ from skvq._contract.png import png_bytes
 from skvq._contract.writing import write_file
 
 
-def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
+def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
     """Write one image.
 
     Parameters

@@ -50,7 +50,8 @@ class _Parser:
     def message(self, at: int, end: int, name: str, depth: int) -> dict[str, Any]:
         if depth > MAX_DEPTH:
             raise ModelFileError(f"messages are nested more than {MAX_DEPTH} deep")
-        fields, found = SCHEMA[name], {}
+        fields = SCHEMA[name]
+        found: dict[str, Any] = {}
         while at < end:
             number, wire_type, at = self.tag(at, end)
             field = fields.get(number)

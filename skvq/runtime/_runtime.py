@@ -1,7 +1,7 @@
 """Images, codes and samples from exported files."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -52,12 +52,12 @@ class Runtime(CompressionMixin, CodeRuntime):
     def __repr__(self) -> str:
         return f"Runtime({self.source.name!r}, parts={', '.join(self.parts)})"
 
-    def __reduce__(self) -> tuple:
-        origin = self.source.origin
-        origin = origin if isinstance(origin, bytes) else str(origin)
+    def __reduce__(self) -> tuple[Any, ...]:
+        found = self.source.origin
+        origin = found if isinstance(found, bytes) else str(found)
         return _opened_again, (origin, self.source.hashes, asdict(self._options), self._max_bytes)
 
-    def __deepcopy__(self, memo: dict) -> "Runtime":
+    def __deepcopy__(self, memo: dict[str, Any]) -> "Runtime":
         function, arguments = self.__reduce__()
         return function(*arguments)
 
@@ -93,7 +93,7 @@ class Runtime(CompressionMixin, CodeRuntime):
                 start += len(part)
         return codes
 
-    def codes_in_parts(self, X: Any, first: int = 0) -> Iterator[np.ndarray]:
+    def codes_in_parts(self, X: Any, first: int = 0) -> Generator[np.ndarray, None, None]:
         """Return an iterator over the codes of images, for more of them than memory holds the codes of.
 
         Arrays on disk are read by a thread, ahead of the model; close the iterator if you do not go through all of it.
@@ -120,8 +120,8 @@ class Runtime(CompressionMixin, CodeRuntime):
         encoder = self._part("encoder_uint8" if as_bytes else "encoder", "transform")
         return self._in_parts(encoder, from_disk(self._check_images(X)), as_bytes, first)
 
-    def _in_parts(self, encoder: Part, rows: Any, as_bytes: bool, first: int) -> Iterator[np.ndarray]:
-        layout, size = self.source.description.layout, self._options.batch_size
+    def _in_parts(self, encoder: Part, rows: Any, as_bytes: bool, first: int) -> Generator[np.ndarray, None, None]:
+        layout, size = self._layout, self._options.batch_size
         # Whole batches, so that a row is run in the same batch whatever the parts are.
         step = max(1, PART_VALUES // layout.n_features // size) * size
 
@@ -157,14 +157,13 @@ class Runtime(CompressionMixin, CodeRuntime):
             As :meth:`transform`.
         """
         part = self._part("decoder", "inverse_transform")
-        description = self.source.description
-        codes = description.grid.check_first(X, n_quantizers).astype(np.int64)
-        return description.layout.from_images(part.run({"codes": codes}))
+        codes = self.grid.check_first(X, n_quantizers).astype(np.int64)
+        return self._layout.from_images(part.run({"codes": codes}))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``."""
         if not {"encoder", "encoder_uint8"} & set(self.parts) and "reconstruct" in self.parts:
-            layout = self.source.description.layout
+            layout = self._layout
             images = layout.to_images(self._check_images(X))
             return layout.from_images(self._opened["reconstruct"].run({"images": images}))
         self._part("decoder", "reconstruct")
@@ -214,13 +213,13 @@ class Runtime(CompressionMixin, CodeRuntime):
         """
         if select is not None:
             self._part("decoder", "sample with select")
-            choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
+            choice: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "select": select}
             return self.inverse_transform(self.sample_codes(n_samples, y, **choice, random_state=random_state))
         n_samples, options = check_n_samples(n_samples), SamplingOptions.checked(temperature, top_k, top_p)
         kinds = ("sampler", "generator") if "decoder" in self.parts else ("generator",)
         part = self._part_that_draws(kinds, "sample", options)
         drawn = self._draw(part, n_samples, y, options, random_state)
-        layout = self.source.description.layout
+        layout = self._layout
         return layout.from_images(
             drawn if part.file.kind == "generator" else self._opened["decoder"].run({"codes": drawn})
         )
@@ -271,7 +270,12 @@ class Runtime(CompressionMixin, CodeRuntime):
         """
         for part in ("controlled_sampler", "decoder"):
             self._part(part, "complete")
-        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "random_state": random_state}
+        choice: dict[str, Any] = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "random_state": random_state,
+        }
         return self.inverse_transform(self.complete_codes(self.transform(X), mask, y, **choice))
 
     def _codec(self, method: str) -> Codec:
@@ -334,12 +338,13 @@ class Runtime(CompressionMixin, CodeRuntime):
     def _check_images(self, X: Any) -> np.ndarray:
         """Return X if it holds images of this model, and warn if they are in another unit."""
         description = self.source.description
-        X = check_rows(X, description.layout)
-        warn_of_units(X, description.data_range, description.layout, name="data_range")
+        X = check_rows(X, self._layout)
+        assert description.data_range is not None  # of a model with images
+        warn_of_units(X, description.data_range, self._layout, name="data_range")
         return X
 
 
-def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict, max_bytes: int) -> Runtime:
+def _opened_again(origin: str | bytes, hashes: dict[str, str], options: dict[str, Any], max_bytes: int) -> Runtime:
     """Open what a pickled runtime was opened from, if it is still the same."""
     source, models = open_source(origin, max_bytes)
     if source.hashes != hashes:

@@ -36,13 +36,15 @@ class SessionOptions:
         Seconds that one run may take; None for any.
     """
 
-    providers: list
+    providers: list[Any]
     threads: int | None
     batch_size: int
     timeout: float | None
 
     @classmethod
-    def checked(cls, providers: Providers, threads: int | None, batch_size: int, timeout: float | None):
+    def checked(
+        cls, providers: Providers, threads: int | None, batch_size: int, timeout: float | None
+    ) -> "SessionOptions":
         """Return the options, if models can be run with them.
 
         Raises
@@ -63,7 +65,7 @@ class SessionOptions:
         )
 
 
-def check_providers(providers: Providers) -> list:
+def check_providers(providers: Providers) -> list[Any]:
     """Return onnxruntime providers to use; None is the CPU, on which exports are compared.
 
     Raises

@@ -64,8 +64,8 @@ class PartFile:
     name: str
     n_bytes: int
     sha256: str
-    inputs: tuple[dict, ...]
-    outputs: tuple[dict, ...]
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Source:
 
 
 def open_source(
-    origin: str | os.PathLike | bytes | BinaryIO, max_bytes: int = MAX_BYTES
+    origin: str | os.PathLike[str] | bytes | BinaryIO, max_bytes: int = MAX_BYTES
 ) -> tuple[Source, dict[str, bytes]]:
     """Return what an export says about itself, and the bytes of each part's file, after checking all of them.
 
@@ -136,7 +136,7 @@ def open_source(
     """
     if isinstance(origin, (bytes, bytearray, memoryview)):
         return _open_bytes(bytes(origin), "the given bytes", max_bytes)
-    if callable(getattr(origin, "read", None)):
+    if not isinstance(origin, (str, os.PathLike)) and callable(getattr(origin, "read", None)):
         return _open_bytes(read_stream(origin, max_bytes, "the given stream"), "the given stream", max_bytes)
     path = Path(expanded(origin, example="the path of an export, the bytes of an ONNX file, or a binary stream"))
     path = path.absolute()
@@ -254,7 +254,7 @@ class _Folder:
             os.close(self.descriptor)
 
 
-def _intact(folder: _Folder, file: str, entry: Mapping, name: str, max_bytes: int) -> bytes:
+def _intact(folder: _Folder, file: str, entry: Mapping[str, Any], name: str, max_bytes: int) -> bytes:
     try:
         data = folder.read(file, max_bytes)
     except FileNotFoundError:
@@ -290,12 +290,12 @@ def _metadata(text: ModelText, name: str) -> dict[str, Any]:
     return described
 
 
-def _part(entry: Mapping, name: str, sha256: str, n_bytes: int) -> PartFile:
+def _part(entry: Mapping[str, Any], name: str, sha256: str, n_bytes: int) -> PartFile:
     inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
     return PartFile(entry["part"], entry["kind"], name, n_bytes, sha256, inputs, outputs)
 
 
-def _versions(described: Mapping) -> dict[str, str]:
+def _versions(described: Mapping[str, Any]) -> dict[str, str]:
     versions = described.get("versions")
     found = versions if isinstance(versions, dict) else {}
     return {printable(name): printable(version) for name, version in found.items()}

@@ -128,7 +128,7 @@ class _Run:
         with closing(self.runtime.codes_in_parts(self.images.rows, n_done)) as parts:
             try:
                 for codes in parts:
-                    file.write(np.ascontiguousarray(codes, self.dtype))
+                    file.write(np.ascontiguousarray(codes, self.dtype).data)
                     n_done += len(codes)
                     if time.monotonic() - saved > SAVED_EVERY:
                         self._record(file, n_done)

@@ -7,6 +7,7 @@ an :class:`Observer` to the :class:`Trainer`, and gets a :class:`TrainingResult`
 from skvq.training.config import TRAINING_ADVICE, TRAINING_CONSTRAINTS, TrainingConfig
 from skvq.training.observer import Observer
 from skvq.training.optimizers import OPTIMIZERS, load_training_state, training_state
+from skvq.training.state import Checkpoint
 from skvq.training.trainer import Trainer, TrainingResult
 from skvq.training.validation import split_validation
 
@@ -14,6 +15,7 @@ __all__ = [
     "OPTIMIZERS",
     "TRAINING_ADVICE",
     "TRAINING_CONSTRAINTS",
+    "Checkpoint",
     "Observer",
     "Trainer",
     "TrainingConfig",

@@ -1,6 +1,7 @@
 """Initialise the codebook by k-means, and restart dead codes, so that every code is used."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -60,10 +61,10 @@ class CodebookMaintenance:
         self.batch_size = batch_size
         self.start_generator = start_generator
         self.restart_generator = restart_generator
-        self.latents = CompiledFunction(network, network.latents)
+        self.latents: Any = CompiledFunction(network, network.latents)
         self.restart_threshold = restart_threshold
-        self.started = init != "kmeans"
-        self.start_step = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
+        self.started: bool = init != "kmeans"
+        self.start_step: int = 0 if self.started else min(WARM_UP_STEPS, n_steps // 5)
         if init == "kmeans":
             network.quantizer.active.assign(0.0)
         elif init == "random":
@@ -73,11 +74,14 @@ class CodebookMaintenance:
             network.quantizer.start(table, np.full(table.shape[:-1], usage, np.float32))
 
     def before_step(self, step: int, images: np.ndarray) -> None:
-        """Initialise the codebook or restart codes, if it is time for that."""
+        """Initialise the codebook or restart codes, if it is time for that.
+
+        ``images`` are this process's part of the batch; dead codes move to latents of the whole batch.
+        """
         if not self.started and step >= self.start_step:
             self._start()
         elif self._restarts_at(step):
-            latents = self._flat_latents(images)
+            latents = self._flat(self.latents.full_batch((images,)))
             self.network.quantizer.restart_dead(latents, self.restart_threshold, self.restart_generator)
 
     def _restarts_at(self, step: int) -> bool:
@@ -90,18 +94,15 @@ class CodebookMaintenance:
         enough = max(self.batch_size, -(-4 * wanted // self.network.n_positions))
         n_images = min(len(self.indices), MOST_START_IMAGES, enough)
         chosen = drawn(self.indices, n_images, self.start_generator)
-        latents = np.concatenate(
-            [
-                self._flat_latents(self.source.rows(chosen[i : i + self.batch_size]))
-                for i in range(0, len(chosen), self.batch_size)
-            ]
-        )
+        batches = (self.source.rows(chosen[i : i + self.batch_size]) for i in range(0, len(chosen), self.batch_size))
+        latents = np.concatenate([self._flat(self.latents.one_batch((b,), self.batch_size)) for b in batches])
         if len(latents) > wanted:
             latents = latents[self.start_generator.choice(len(latents), wanted, replace=False)]
         for i, stage in enumerate(quantizer.stages):
             if i > 0:
                 latents = residuals_of(quantizer.stages[i - 1], latents)
             centres, shares = k_means(latents, quantizer.n_embeddings, self.start_generator)
+            centres, shares = self.latents.devices.arrays_of_first(centres, shares)
             stage.start(centres, shares * self._latents_per_step())
         quantizer.active.assign(1.0)
         self.network.code_counts.reset_state()  # these counts belong to the old embeddings
@@ -110,8 +111,19 @@ class CodebookMaintenance:
     def _latents_per_step(self) -> int:
         return self.batch_size * self.network.n_positions
 
-    def _flat_latents(self, images: np.ndarray) -> np.ndarray:
-        latents = self.latents.one_batch((images,), self.batch_size)
+    def state(self) -> dict:
+        """Return what a training that goes on later must know besides the weights."""
+        generators = (self.start_generator, self.restart_generator)
+        return {"started": self.started, "generators": [g.bit_generator.state for g in generators]}
+
+    def load_state(self, state: dict) -> None:
+        """Restore the result of :meth:`state`."""
+        self.started = state["started"]
+        for generator, saved in zip((self.start_generator, self.restart_generator), state["generators"], strict=True):
+            generator.bit_generator.state = saved
+
+    @staticmethod
+    def _flat(latents: np.ndarray) -> np.ndarray:
         if not np.isfinite(latents).all():
             raise DivergenceError("latents turned NaN or infinite")
         return latents.reshape(-1, latents.shape[-1])

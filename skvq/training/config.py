@@ -1,6 +1,7 @@
 """The training parameters of estimators: their values, their ranges, and the advice in error messages."""
 
 import math
+import os
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -13,7 +14,7 @@ from skvq.training.optimizers import OPTIMIZERS
 SCHEDULES = ("linear", "cosine", "constant")
 LOWEST_RATE = 0.01  # smallest fraction of the learning rate in a falling schedule
 
-TRAINING_CONSTRAINTS = {
+TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), keras.optimizers.Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "schedule": [StrOptions(set(SCHEDULES))],
@@ -27,6 +28,7 @@ TRAINING_CONSTRAINTS = {
     "tol": [Interval(Real, 0, None, closed="left")],
     "warm_start": ["boolean"],
     "verbose": ["verbose"],
+    "checkpoint": [str, os.PathLike, None],
     "random_state": ["random_state"],
 }
 
@@ -41,6 +43,7 @@ TRAINING_ADVICE = {
     "validation_fraction": "It is the part of X that is held out when early_stopping=True; 0.1 is a common start.",
     "n_iter_no_change": "It is the number of epochs without improvement before fit stops; 5 is a common start.",
     "tol": "It is the smallest decrease of the validation loss that counts as improvement; 0.0001 is a common start.",
+    "checkpoint": "It is a folder, in which fit keeps its state after each epoch; None keeps nothing.",
     "random_state": "Pass an int for the same result at every call.",
 }
 

@@ -12,10 +12,17 @@ class Observer:
     def before_step(self, step: int, batch: Any) -> None:
         """Called with each batch before the training step."""
 
-    def after_epoch(self) -> tuple[dict, Any]:
+    def after_epoch(self) -> tuple[dict[str, Any], Any]:
         """Return further values for the history, and statistics that belong to the weights of this epoch."""
         return {}, None
 
-    def end_epoch(self, history: dict[str, list]) -> bool:
+    def end_epoch(self, history: dict[str, list[Any]]) -> bool:
         """Return whether training should stop. ``history`` includes this epoch."""
         return False
+
+    def state(self) -> dict:
+        """Return what a training that goes on later must know of this observer, as JSON can hold it."""
+        return {}
+
+    def load_state(self, state: dict) -> None:
+        """Restore the result of :meth:`state`."""

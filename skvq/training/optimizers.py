@@ -31,7 +31,7 @@ def make_optimizer(config: Any) -> keras.optimizers.Optimizer:
     )
 
 
-def signature(config: Any) -> dict:
+def signature(config: Any) -> dict[str, Any]:
     """Return the settings that must be equal for a training to continue with earlier moments."""
     if isinstance(config.optimizer, keras.optimizers.Optimizer):
         settings = {
@@ -57,7 +57,7 @@ def compile_network(network: keras.Model, config: Any) -> None:
     compile_step(network)
 
 
-def training_state(network: keras.Model) -> dict | None:
+def training_state(network: keras.Model) -> dict[str, Any] | None:
     """Return the optimizer's variables and the random seeds of a trained network, or None without an optimizer."""
     if getattr(network, "optimizer", None) is None:
         return None
@@ -68,7 +68,7 @@ def training_state(network: keras.Model) -> dict | None:
     }
 
 
-def load_training_state(network: keras.Model, config: Any, state: dict | None) -> None:
+def load_training_state(network: keras.Model, config: Any, state: dict[str, Any] | None) -> None:
     """Restore the result of :func:`training_state` in a new network. Moments need an optimizer with equal settings."""
     if state is None:
         return
@@ -80,7 +80,7 @@ def load_training_state(network: keras.Model, config: Any, state: dict | None) -
             variable.assign(value)
 
 
-def _seeds(network: keras.Model) -> list:
+def _seeds(network: keras.Model) -> list[Any]:
     """Return the states of seed generators: the variables that are neither weights nor metrics."""
     others = {id(v) for v in (*network.weights, *network.metrics_variables)}
     optimizer = getattr(network, "optimizer", None)

@@ -4,21 +4,23 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skvq._contract.ahead import read_ahead
-from skvq._contract.errors import DivergenceError
+from skvq._contract.errors import DivergenceError, invalid
 from skvq._data import Batch, Rows, shuffled_batches
 from skvq.networks import keras
+from skvq.networks.distribution import Devices
 from skvq.training.config import TrainingConfig
 from skvq.training.observer import Observer
 from skvq.training.optimizers import compile_network
+from skvq.training.state import Checkpoint, Snapshot, TrainingState, read_state, write_state
 
 
 @dataclass
@@ -33,22 +35,13 @@ class TrainingResult:
         What the observer returned for the epoch whose weights the network now has. None if no epoch was completed.
     """
 
-    history: dict[str, list] = field(default_factory=dict)
+    history: dict[str, list[Any]]
     statistics: Any = None
 
     @property
     def n_epochs(self) -> int:
         """Number of completed epochs."""
         return len(self.history.get("loss", []))
-
-
-@dataclass
-class _Snapshot:
-    """The weights at the end of an epoch, with their statistics and loss."""
-
-    weights: list[np.ndarray]
-    statistics: Any = None
-    loss: float = math.inf
 
 
 class Trainer:
@@ -69,6 +62,8 @@ class Trainer:
     observer : Observer
     validate : callable or None
         ``validate() -> float``, called after each epoch. Smaller is better.
+    checkpoint : Checkpoint or None
+        Where the training is saved after each epoch, and goes on from.
     """
 
     def __init__(
@@ -81,14 +76,17 @@ class Trainer:
         *,
         observer: Observer | None = None,
         validate: Callable[[], float] | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
         self.network = network
         self.config = config
         self.source = source
         self.indices = indices
         self.generator = generator
-        self.observer = observer or Observer()
+        self.observer: Any = observer or Observer()
         self.validate = validate
+        self.checkpoint = checkpoint
+        self.devices = Devices.present()
         self.step = 0
         self.seconds_waiting = 0.0
         compile_network(network, config)
@@ -109,54 +107,89 @@ class Trainer:
         Raises
         ------
         KeyboardInterrupt
-            If it comes before the end of the first epoch. A later interruption ends training with a warning.
+            If it comes before the end of the first epoch, or with several processes, which could not go on without
+            each other. Any other interruption ends training with a warning.
+        DistributionError
+            If another process was lost.
         """
-        config, result = self.config, TrainingResult()
-        last = _Snapshot(self.network.get_weights())
-        best, epochs_without_gain = None, 0
         try:
-            for epoch in range(config.max_iter):
-                self.observer.begin_epoch()
-                try:
-                    logs = self._epoch(epoch)
-                except DivergenceError as error:
-                    self._undo(last, error, epoch)
-                    break
-                quantities, statistics = self.observer.after_epoch()
-                logs.update(quantities)
-                if self.validate is not None:
-                    logs["val_loss"] = self.validate()
-                last = _Snapshot(self.network.get_weights(), statistics, logs.get("val_loss", math.inf))
-                for name, value in logs.items():
-                    result.history.setdefault(name, []).append(value)
-                self._report(epoch, logs)
-                stop = self.observer.end_epoch(result.history)
-                if self.validate is not None:
-                    gained = best is None or last.loss < best.loss - config.tol
-                    epochs_without_gain = 0 if gained else epochs_without_gain + 1
-                    if best is None or last.loss < best.loss:
-                        best = last
-                    if epochs_without_gain >= config.n_iter_no_change:
-                        stop = True
-                        if config.verbose:
-                            print(f"No improvement in {epochs_without_gain} epochs: stopped, best weights restored.")
-                if stop:
-                    break
+            with self.devices.named_losses():
+                state = self._run()
+        finally:
+            if self.checkpoint is not None:
+                self.checkpoint.close()
+        kept = state.best or state.last
+        if kept is not state.last:
+            self.network.set_weights(kept.weights)
+        return TrainingResult(state.history, kept.statistics)
+
+    def _run(self) -> TrainingState:
+        state = self._begin()
+        try:
+            while not state.finished and self._add_epoch(state):
+                if self.checkpoint is not None:
+                    self._save(state)
         except KeyboardInterrupt:
-            if not result.n_epochs:
+            if not state.n_epochs or self.devices.n_processes > 1:
                 raise
-            self.network.set_weights(last.weights)
+            self.network.set_weights(state.last.weights)
             warnings.warn(
-                f"fit of {config.name} was interrupted after {result.n_epochs} of {config.max_iter} epochs; it keeps "
-                "the best weights so far and is fitted.",
+                f"fit of {self.config.name} was interrupted after {state.n_epochs} of {self.config.max_iter} epochs; "
+                "it keeps the best weights so far and is fitted.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-        kept = best or last
-        if best is not None and best is not last:
-            self.network.set_weights(best.weights)
-        result.statistics = kept.statistics
-        return result
+        return state
+
+    def _begin(self) -> TrainingState:
+        """Return the training as it was saved, or before its first epoch."""
+        saved = None if self.checkpoint is None else self.checkpoint.load()
+        if saved is None:
+            return TrainingState(Snapshot(self.network.get_weights()))
+        document, arrays = saved
+        if document["batch_size"] != self.config.batch_size:
+            raise invalid(
+                "batch_size",
+                f"stay {document['batch_size']} for the fit in checkpoint to go on",
+                f"{self.config.batch_size}, for {self.devices.n_devices} devices",
+                "Use a number of devices that divides it, or another folder to begin anew.",
+            )
+        state = read_state(document, arrays, self.network, self.config)
+        self.step = document["step"]
+        self.generator.bit_generator.state = document["batches"]
+        self.observer.load_state(document["observer"])
+        return state
+
+    def _save(self, state: TrainingState) -> None:
+        document, arrays = write_state(state, self.network)
+        document |= {"step": self.step, "batch_size": self.config.batch_size}
+        document |= {"batches": self.generator.bit_generator.state, "observer": self.observer.state()}
+        self.checkpoint.save(document, arrays)
+
+    def _add_epoch(self, state: TrainingState) -> bool:
+        """Train for one epoch, and return False if it diverged and was undone."""
+        config, epoch = self.config, state.n_epochs
+        self.observer.begin_epoch()
+        try:
+            logs = self._epoch(epoch)
+        except DivergenceError as error:
+            self._undo(state.last, error, epoch)
+            return False
+        quantities, statistics = self.observer.after_epoch()
+        logs.update(quantities)
+        if self.validate is not None:
+            logs["val_loss"] = self.validate()
+        state.add(logs, Snapshot(self.network.get_weights(), statistics, logs.get("val_loss", math.inf)))
+        self._report(epoch, logs)
+        stop = self.devices.any(self.observer.end_epoch(state.history))
+        if self.validate is not None:
+            state.compare(config.tol)
+            if state.epochs_without_gain >= config.n_iter_no_change:
+                stop = True
+                if config.verbose:
+                    print(f"No improvement in {state.epochs_without_gain} epochs: stopped, best weights restored.")
+        state.finished = stop or state.n_epochs == config.max_iter
+        return True
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         progress = self._progress_bar(epoch)
@@ -183,7 +216,7 @@ class Trainer:
             "learning_rate": float(rate) if has_own_rate else self.config.rate(self.step - 1, self.n_steps),
         }
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Generator[Any, None, None]:
         """Yield the batches of an epoch, read ahead by a thread that ends with them."""
         blocks, depth = getattr(self.source, "blocks", None), getattr(self.source, "depth", 0)
         order = shuffled_batches(self.indices, self.config.batch_size, self.generator, blocks)
@@ -197,12 +230,12 @@ class Trainer:
                 yield found[1]
 
     def _read(self, batch: Batch) -> Any:
-        rows = self.source.rows(batch.rows)
+        rows = self.source.rows(self.devices.own_part(batch.rows))
         if batch.blocks_ahead:
             self.source.keep(batch.blocks_ahead)
         return rows
 
-    def _undo(self, last: _Snapshot, error: DivergenceError, epoch: int) -> None:
+    def _undo(self, last: Snapshot, error: DivergenceError, epoch: int) -> None:
         self.network.set_weights(last.weights)
         # The optimizer's moments are NaN; discard it.
         self.network.optimizer = None
@@ -210,7 +243,7 @@ class Trainer:
             f"The {error} in epoch {epoch + 1} of {self.config.name}; fit stopped and kept the weights from before "
             "that epoch. Lower learning_rate, or the weights of the loss.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
 
     def _progress_bar(self, epoch: int) -> keras.utils.Progbar | None:

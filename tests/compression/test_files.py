@@ -32,7 +32,7 @@ def names(folder):
 
 def test_folders_come_back(model, folder, images, tmp_path):
     seen = []
-    results = compress_files(model, [folder], tmp_path / "small", lambda done, n, result: seen.append((done, n)))
+    results = compress_files(model, [folder], tmp_path / "small", lambda done, n: seen.append((done, n)))
     assert names(tmp_path / "small") == ["b.png.skvqc", "deep/a.tif.skvqc", "deep/c.jpg.skvqc"]
     assert [result.error for result in results] == [None] * 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
@@ -98,6 +98,11 @@ def test_nothing_at_a_path(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is nothing at"):
         compress_files(model, tmp_path / "nothing", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_one_stage_is_refused(vqvae, tmp_path):
+    with pytest.raises(SkvqError, match="model must have compress and decompress; got VQVAE"):
+        compress_files(vqvae, tmp_path, tmp_path / "out")
 
 
 def test_models_of_other_data_are_refused(tmp_path):

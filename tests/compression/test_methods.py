@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import bars
-from small_models import small_pixelcnn
+from small_models import small_pixelcnn, small_vqvae
 
 import skvq
 import skvq.runtime
@@ -91,6 +91,17 @@ def test_a_changed_decoder_refuses_the_bytes(vqvae, codes, images):
     assert clone(trained) is not None
     with pytest.raises(CompressedDataError, match="comes from another"):
         VQGenerator.from_fitted(trained, prior).decompress(blobs)
+
+
+def test_residual_codes(images, tmp_path):
+    vqvae = small_vqvae(n_quantizers=2).fit(images)
+    assert vqvae.grid_.depth == 2
+    prior = ContextPrior(grid=vqvae.grid_, n_features=8, random_state=0).fit(vqvae.transform(images))
+    model = VQGenerator.from_fitted(vqvae, prior)
+    blobs = model.compress(images[:5])
+    np.testing.assert_array_equal(model.decompress(blobs), model.reconstruct(images[:5]))
+    runtime = skvq.runtime.load(export_onnx(model, tmp_path / "export", parts=["decoder"]))
+    assert np.abs(runtime.decompress(blobs).astype(int) - model.decompress(blobs)).max() <= 1
 
 
 def test_a_prior_of_floats_is_refused_with_the_reason(vqvae, codes, images):

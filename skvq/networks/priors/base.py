@@ -56,20 +56,20 @@ class PriorNetwork(keras.Model):
     ) -> None:
         super().__init__(name=name)
         self.n_embeddings = n_embeddings
-        self.code_shape = tuple(code_shape)
+        self.code_shape: tuple[int, ...] = tuple(code_shape)
         self.n_classes = n_classes
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker: Any = keras.metrics.Mean(name="loss")
 
     @property
     def n_positions(self) -> int:
         """Number of codes in a grid."""
         return self.code_shape[0] * self.code_shape[1]
 
-    def logits(self, codes, labels=None, training: bool = False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         """Return logits (n, n_positions, K) of whole grids of codes (n, n_positions)."""
         raise NotImplementedError
 
-    def prepare(self, labels, n) -> Any:
+    def prepare(self, labels: Any, n: Any) -> Any:
         """Return values that are computed once for a draw. They are passed to all methods below.
 
         Parameters
@@ -80,15 +80,15 @@ class PriorNetwork(keras.Model):
         """
         return None
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the memory before the first row, as a list of tensors."""
         raise NotImplementedError
 
-    def begin_row(self, prepared: Any, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: Any, row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Return the values for all cells of a row, the new row memory, and the memory before its first cell."""
         raise NotImplementedError
 
-    def cell(self, prepared: Any, given: Any, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: Any, given: Any, row: Any, column: Any, cell_memory: list[Any]) -> tuple[Any, list[Any]]:
         """Return the logits (n, K) of the code at this position, and the new cell memory.
 
         Parameters
@@ -100,28 +100,30 @@ class PriorNetwork(keras.Model):
         """
         raise NotImplementedError
 
-    def put(self, prepared: Any, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: Any, code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         """Return the cell memory after the code (n,), int32, at this position is drawn."""
         return cell_memory
 
-    def end_row(self, prepared: Any, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: Any, row_codes: Any, row_memory: list[Any], cell_memory: list[Any]) -> list[Any]:
         """Return the row memory after all codes (n, columns), int32, of the row are drawn."""
         return row_memory
 
-    def log_probabilities(self, codes, labels=None):
+    def log_probabilities(self, codes: Any, labels: Any = None) -> Any:
         """Return the log-probability (n, n_positions), in nats, of each code given the codes before it."""
         every = ops.log_softmax(self.logits(codes, labels), axis=-1)
         chosen = ops.one_hot(codes, self.n_embeddings, dtype="float32")
         return ops.sum(ops.where(chosen > 0, every, 0.0), axis=-1)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         codes, labels = inputs if self.n_classes else (inputs, None)
         return self.logits(codes, labels, training=training)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         loss = ops.mean(ops.sparse_categorical_crossentropy(y, y_pred, from_logits=True))  # nats a code
         self.loss_tracker.update_state(loss)
         return loss
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return {"loss": self.loss_tracker.result()}

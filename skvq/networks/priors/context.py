@@ -55,7 +55,7 @@ class ContextNetwork(PriorNetwork):
         network.set_weights([tables.rows, tables.output, tables.bias])
         return network
 
-    def logits(self, codes, labels=None, training=False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         layout, n_codes = self.layout, self.n_positions
         maps = ops.reshape(ops.cast(codes, "int32"), (-1, *self.code_shape))
         positions = ops.take(self.rows, layout.position_rows + np.arange(n_codes, dtype="int32"), axis=0)
@@ -111,16 +111,16 @@ class ContextNetwork(PriorNetwork):
         stages = [ops.matmul(by_stage[:, :, s], output[s]) + bias[s] for s in range(depth)]
         return ops.reshape(ops.stack(stages, axis=2), (-1, n_codes, self.n_embeddings)) / LOGITS_PER_NAT
 
-    def prepare(self, labels, n) -> tuple:
+    def prepare(self, labels: Any, n: Any) -> tuple:
         tables = [ops.convert_to_tensor(table) for table in (self.rows, self.output_table, self.bias)]
         return n, tables, self._of_classes(tables[0], labels, n)
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list:
         """Return the codes (n, columns) of the rows above, the nearest first; K for "beyond the border"."""
         highest = max((up for up, _ in self.layout.window), default=0)
         return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings for _ in range(max(highest, 1))]
 
-    def begin_row(self, prepared: tuple, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: tuple, row: Any, row_memory: list) -> tuple[Any, list, list]:
         n, (rows, *_), of_classes = prepared
         columns = self.code_shape[1]
         places = self.layout.position_rows + row * columns + ops.arange(columns, dtype="int32")
@@ -143,7 +143,7 @@ class ContextNetwork(PriorNetwork):
         lefts = [-right * self.grid.depth for up, right in self.layout.window if not up]
         return max([1, self.grid.depth - 1, *lefts])
 
-    def cell(self, prepared: tuple, given, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: tuple, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
         _, (rows, output, bias), _ = prepared
         depth, window = self.grid.depth, self.layout.window
         hidden = ops.take(given, column, axis=0)  # (n, features)
@@ -162,8 +162,8 @@ class ContextNetwork(PriorNetwork):
         output, bias = (output[0], bias[0]) if depth == 1 else (ops.take(t, stage, axis=0) for t in (output, bias))
         return (ops.matmul(hidden, output) + bias) / LOGITS_PER_NAT, cell_memory
 
-    def put(self, prepared: tuple, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: tuple, code: Any, row: Any, column: Any, cell_memory: list) -> list:
         return [code, *cell_memory[:-1]]
 
-    def end_row(self, prepared: tuple, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: tuple, row_codes: Any, row_memory: list, cell_memory: list) -> list:
         return [row_codes, *row_memory[:-1]]

@@ -27,6 +27,7 @@ def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
 
     Otherwise the first layers have as many powers of two as needed. Each distance is a sum of them.
     """
+    dilations: list[int] = []
     for n_doubled in range(n_layers + 1):
         dilations = [2**i for i in range(n_doubled)] + [1] * (n_layers - n_doubled)
         if reach * sum(dilations) >= width - 1:
@@ -34,13 +35,13 @@ def column_dilations(width: int, n_layers: int, reach: int) -> list[int]:
     return dilations if reach else [1] * n_layers
 
 
-def gate(features):
+def gate(features: Any) -> Any:
     """Halve the channels: the hyperbolic tangent of one half times the sigmoid of the other."""
     values, gates = ops.split(features, 2, axis=-1)
     return ops.tanh(values) * ops.sigmoid(gates)
 
 
-def pointwise(features, kernel):
+def pointwise(features: Any, kernel: Any) -> Any:
     """Multiply the channels of (n, height, width, channels) by a matrix.
 
     It is a convolution because, with an unknown batch size, other products with more than two axes are exported as a
@@ -49,12 +50,12 @@ def pointwise(features, kernel):
     return ops.conv(features, kernel[None, None], padding="valid", data_format="channels_last")
 
 
-def dilated(features, kernel, dilation: int):
+def dilated(features: Any, kernel: Any, dilation: int) -> Any:
     """Convolve padded features (n, height, width, channels) with a kernel that skips columns."""
     return ops.conv(features, kernel, padding="valid", data_format="channels_last", dilation_rate=(1, dilation))
 
 
-def broadcast_over_grid(features):
+def broadcast_over_grid(features: Any) -> Any:
     """Return features (n, channels) as (n, 1, 1, channels), for all cells of a grid.
 
     It is a reshape because indices with None are exported as three nodes.
@@ -62,7 +63,7 @@ def broadcast_over_grid(features):
     return ops.reshape(features, (-1, 1, 1, features.shape[-1]))
 
 
-def in_parts(features, n_parts: int) -> list:
+def in_parts(features: Any, n_parts: int) -> list[Any]:
     """Split the last axis into equal parts.
 
     The split is at given indices, because the exporter can divide a Split of known sizes in stages, as WebGPU needs.
@@ -88,8 +89,8 @@ class Prepared(NamedTuple):
     """
 
     n: Any
-    layers: list
-    class_biases: list
+    layers: list[Any]
+    class_biases: list[Any]
     embedding: Any
     row_embedding: Any
     column_embedding: Any
@@ -143,10 +144,10 @@ class PixelCNN(PriorNetwork):
         self.hidden_channels = hidden_channels
         self.n_layers = n_layers
         self.kernel_size = kernel_size
-        self.reach = kernel_size // 2  # columns on each side, and rows or columns back, in the kernel of one layer
+        self.reach: int = kernel_size // 2  # columns on each side, and rows or columns back, in the kernel of one layer
         height, width = code_shape
         channels = hidden_channels
-        self.dilations = column_dilations(width, n_layers, self.reach)
+        self.dilations: list[int] = column_dilations(width, n_layers, self.reach)
 
         def kernel(name, *shape, gain=1.0):
             fan_in = int(np.prod(shape[:-1]))
@@ -156,13 +157,13 @@ class PixelCNN(PriorNetwork):
         def bias(name, *shape):
             return self.add_weight(shape=shape, initializer="zeros", name=name)
 
-        self.embedding = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.1)
-        self.row_embedding = bias("row_embedding", height, 1, channels)
-        self.column_embedding = bias("column_embedding", 1, width, channels)
+        self.embedding: Any = kernel("embedding", n_embeddings, channels, gain=np.sqrt(n_embeddings) * 0.1)
+        self.row_embedding: Any = bias("row_embedding", height, 1, channels)
+        self.column_embedding: Any = bias("column_embedding", 1, width, channels)
         if n_classes:
             # One table for all layers. A row contains both biases of each layer for one class.
-            self.class_embedding = bias("class_embedding", n_classes, n_layers * 4 * channels)
-        self.layer_weights = [
+            self.class_embedding: Any = bias("class_embedding", n_classes, n_layers * 4 * channels)
+        self.layer_weights: list[dict[str, Any]] = [
             {
                 "vertical": kernel(f"vertical_{i}", self.reach + 1, kernel_size, channels, 2 * channels),
                 "vertical_bias": bias(f"vertical_bias_{i}", 2 * channels),
@@ -177,15 +178,15 @@ class PixelCNN(PriorNetwork):
             }
             for i in range(n_layers)
         ]
-        self.head = kernel("head", channels, 2 * channels, gain=1.4)
-        self.head_bias = bias("head_bias", 2 * channels)
-        self.output_kernel = kernel("output", 2 * channels, n_embeddings)
-        self.output_bias = bias("output_bias", n_embeddings)
-        self.dropout = keras.layers.Dropout(dropout)
+        self.head: Any = kernel("head", channels, 2 * channels, gain=1.4)
+        self.head_bias: Any = bias("head_bias", 2 * channels)
+        self.output_kernel: Any = kernel("output", 2 * channels, n_embeddings)
+        self.output_bias: Any = bias("output_bias", n_embeddings)
+        self.dropout: Any = keras.layers.Dropout(dropout)
         self.dropout.build(None)
         self.built = True
 
-    def class_biases(self, labels):
+    def class_biases(self, labels: Any) -> Any:
         """Return the (vertical, horizontal) biases of each layer for the labels, each (n, 2 * channels)."""
         if not self.n_classes:
             return [(None, None)] * self.n_layers
@@ -194,13 +195,13 @@ class PixelCNN(PriorNetwork):
         parts = in_parts(rows, 2 * self.n_layers)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
-    def logits(self, codes, labels=None, training=False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         """Return the logits (n, height * width, K) of whole grids of codes (n, height * width)."""
         one_hot = ops.one_hot(ops.reshape(codes, (-1,)), self.n_embeddings, dtype="float32")  # (n * h * w, K)
         features = self.features(ops.matmul(one_hot, self.embedding), labels, training)
         return ops.reshape(self.logits_of(features), (-1, self.n_positions, self.n_embeddings))
 
-    def features(self, embedded, labels=None, training=False):
+    def features(self, embedded: Any, labels: Any = None, training: bool = False) -> Any:
         """Return the features (n * height * width, channels) of the last layer for embedded codes of that shape."""
         height, width = self.code_shape
         reach = self.reach
@@ -235,12 +236,12 @@ class PixelCNN(PriorNetwork):
             )
         return ops.reshape(horizontal, (-1, self.hidden_channels))
 
-    def logits_of(self, features):
+    def logits_of(self, features: Any) -> Any:
         """Return the logits (n, K) of the features (n, channels) of the last layer."""
         hidden = ops.relu(ops.matmul(ops.relu(features), self.head) + self.head_bias)
         return ops.matmul(hidden, self.output_kernel) + self.output_bias
 
-    def prepare(self, labels, n) -> Prepared:
+    def prepare(self, labels: Any, n: Any) -> Prepared:
         return Prepared(
             n,
             [flat_kernels(layer) for layer in self.layer_weights],
@@ -250,7 +251,7 @@ class PixelCNN(PriorNetwork):
             ops.convert_to_tensor(self.column_embedding)[0],
         )
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the embedded row above, the last ``reach`` rows of each layer, and its sums over all rows above."""
         height, width = self.code_shape
         channels = self.hidden_channels
@@ -260,7 +261,7 @@ class PixelCNN(PriorNetwork):
             *[ops.zeros((n, channels), "float32")] * (self.n_layers if height > 1 else 0),
         ]
 
-    def begin_row(self, prepared: Prepared, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: Prepared, row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Run the vertical stack for one row. ``given`` is its output for each column of the horizontal stack."""
         reach, channels, width, n_layers = self.reach, self.hidden_channels, self.code_shape[1], self.n_layers
         embedded_above, rows_above, sums = row_memory[0], row_memory[1 : n_layers + 1], row_memory[n_layers + 1 :]
@@ -294,11 +295,11 @@ class PixelCNN(PriorNetwork):
         ]
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
-    def cell(self, prepared: Prepared, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(self, prepared: Prepared, given: tuple, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
         features, cell_memory = self.cell_features(prepared, given, column, cell_memory)
         return self.logits_of(features), cell_memory
 
-    def cell_features(self, prepared: Prepared, given: tuple, column, cell_memory: list) -> tuple[Any, list]:
+    def cell_features(self, prepared: Prepared, given: tuple, column: Any, cell_memory: list) -> tuple[Any, list]:
         """Run the horizontal stack for one cell, and return its features (n, channels) and the new cell memory."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory
@@ -319,14 +320,14 @@ class PixelCNN(PriorNetwork):
         starts = [k * dilation * self.hidden_channels for k in range(self.reach + 1)]
         return ops.concatenate([cells[:, start : start + self.hidden_channels] for start in starts], axis=-1)
 
-    def put(self, prepared: Prepared, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: Prepared, code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         return [ops.take(prepared.embedding, code, axis=0), *cell_memory[1:]]
 
-    def end_row(self, prepared: Prepared, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: Prepared, row_codes: Any, row_memory: list[Any], cell_memory: list[Any]) -> list[Any]:
         return [ops.take(prepared.embedding, row_codes, axis=0), *row_memory[1:]]
 
 
-def row_product(features, kernel, bias=None):
+def row_product(features: Any, kernel: Any, bias: Any = None) -> Any:
     """Multiply the channels of a row (n, width, channels) by a matrix.
 
     It is a product of two matrices because, with an unknown batch size, a product with three axes is exported as a
@@ -336,7 +337,7 @@ def row_product(features, kernel, bias=None):
     return ops.reshape(flat if bias is None else flat + bias, (-1, features.shape[1], kernel.shape[1]))
 
 
-def flat_kernels(layer: dict) -> dict:
+def flat_kernels(layer: dict[str, Any]) -> dict[str, Any]:
     """Return the weights of a layer, with kernels as matrices (columns * rows * channels_in, channels_out)."""
     flat = {name: ops.convert_to_tensor(weight) for name, weight in layer.items() if weight is not None}
     # In the memory, the rows of a column are side by side in its channels.

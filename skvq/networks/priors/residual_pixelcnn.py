@@ -87,7 +87,7 @@ class ResidualPixelCNN(PriorNetwork):
         """The dropout of all layers."""
         return self.pixelcnn.dropout
 
-    def logits(self, codes, labels=None, training=False):
+    def logits(self, codes: Any, labels: Any = None, training: bool = False) -> Any:
         """Return the logits (n, height * width * depth, K) of whole grids of codes (n, height * width * depth)."""
         n_embeddings = self.n_embeddings
         by_stage = ops.reshape(codes, (-1, self.depth))  # (n * h * w, depth)
@@ -116,7 +116,7 @@ class ResidualPixelCNN(PriorNetwork):
             ops.reshape(self.earlier, shape),
         )
 
-    def prepare(self, labels, n) -> PreparedStages:
+    def prepare(self, labels: Any, n: Any) -> PreparedStages:
         _, heads, biases, _ = self._tables()
         columns = np.arange(self.code_shape[1], dtype="int32")
         return PreparedStages(
@@ -128,17 +128,19 @@ class ResidualPixelCNN(PriorNetwork):
             ops.convert_to_tensor(columns % self.depth),
         )
 
-    def row_memory(self, n) -> list:
+    def row_memory(self, n: Any) -> list:
         return self.pixelcnn.row_memory(n)
 
-    def begin_row(self, prepared: PreparedStages, row, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: PreparedStages, row: Any, row_memory: list) -> tuple[Any, list, list]:
         """Run the vertical stack for one row. The cell memory begins with what the codes of the position have added."""
         given, row_memory, cell_memory = self.pixelcnn.begin_row(prepared.positions, row, row_memory)
         channels = self.pixelcnn.hidden_channels
         added = [ops.zeros((prepared.positions.n, size), "float32") for size in (2 * channels, channels)]
         return given, row_memory, [*added, *cell_memory]
 
-    def cell(self, prepared: PreparedStages, given: tuple, row, column, cell_memory: list) -> tuple[Any, list]:
+    def cell(
+        self, prepared: PreparedStages, given: tuple, row: Any, column: Any, cell_memory: list
+    ) -> tuple[Any, list]:
         hidden_added, embedded, *left = cell_memory
         stage = ops.take(prepared.stages, column)
         # The same for all codes of a position. What it remembers counts from the last of them on.
@@ -151,7 +153,7 @@ class ResidualPixelCNN(PriorNetwork):
         logits = ops.matmul(hidden, ops.take(prepared.heads, stage, axis=0)) + ops.take(prepared.biases, stage, axis=0)
         return logits, [hidden_added, embedded, *left]
 
-    def put(self, prepared: PreparedStages, code, row, column, cell_memory: list) -> list:
+    def put(self, prepared: PreparedStages, code: Any, row: Any, column: Any, cell_memory: list) -> list:
         hidden_added, embedded, embedded_left, *cells_left = cell_memory
         stage = ops.take(prepared.stages, column)
         numbered = code + stage * self.n_embeddings
@@ -165,7 +167,7 @@ class ResidualPixelCNN(PriorNetwork):
             *cells_left,
         ]
 
-    def end_row(self, prepared: PreparedStages, row_codes, row_memory: list, cell_memory: list) -> list:
+    def end_row(self, prepared: PreparedStages, row_codes: Any, row_memory: list, cell_memory: list) -> list:
         numbered = row_codes + prepared.stages * self.n_embeddings  # (n, w * depth)
         embedded = ops.take(prepared.positions.embedding, numbered, axis=0)
         width, channels = self.pixelcnn.code_shape[1], self.pixelcnn.hidden_channels

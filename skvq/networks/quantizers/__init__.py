@@ -12,7 +12,7 @@ from skvq.networks.quantizers.fsq import FSQQuantizer
 from skvq.networks.quantizers.gradient import GradientQuantizer
 from skvq.networks.quantizers.residual import ResidualQuantizer
 
-QUANTIZERS = {"ema": EMAQuantizer, "gradient": GradientQuantizer, "fsq": FSQQuantizer}
+QUANTIZERS: dict[str, type[Quantizer]] = {"ema": EMAQuantizer, "gradient": GradientQuantizer, "fsq": FSQQuantizer}
 
 __all__ = [
     "QUANTIZERS",

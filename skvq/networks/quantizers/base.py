@@ -70,17 +70,17 @@ class Quantizer(keras.layers.Layer):
     has_table = True
     depth = 1  # codes of each latent
 
-    def __init__(self, n_embeddings: int, embedding_dim: int, decay: float = 0.99, **kwargs):
+    def __init__(self, n_embeddings: int, embedding_dim: int, decay: float = 0.99, **kwargs: Any):
         super().__init__(**kwargs)
         self.n_embeddings = n_embeddings
         self.embedding_dim = embedding_dim
         self.decay = decay
 
-    def build(self, input_shape):
-        self.active = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
-        self.usage = self.add_weight(shape=(self.n_embeddings,), initializer="ones", trainable=False, name="usage")
+    def build(self, input_shape: Any) -> None:
+        self.active: Any = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
+        self.usage: Any = self.add_weight(shape=(self.n_embeddings,), initializer="ones", trainable=False, name="usage")
         if self.has_table:
-            self.table = self.add_weight(
+            self.table: Any = self.add_weight(
                 shape=(self.n_embeddings, self.embedding_dim),
                 initializer=keras.initializers.RandomUniform(-1.0, 1.0),
                 trainable=self.trains_table,
@@ -100,7 +100,7 @@ class Quantizer(keras.layers.Layer):
         return type(self).assign is Quantizer.assign
 
     @property
-    def codebook(self):
+    def codebook(self) -> Any:
         """The embeddings, (n_embeddings, embedding_dim)."""
         return ops.convert_to_tensor(self.table)
 
@@ -108,7 +108,7 @@ class Quantizer(keras.layers.Layer):
         """Return the embeddings as an array."""
         return ops.convert_to_numpy(self.codebook)
 
-    def assign(self, latents):
+    def assign(self, latents: Any) -> Any:
         """Return the code of the nearest embedding for latents (..., embedding_dim)."""
         table = self.codebook
         # |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the largest score has the smallest distance.
@@ -117,18 +117,18 @@ class Quantizer(keras.layers.Layer):
         # top_k, because argmax cannot be exported from Keras on TensorFlow.
         return ops.squeeze(ops.top_k(score, 1)[1], axis=-1)
 
-    def embed(self, codes):
+    def embed(self, codes: Any) -> Any:
         """Return the embeddings (..., embedding_dim) of integer codes (...)."""
         return ops.take(self.codebook, codes, axis=0)
 
-    def codebook_loss(self, latents, codes):
+    def codebook_loss(self, latents: Any, codes: Any) -> Any:
         """Return the loss term that trains the codebook by gradient. It is 0 unless a subclass overrides it."""
         return ops.zeros((), "float32")
 
-    def update(self, latents, codes, counts):
+    def update(self, latents: Any, codes: Any, counts: Any) -> None:
         """Update the codebook without gradients. It is called for each training batch."""
 
-    def call(self, latents, training=False):
+    def call(self, latents: Any, training: bool = False) -> Any:
         codes = self.assign(ops.stop_gradient(latents))
         embeddings = ops.stop_gradient(self.embed(codes))
         commitment = ops.mean(ops.square(latents - embeddings))

@@ -1,5 +1,7 @@
 """The default: the codebook consists of exponential moving averages of the latents of each code."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -15,13 +17,13 @@ class EMAQuantizer(Quantizer):
     Razavi et al., "Generating Diverse High-Fidelity Images with VQ-VAE-2", 2019, eq. 3.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.sums = self.add_weight(
+        self.sums: Any = self.add_weight(
             shape=(self.n_embeddings, self.embedding_dim), initializer="zeros", trainable=False, name="sums"
         )
 
-    def update(self, latents, codes, counts):
+    def update(self, latents: Any, codes: Any, counts: Any) -> None:
         batch_sums = ops.segment_sum(latents, codes, num_segments=self.n_embeddings)  # (K, D)
         self.sums.assign(self.decay * self.sums + (1.0 - self.decay) * batch_sums)
         usage = ops.expand_dims(ops.convert_to_tensor(self.usage), -1)  # (K, 1)

@@ -1,5 +1,7 @@
 """Finite scalar quantisation: a fixed grid instead of a learned codebook."""
 
+from typing import Any
+
 import numpy as np
 from keras import layers, ops
 
@@ -48,20 +50,22 @@ class FSQQuantizer(Quantizer):
 
     has_table = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.levels = levels_for(self.n_embeddings)
+        self.levels: tuple[int, ...] = levels_for(self.n_embeddings)
         digits = np.indices(self.levels).reshape(len(self.levels), -1).T  # (K, d), row-major
-        self.grid = (2.0 * digits / (np.array(self.levels) - 1) - 1.0).astype("float32")  # (K, d) in [-1, 1]
-        self.basis = np.append(np.cumprod(self.levels[:0:-1])[::-1], 1).astype("int32")
-        self.spacing = (2.0 / (np.array(self.levels) - 1)).astype("float32")
+        self.grid: np.ndarray = (2.0 * digits / (np.array(self.levels) - 1) - 1.0).astype(
+            "float32"
+        )  # (K, d) in [-1, 1]
+        self.basis: np.ndarray = np.append(np.cumprod(self.levels[:0:-1])[::-1], 1).astype("int32")
+        self.spacing: np.ndarray = (2.0 / (np.array(self.levels) - 1)).astype("float32")
         self.project_in = layers.Dense(len(self.levels), name="project_in")
         self.project_out = layers.Dense(self.embedding_dim, name="project_out")
         self.project_in.build((None, self.embedding_dim))
         self.project_out.build((None, len(self.levels)))
 
     @property
-    def codebook(self):
+    def codebook(self) -> Any:
         return self.project_out(self.grid)
 
     # Combine arrays and tensors only by functions of keras.ops, because operators of PyTorch refuse arrays.
@@ -69,11 +73,11 @@ class FSQQuantizer(Quantizer):
     def _digits(self, bounded):
         return ops.round(ops.divide(bounded + 1.0, self.spacing))
 
-    def assign(self, latents):
+    def assign(self, latents: Any) -> Any:
         digits = ops.cast(self._digits(ops.tanh(self.project_in(latents))), "int32")
         return ops.sum(ops.multiply(digits, self.basis), axis=-1)
 
-    def call(self, latents, training=False):
+    def call(self, latents: Any, training: bool = False) -> Any:
         bounded = ops.tanh(self.project_in(latents))  # (..., d)
         digits = self._digits(bounded)
         codes = ops.sum(ops.multiply(ops.cast(digits, "int32"), self.basis), axis=-1)

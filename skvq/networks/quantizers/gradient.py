@@ -1,5 +1,7 @@
 """The codebook of the paper: embeddings are weights that are trained by a loss term."""
 
+from typing import Any
+
 from keras import ops
 
 from skvq.networks.quantizers.base import Quantizer
@@ -15,7 +17,7 @@ class GradientQuantizer(Quantizer):
 
     trains_table = True
 
-    def codebook_loss(self, latents, codes):
+    def codebook_loss(self, latents: Any, codes: Any) -> Any:
         # A product with one-hot rows instead of a lookup: on TensorFlow with adaptive optimisers, the gradient of a
         # lookup is wrong if a code repeats in the batch.
         embeddings = ops.matmul(ops.one_hot(codes, self.n_embeddings), self.table)

@@ -6,6 +6,7 @@ rates as stages. In training, some images are rebuilt from the first stages only
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -40,7 +41,7 @@ class ResidualQuantizer(Quantizer):
     Lee et al., "Autoregressive Image Generation using Residual Quantization", 2022, section 3.1, arXiv:2203.01941.
     """
 
-    def __init__(self, stages: Sequence[Quantizer], *, dropout: float = 0.0, **kwargs):
+    def __init__(self, stages: Sequence[Quantizer], *, dropout: float = 0.0, **kwargs: Any):
         first = stages[0]
         super().__init__(first.n_embeddings, first.embedding_dim, first.decay, **kwargs)
         self.quantizers = list(stages)
@@ -48,7 +49,7 @@ class ResidualQuantizer(Quantizer):
         self.dropout = dropout
         self.seed_generator = keras.random.SeedGenerator()
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.active = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
         for stage in self.quantizers:
             stage.build(input_shape)
@@ -62,11 +63,11 @@ class ResidualQuantizer(Quantizer):
         return all(stage.finds_nearest for stage in self.stages)
 
     @property
-    def codebook(self):
+    def codebook(self) -> Any:
         """The embeddings of all stages, (depth, n_embeddings, embedding_dim)."""
         return ops.concatenate([ops.expand_dims(stage.codebook, 0) for stage in self.stages], axis=0)
 
-    def assign(self, latents):
+    def assign(self, latents: Any) -> Any:
         """Return the codes (..., depth) of latents (..., embedding_dim)."""
         codes = []
         for stage in self.stages:
@@ -74,7 +75,7 @@ class ResidualQuantizer(Quantizer):
             latents = latents - stage.embed(codes[-1])
         return ops.stack(codes, axis=-1)
 
-    def embed(self, codes):
+    def embed(self, codes: Any) -> Any:
         """Return the sums (..., embedding_dim) of the embeddings of codes (..., depth)."""
         codes = ops.convert_to_tensor(codes)
         is_known = ops.cast(ops.expand_dims(codes >= 0, -1), "float32")  # (..., depth, 1)
@@ -83,7 +84,7 @@ class ResidualQuantizer(Quantizer):
             total = total + is_known[..., i, :] * stage.embed(ops.maximum(codes[..., i], 0))
         return total
 
-    def call(self, latents, training=False):
+    def call(self, latents: Any, training: bool = False) -> Any:
         n_kept = self._n_kept(latents) if training and self.dropout else None
         residuals, total, codes, codebook, commitment = latents, 0.0, [], 0.0, 0.0
         for i, stage in enumerate(self.stages):
