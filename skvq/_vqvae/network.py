@@ -59,7 +59,7 @@ def build_autoencoder(
     InvalidInputError
         If a callable architecture does not return what it should, or a class is no quantiser.
     """
-    build = ARCHITECTURES.get(config["architecture"], config["architecture"])
+    build: Any = ARCHITECTURES.get(config["architecture"], config["architecture"])
     quantizer_class: Any = QUANTIZERS.get(config["quantizer"], config["quantizer"])
     step = config["downsampling"]
     is_image = len(image_shape) == 3

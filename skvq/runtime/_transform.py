@@ -82,7 +82,7 @@ class _Run:
             raise invalid("out", "be new", f"{printable(out)}, which exists", "Remove it, or choose another name.")
         self.runtime, self.images = runtime, images
         self.out = out if out.suffix == ".zarr" else check_file_target(out)
-        self.write: Callable[[Path, Path], None] = {
+        self.write: Any = {
             ".npy": os.replace,
             ".zarr": self._write_zarr,
             ".parquet": self._write_parquet,

@@ -87,6 +87,7 @@ def write_state(state: TrainingState, network: keras.Model) -> tuple[dict, Array
         With its optimizer.
     """
     kept = training_state(network)
+    assert kept is not None  # the network has trained
     arrays = {f"history/{name}": np.array(values) for name, values in state.history.items()}
     document: dict[str, Any] = {
         "n_epochs": state.n_epochs,

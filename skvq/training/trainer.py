@@ -164,6 +164,7 @@ class Trainer:
         document, arrays = write_state(state, self.network)
         document |= {"step": self.step, "batch_size": self.config.batch_size}
         document |= {"batches": self.generator.bit_generator.state, "observer": self.observer.state()}
+        assert self.checkpoint is not None  # else nothing calls this
         self.checkpoint.save(document, arrays)
 
     def _add_epoch(self, state: TrainingState) -> bool:
