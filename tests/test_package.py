@@ -56,7 +56,7 @@ def test_the_core_is_what_the_runtime_imports():
 
 
 def test_every_import_of_the_package_is_declared():
-    optional = names(["skvq[tensorflow,examples,medical,sklearn-onnx,codec,arrays]"])
+    optional = names(["skvq[tensorflow,jax,examples,medical,sklearn-onnx,codec,arrays]"])
     declared = names(PROJECT["dependencies"]) | names(EXTRAS["estimators"]) | optional
     assert imports_of("skvq") <= declared
 
