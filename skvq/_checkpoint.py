@@ -52,7 +52,7 @@ class CheckpointFile:
         If this fit begins, and the folder holds one that was not finished and that no process works on.
     """
 
-    def __init__(self, folder: str | os.PathLike, identity: dict[str, str], seed: int, devices: Devices):
+    def __init__(self, folder: str | os.PathLike[str], identity: dict[str, str], seed: int, devices: Devices):
         self.identity = identity
         self.devices = devices
         self.seed = seed

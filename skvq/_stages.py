@@ -76,7 +76,7 @@ def with_grid(prior: Prior, grid: CodeGrid) -> Prior:
     return prior.set_params(grid=grid)
 
 
-def hand_checkpoint(part: Any, folder: str | os.PathLike | None, name: str) -> None:
+def hand_checkpoint(part: Any, folder: str | os.PathLike[str] | None, name: str) -> None:
     """Give a stage a sub-folder of the generator's checkpoint, unless it has one of its own or takes none."""
     if folder is not None and part.get_params(deep=False).get("checkpoint", folder) is None:
         part.set_params(checkpoint=os.path.join(folder, name))

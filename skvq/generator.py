@@ -125,7 +125,7 @@ class VQGenerator(
         vqvae: VQVAE | None = None,
         prior: Prior | None = None,
         *,
-        checkpoint: str | os.PathLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ):
         self.vqvae = vqvae
         self.prior = prior

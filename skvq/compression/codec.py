@@ -56,7 +56,8 @@ class Codec:
                 f"n_embeddings must be at most {MOST_EMBEDDINGS} for compression; got {tables.grid.n_embeddings}. Fit "
                 "a VQVAE with fewer codes."
             )
-        self.tables, self.classes = tables, classes
+        self.tables: CodeTables = tables
+        self.classes: Classes | None = classes
         self._decoder_digest = decoder_digest
 
     @cached_property

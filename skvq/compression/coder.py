@@ -131,7 +131,7 @@ def _decode_together(tables: CodeTables, coders: Sequence[Any], labels: np.ndarr
     return canvas[:, layout.places].astype(np.int64)
 
 
-def _joined(tables: CodeTables) -> list:
+def _joined(tables: CodeTables) -> list[Any]:
     """Return the waves, in fewer and larger ones: where all codes are known, waves need not wait for each other."""
     layout = tables.layout
     most = max(1, _VALUES_AT_ONCE // 4 // tables.grid.n_embeddings)

@@ -50,8 +50,8 @@ class FileResult(NamedTuple):
 
 def compress_files(
     model: Any,
-    paths: Iterable[str | os.PathLike],
-    out: str | os.PathLike,
+    paths: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     progress: Progress | None = None,
     *,
     y: Any = None,
@@ -101,8 +101,8 @@ def compress_files(
 
 def decompress_files(
     model: Any,
-    paths: Iterable[str | os.PathLike],
-    out: str | os.PathLike,
+    paths: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     progress: Progress | None = None,
     *,
     overwrite: bool = False,
@@ -144,7 +144,7 @@ def decompress_files(
 def _each(
     jobs: Sequence[tuple[Path, Path]],
     read: Callable[[Path], Any],
-    convert: Callable[[list], list],
+    convert: Callable[[list[Any]], list[Any]],
     write: Callable[[Path, Any], Any],
     progress: Progress | None,
     overwrite: bool,
@@ -180,7 +180,9 @@ def _each(
     return results
 
 
-def _converted(loaded: list[tuple[Path, Path, Any]], convert: Callable[[list], list]) -> list[tuple[Path, Path, Any]]:
+def _converted(
+    loaded: list[tuple[Path, Path, Any]], convert: Callable[[list[Any]], list[Any]]
+) -> list[tuple[Path, Path, Any]]:
     """Convert all at once; if one is wrong, each alone, so that the others are not lost."""
     if not loaded:
         return []
@@ -201,7 +203,7 @@ def _failed(source: Path, error: Exception) -> FileResult:
 
 
 def _jobs(
-    paths: Iterable[str | os.PathLike], out: Any, suffixes: tuple[str, ...], renamed: Callable[[str], str]
+    paths: Iterable[str | os.PathLike[str]], out: Any, suffixes: tuple[str, ...], renamed: Callable[[str], str]
 ) -> list[tuple[Path, Path]]:
     """Return each file to read, and the file to write for it."""
     if isinstance(paths, (str, os.PathLike)):

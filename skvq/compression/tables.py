@@ -135,16 +135,21 @@ class ContextLayout:
     """
 
     def __init__(self, grid: CodeGrid, n_classes: int):
-        self.grid, self.n_classes = grid, n_classes
-        self.height, columns = grid.plane
-        self.depth, self.width = grid.depth, columns // grid.depth
+        self.grid: CodeGrid = grid
+        self.n_classes: int = n_classes
+        height, columns = grid.plane
+        self.height: int = height
+        self.depth: int = grid.depth
+        self.width: int = columns // grid.depth
         # Neighbours that no position has would be rows that nothing uses.
-        self.window = tuple((u, r) for u, r in WINDOW if u < self.height and abs(r) < self.width)
-        self.n_neighbours = len(self.window) + self.depth - 1
-        self.stride = grid.n_embeddings + 1
-        self.position_rows = self.n_neighbours * self.depth * self.stride
-        self.class_rows = self.position_rows + grid.n_codes
-        self.n_rows = self.class_rows + n_classes
+        self.window: tuple[tuple[int, int], ...] = tuple(
+            (u, r) for u, r in WINDOW if u < self.height and abs(r) < self.width
+        )
+        self.n_neighbours: int = len(self.window) + self.depth - 1
+        self.stride: int = grid.n_embeddings + 1
+        self.position_rows: int = self.n_neighbours * self.depth * self.stride
+        self.class_rows: int = self.position_rows + grid.n_codes
+        self.n_rows: int = self.class_rows + n_classes
 
     @cached_property
     def first_rows(self) -> np.ndarray:

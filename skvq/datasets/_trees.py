@@ -36,7 +36,7 @@ class FileTree:
         If it is neither a folder nor a zip file, or if :class:`Archive` refuses the zip file.
     """
 
-    def __init__(self, path: str | os.PathLike, max_bytes: int = MAX_FILE_BYTES) -> None:
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int = MAX_FILE_BYTES) -> None:
         self.path = Path(path).absolute()
         self.max_bytes = max_bytes
         if not self.path.exists():

@@ -61,8 +61,8 @@ class Autoencoder(keras.Model):
         self.beta = beta
         self.vq_weight = vq_weight
         self.bounded = bounded
-        self.code_counts = CodeCounts(self.code_shape, quantizer.n_embeddings, quantizer.depth)
-        self.trackers = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
+        self.code_counts: Any = CodeCounts(self.code_shape, quantizer.n_embeddings, quantizer.depth)
+        self.trackers: list[Any] = [keras.metrics.Mean(name=name) for name in LOSS_TERMS]
         quantizer.build(encoder.output_shape)
         self.built = True
 

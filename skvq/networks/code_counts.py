@@ -63,9 +63,9 @@ class CodeCounts(keras.metrics.Metric):
         super().__init__(name="code_counts")
         self.n_embeddings = n_embeddings
         places = regions_of(code_shape, depth * n_embeddings)
-        self.regions = (places[:, None] * depth + np.arange(depth, dtype=np.int32)).ravel()  # (n_codes,)
-        self.n_regions = int(self.regions.max()) + 1
-        self.counts = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
+        self.regions: np.ndarray = (places[:, None] * depth + np.arange(depth, dtype=np.int32)).ravel()  # (n_codes,)
+        self.n_regions: int = int(self.regions.max()) + 1
+        self.counts: Any = self.add_variable((self.n_regions, n_embeddings), initializer="zeros", name="counts")
 
     def update_state(self, codes: Any) -> None:
         """Count codes (n, *code_shape), or (n, *code_shape, depth)."""

@@ -29,7 +29,7 @@ class CompiledFunction(keras.Model):
         super().__init__(dtype="float32")
         self.network = network
         self.function = function
-        self.devices = Devices.present()
+        self.devices: Any = Devices.present()
         self.built = True
         if keras.config.backend() == "tensorflow":
             import tensorflow as tf
@@ -64,7 +64,7 @@ class CompiledFunction(keras.Model):
         padded = (np.concatenate([x, np.repeat(x[:1], n_padding, axis=0)]) for x in batch)
         return keras.ops.convert_to_numpy(self._run(*map(self.devices.split, padded), *shared))[:n_rows]
 
-    def full_batch(self, part: tuple) -> np.ndarray:
+    def full_batch(self, part: tuple[Any, ...]) -> np.ndarray:
         """Run on a full batch of which each process gives its own part, and return the results of all rows."""
         return keras.ops.convert_to_numpy(self._run(*map(self.devices.join, part)))
 

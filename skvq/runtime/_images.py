@@ -36,7 +36,7 @@ class ImageInput:
     names: list[str] | None = field(default=None, repr=False)
 
 
-def open_input(path: str | os.PathLike, layout: Layout) -> ImageInput:
+def open_input(path: str | os.PathLike[str], layout: Layout) -> ImageInput:
     """Open images that a model of this layout can encode.
 
     Parameters

@@ -34,7 +34,7 @@ SUFFIXES = (".npy", ".zarr", ".parquet")
 
 
 def transform_file(
-    runtime: Runtime, images: ImageInput, out: str | os.PathLike, report: Callable[[int, int], None] | None = None
+    runtime: Runtime, images: ImageInput, out: str | os.PathLike[str], report: Callable[[int, int], None] | None = None
 ) -> int:
     """Write the codes of all images to a file.
 

@@ -111,12 +111,12 @@ class CodebookMaintenance:
     def _latents_per_step(self) -> int:
         return self.batch_size * self.network.n_positions
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Return what a training that goes on later must know besides the weights."""
         generators = (self.start_generator, self.restart_generator)
         return {"started": self.started, "generators": [g.bit_generator.state for g in generators]}
 
-    def load_state(self, state: dict) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:
         """Restore the result of :meth:`state`."""
         self.started = state["started"]
         for generator, saved in zip((self.start_generator, self.restart_generator), state["generators"], strict=True):

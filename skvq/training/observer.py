@@ -20,9 +20,9 @@ class Observer:
         """Return whether training should stop. ``history`` includes this epoch."""
         return False
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Return what a training that goes on later must know of this observer, as JSON can hold it."""
         return {}
 
-    def load_state(self, state: dict) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:
         """Restore the result of :meth:`state`."""

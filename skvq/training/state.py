@@ -15,10 +15,10 @@ Arrays = dict[str, np.ndarray]
 class Checkpoint(Protocol):
     """Where a training is kept after each epoch."""
 
-    def load(self) -> tuple[dict, Arrays] | None:
+    def load(self) -> tuple[dict[str, Any], Arrays] | None:
         """Return what was saved last, or None before the first epoch."""
 
-    def save(self, document: dict, arrays: Arrays) -> None:
+    def save(self, document: dict[str, Any], arrays: Arrays) -> None:
         """Replace what was saved."""
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class TrainingState:
 
     last: Snapshot
     best: Snapshot | None = None
-    history: dict[str, list] = field(default_factory=dict)
+    history: dict[str, list[Any]] = field(default_factory=dict)
     epochs_without_gain: int = 0
     finished: bool = False
 
@@ -76,7 +76,7 @@ class TrainingState:
             self.best = self.last
 
 
-def write_state(state: TrainingState, network: keras.Model) -> tuple[dict, Arrays]:
+def write_state(state: TrainingState, network: keras.Model) -> tuple[dict[str, Any], Arrays]:
     """Return a training as a JSON document and arrays.
 
     Parameters
@@ -109,7 +109,7 @@ def write_state(state: TrainingState, network: keras.Model) -> tuple[dict, Array
     return document, arrays
 
 
-def read_state(document: dict, arrays: Arrays, network: keras.Model, config: Any) -> TrainingState:
+def read_state(document: dict[str, Any], arrays: Arrays, network: keras.Model, config: Any) -> TrainingState:
     """Return the training of a document and its arrays, and give the network its weights, optimizer and seeds.
 
     Raises

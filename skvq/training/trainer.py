@@ -86,7 +86,7 @@ class Trainer:
         self.observer: Any = observer or Observer()
         self.validate = validate
         self.checkpoint = checkpoint
-        self.devices = Devices.present()
+        self.devices: Any = Devices.present()
         self.step = 0
         self.seconds_waiting = 0.0
         compile_network(network, config)

@@ -38,14 +38,14 @@ class ContextNetwork(PriorNetwork):
     def __init__(self, grid: CodeGrid, n_features: int, *, n_classes: int = 0) -> None:
         super().__init__(grid.n_embeddings, grid.plane, n_classes=n_classes, name="context")
         self.grid = grid
-        self.layout = ContextLayout(grid, n_classes)
+        self.layout: Any = ContextLayout(grid, n_classes)
 
         def table(name, *shape):
             return self.add_weight(shape=shape, dtype="float32", initializer="zeros", trainable=False, name=name)
 
-        self.rows = table("rows", self.layout.n_rows, n_features)
-        self.output_table = table("output", grid.depth, n_features, grid.n_embeddings)
-        self.bias = table("bias", grid.depth, grid.n_embeddings)
+        self.rows: Any = table("rows", self.layout.n_rows, n_features)
+        self.output_table: Any = table("output", grid.depth, n_features, grid.n_embeddings)
+        self.bias: Any = table("bias", grid.depth, grid.n_embeddings)
         self.built = True
 
     @classmethod
@@ -99,7 +99,7 @@ class ContextNetwork(PriorNetwork):
             return ops.zeros((n, 1))
         return ops.take(rows, self.layout.class_rows + ops.cast(labels, "int32"), axis=0)
 
-    def _logits_of(self, hidden, tables: tuple):
+    def _logits_of(self, hidden, tables: tuple[Any, ...]):
         """Return logits (n, codes, K) of summed rows (n, codes, features), for whole rows of the grid."""
         output, bias = tables
         hidden = ops.clip(hidden, 0.0, float(LARGEST_HIDDEN))
@@ -111,16 +111,16 @@ class ContextNetwork(PriorNetwork):
         stages = [ops.matmul(by_stage[:, :, s], output[s]) + bias[s] for s in range(depth)]
         return ops.reshape(ops.stack(stages, axis=2), (-1, n_codes, self.n_embeddings)) / LOGITS_PER_NAT
 
-    def prepare(self, labels: Any, n: Any) -> tuple:
+    def prepare(self, labels: Any, n: Any) -> tuple[Any, ...]:
         tables = [ops.convert_to_tensor(table) for table in (self.rows, self.output_table, self.bias)]
         return n, tables, self._of_classes(tables[0], labels, n)
 
-    def row_memory(self, n: Any) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         """Return the codes (n, columns) of the rows above, the nearest first; K for "beyond the border"."""
         highest = max((up for up, _ in self.layout.window), default=0)
         return [ops.zeros((n, self.code_shape[1]), "int32") + self.n_embeddings for _ in range(max(highest, 1))]
 
-    def begin_row(self, prepared: tuple, row: Any, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: tuple[Any, ...], row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         n, (rows, *_), of_classes = prepared
         columns = self.code_shape[1]
         places = self.layout.position_rows + row * columns + ops.arange(columns, dtype="int32")
@@ -143,7 +143,9 @@ class ContextNetwork(PriorNetwork):
         lefts = [-right * self.grid.depth for up, right in self.layout.window if not up]
         return max([1, self.grid.depth - 1, *lefts])
 
-    def cell(self, prepared: tuple, given: Any, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell(
+        self, prepared: tuple[Any, ...], given: Any, row: Any, column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         _, (rows, output, bias), _ = prepared
         depth, window = self.grid.depth, self.layout.window
         hidden = ops.take(given, column, axis=0)  # (n, features)
@@ -162,8 +164,10 @@ class ContextNetwork(PriorNetwork):
         output, bias = (output[0], bias[0]) if depth == 1 else (ops.take(t, stage, axis=0) for t in (output, bias))
         return (ops.matmul(hidden, output) + bias) / LOGITS_PER_NAT, cell_memory
 
-    def put(self, prepared: tuple, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+    def put(self, prepared: tuple[Any, ...], code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         return [code, *cell_memory[:-1]]
 
-    def end_row(self, prepared: tuple, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+    def end_row(
+        self, prepared: tuple[Any, ...], row_codes: Any, row_memory: list[Any], cell_memory: list[Any]
+    ) -> list[Any]:
         return [row_codes, *row_memory[:-1]]

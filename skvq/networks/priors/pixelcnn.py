@@ -295,11 +295,15 @@ class PixelCNN(PriorNetwork):
         ]
         return (given, row_bias), [embedded_above, *new_rows, *new_sums], cell_memory
 
-    def cell(self, prepared: Prepared, given: tuple, row: Any, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell(
+        self, prepared: Prepared, given: tuple[Any, ...], row: Any, column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         features, cell_memory = self.cell_features(prepared, given, column, cell_memory)
         return self.logits_of(features), cell_memory
 
-    def cell_features(self, prepared: Prepared, given: tuple, column: Any, cell_memory: list) -> tuple[Any, list]:
+    def cell_features(
+        self, prepared: Prepared, given: tuple[Any, ...], column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         """Run the horizontal stack for one cell, and return its features (n, channels) and the new cell memory."""
         from_above, row_bias = given
         embedded_left, *cells_left = cell_memory

@@ -74,8 +74,8 @@ class ResidualPixelCNN(PriorNetwork):
         super().__init__(n_embeddings, (height, width * depth), n_classes=n_classes, name="residual_pixelcnn")
         self.depth = depth
         # Its codes are those of all stages, one table below the other, and so are its logits.
-        self.pixelcnn = PixelCNN(depth * n_embeddings, positions, n_classes=n_classes, **options)
-        self.earlier = self.add_weight(
+        self.pixelcnn: Any = PixelCNN(depth * n_embeddings, positions, n_classes=n_classes, **options)
+        self.earlier: Any = self.add_weight(
             shape=(depth * n_embeddings, 2 * options["hidden_channels"]),
             initializer=keras.initializers.RandomNormal(stddev=0.1),
             name="earlier",
@@ -105,7 +105,7 @@ class ResidualPixelCNN(PriorNetwork):
         """Return the hidden layer (n, 2 * channels) before the logits, without its activation."""
         return ops.matmul(ops.relu(features), self.pixelcnn.head) + self.pixelcnn.head_bias
 
-    def _tables(self) -> tuple:
+    def _tables(self) -> tuple[Any, ...]:
         """Return, by stage, embeddings (K, c), heads (2c, K), biases (K,), and embeddings (K, 2c) of earlier codes."""
         shape, net = (self.depth, self.n_embeddings, -1), self.pixelcnn
         heads = ops.reshape(net.output_kernel, (-1, self.depth, self.n_embeddings))
@@ -128,10 +128,10 @@ class ResidualPixelCNN(PriorNetwork):
             ops.convert_to_tensor(columns % self.depth),
         )
 
-    def row_memory(self, n: Any) -> list:
+    def row_memory(self, n: Any) -> list[Any]:
         return self.pixelcnn.row_memory(n)
 
-    def begin_row(self, prepared: PreparedStages, row: Any, row_memory: list) -> tuple[Any, list, list]:
+    def begin_row(self, prepared: PreparedStages, row: Any, row_memory: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Run the vertical stack for one row. The cell memory begins with what the codes of the position have added."""
         given, row_memory, cell_memory = self.pixelcnn.begin_row(prepared.positions, row, row_memory)
         channels = self.pixelcnn.hidden_channels
@@ -139,8 +139,8 @@ class ResidualPixelCNN(PriorNetwork):
         return given, row_memory, [*added, *cell_memory]
 
     def cell(
-        self, prepared: PreparedStages, given: tuple, row: Any, column: Any, cell_memory: list
-    ) -> tuple[Any, list]:
+        self, prepared: PreparedStages, given: tuple[Any, ...], row: Any, column: Any, cell_memory: list[Any]
+    ) -> tuple[Any, list[Any]]:
         hidden_added, embedded, *left = cell_memory
         stage = ops.take(prepared.stages, column)
         # The same for all codes of a position. What it remembers counts from the last of them on.
@@ -153,7 +153,7 @@ class ResidualPixelCNN(PriorNetwork):
         logits = ops.matmul(hidden, ops.take(prepared.heads, stage, axis=0)) + ops.take(prepared.biases, stage, axis=0)
         return logits, [hidden_added, embedded, *left]
 
-    def put(self, prepared: PreparedStages, code: Any, row: Any, column: Any, cell_memory: list) -> list:
+    def put(self, prepared: PreparedStages, code: Any, row: Any, column: Any, cell_memory: list[Any]) -> list[Any]:
         hidden_added, embedded, embedded_left, *cells_left = cell_memory
         stage = ops.take(prepared.stages, column)
         numbered = code + stage * self.n_embeddings
@@ -167,7 +167,9 @@ class ResidualPixelCNN(PriorNetwork):
             *cells_left,
         ]
 
-    def end_row(self, prepared: PreparedStages, row_codes: Any, row_memory: list, cell_memory: list) -> list:
+    def end_row(
+        self, prepared: PreparedStages, row_codes: Any, row_memory: list[Any], cell_memory: list[Any]
+    ) -> list[Any]:
         numbered = row_codes + prepared.stages * self.n_embeddings  # (n, w * depth)
         embedded = ops.take(prepared.positions.embedding, numbered, axis=0)
         width, channels = self.pixelcnn.code_shape[1], self.pixelcnn.hidden_channels

@@ -44,13 +44,13 @@ class ResidualQuantizer(Quantizer):
     def __init__(self, stages: Sequence[Quantizer], *, dropout: float = 0.0, **kwargs: Any):
         first = stages[0]
         super().__init__(first.n_embeddings, first.embedding_dim, first.decay, **kwargs)
-        self.quantizers = list(stages)
-        self.depth = len(stages)
+        self.quantizers: Any = list(stages)
+        self.depth: int = len(stages)
         self.dropout = dropout
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator: Any = keras.random.SeedGenerator()
 
     def build(self, input_shape: Any) -> None:
-        self.active = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
+        self.active: Any = self.add_weight(shape=(), initializer="ones", trainable=False, name="active")
         for stage in self.quantizers:
             stage.build(input_shape)
 
