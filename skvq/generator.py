@@ -199,7 +199,7 @@ class VQGenerator(
             with tasks.stage("fit-vqvae", vqvae):
                 if not isinstance(self.vqvae, FrozenEstimator):
                     vqvae.fit(X, **metadata["vqvae"])
-            source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
+            source = vqvae._source(X, metadata["vqvae"].get("pixel_weight"))
             codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
