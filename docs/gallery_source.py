@@ -78,7 +78,9 @@ EXAMPLES = {
     ),
     "own_prior": Example(
         "A prior of one's own in one file, a small causal transformer that remembers keys and values, sampled and "
-        "exported like any other; 4 minutes.",
+        "exported like any other; 4 minutes. On the 5,000 digits, as here, it needs 2.80 bits a code of unseen digits, "
+        "where frequencies by left and upper code need 4.06.",
+        "New digits by label, drawn by the transformer",
     ),
 }
 
