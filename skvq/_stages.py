@@ -1,10 +1,12 @@
-"""The two stages of a generator: cloned, or taken frozen, and checked against each other before any training."""
+"""The two stages of a generator: cloned, or taken frozen, checked against each other, and handed their metadata."""
 
 import os
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skvq._contract.codes import CodeGrid
 from skvq._contract.errors import invalid
@@ -78,3 +80,29 @@ def hand_checkpoint(part: Any, folder: str | os.PathLike | None, name: str) -> N
     """Give a stage a sub-folder of the generator's checkpoint, unless it has one of its own or takes none."""
     if folder is not None and part.get_params(deep=False).get("checkpoint", folder) is None:
         part.set_params(checkpoint=os.path.join(folder, name))
+
+
+def stage_router(generator: Any, vqvae: Any, prior: Any) -> MetadataRouter:
+    """Return the router that hands metadata to the two stages."""
+    mapping = MethodMapping()
+    for method in ("fit", "partial_fit", "score"):
+        mapping.add(caller=method, callee=method)
+    return (
+        MetadataRouter(owner=generator)
+        .add(vqvae=vqvae, method_mapping=mapping)
+        .add(prior=prior, method_mapping=mapping)
+    )
+
+
+def routed(generator: Any, method: str, pixel_weight: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that each stage gets. Without metadata routing, the VQVAE alone gets ``pixel_weight``."""
+    given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
+    if get_config()["enable_metadata_routing"]:
+        found = process_routing(generator, method, **params, **given)
+        return {stage: found[stage][method] for stage in ("vqvae", "prior")}
+    if params:
+        raise TypeError(
+            f"{method} got {', '.join(params)}, which only metadata routing hands on. Call "
+            "sklearn.set_config(enable_metadata_routing=True), and request it of the stage."
+        )
+    return {"vqvae": given, "prior": {}}

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn import get_config
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 
 from skvq._bases import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
@@ -23,7 +22,7 @@ from skvq._contract.randomness import RandomStateLike
 from skvq._data import ImageSource, check_images
 from skvq._estimator import SkvqEstimator, restored_on_error
 from skvq._fitted import check_fitted
-from skvq._stages import begun, check_stages, hand_checkpoint, unwrapped, with_grid
+from skvq._stages import begun, check_stages, hand_checkpoint, routed, stage_router, unwrapped, with_grid
 from skvq._vqvae.errors import mean_error
 from skvq.compression.codec import Codec
 from skvq.compression.methods import CompressionMixin
@@ -190,7 +189,7 @@ class VQGenerator(
         vqvae = begun("vqvae", self.vqvae, VQVAE)
         prior = begun("prior", self.prior, PixelCNNPrior)
         check_stages(self, vqvae, prior, y)
-        routed = self._route("fit", pixel_weight, fit_params)
+        metadata = routed(self, "fit", pixel_weight, fit_params)
         X = X if hasattr(X, "shape") else check_images(X)
         for name, part in (("vqvae", vqvae), ("prior", prior)):
             if not isinstance(getattr(self, name), FrozenEstimator):
@@ -199,12 +198,12 @@ class VQGenerator(
         with restored_on_error(self):
             with tasks.stage("fit-vqvae", vqvae):
                 if not isinstance(self.vqvae, FrozenEstimator):
-                    vqvae.fit(X, **routed["vqvae"])
-            source = vqvae._source(X, routed["vqvae"].get("pixel_weight"))
+                    vqvae.fit(X, **metadata["vqvae"])
+            source = vqvae._source(X, metadata["vqvae"].get("pixel_weight"))
             codes = vqvae._encode(source, vqvae.grid_.dtype)
             with tasks.stage("fit-prior", prior):
                 if not isinstance(self.prior, FrozenEstimator):
-                    with_grid(prior, vqvae.grid_).fit(codes, y, **routed["prior"])
+                    with_grid(prior, vqvae.grid_).fit(codes, y, **metadata["prior"])
             self._adopt(vqvae, prior, source)
         tasks.end()
         return self
@@ -232,7 +231,7 @@ class VQGenerator(
         self
         """
         self._check_params()
-        weights = self._route("partial_fit", pixel_weight, {})["vqvae"]
+        weights = routed(self, "partial_fit", pixel_weight, {})["vqvae"]
         if self.__sklearn_is_fitted__():
             vqvae, prior = self.vqvae_, self.prior_
         else:
@@ -393,7 +392,7 @@ class VQGenerator(
         float
             In nats an image.
         """
-        weights = self._route("score", pixel_weight, {})["vqvae"]
+        weights = routed(self, "score", pixel_weight, {})["vqvae"]
         check_fitted(self)
         if self.noise_variance_ is None:
             raise InvalidInputError(
@@ -430,27 +429,8 @@ class VQGenerator(
 
     def get_metadata_routing(self) -> Any:
         """Return the router that hands metadata to the two stages."""
-        mapping = MethodMapping()
-        for method in ("fit", "partial_fit", "score"):
-            mapping.add(caller=method, callee=method)
-        return (
-            MetadataRouter(owner=self)
-            .add(vqvae=self.vqvae if self.vqvae is not None else VQVAE(), method_mapping=mapping)
-            .add(prior=self.prior if self.prior is not None else PixelCNNPrior(), method_mapping=mapping)
-        )
-
-    def _route(self, method: str, pixel_weight: Any, params: dict[str, Any]) -> dict[str, Any]:
-        given = {} if pixel_weight is None else {"pixel_weight": pixel_weight}
-        if get_config()["enable_metadata_routing"]:
-            params = {**params, **given}
-            routed = process_routing(self, method, **params)
-            return {stage: routed[stage][method] for stage in ("vqvae", "prior")}
-        if params:
-            raise TypeError(
-                f"{method} got {', '.join(params)}, which only metadata routing hands on. Call "
-                "sklearn.set_config(enable_metadata_routing=True), and request it of the stage."
-            )
-        return {"vqvae": given, "prior": {}}
+        vqvae = self.vqvae if self.vqvae is not None else VQVAE()
+        return stage_router(self, vqvae, self.prior if self.prior is not None else PixelCNNPrior())
 
     @property
     def _n_features_out(self) -> int:

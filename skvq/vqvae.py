@@ -11,13 +11,11 @@ from skvq._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skvq._callbacks import FitTasks, with_callbacks
 from skvq._contract.counts import check_n_samples
 from skvq._contract.errors import invalid
-from skvq._contract.graph import GraphFunction
 from skvq._contract.masks import check_unmasked
 from skvq._contract.randomness import RandomStateLike
 from skvq._contract.sampling import SamplingOptions
 from skvq._estimator import restored_on_error
 from skvq._fitted import check_fitted
-from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import check_output, check_vectors, features_of_codes, holds_vectors
 from skvq._vqvae.parameters import PARAMETER_ADVICE, PARAMETER_CONSTRAINTS
 from skvq._vqvae.scoring import ScoredAutoencoder
@@ -438,19 +436,6 @@ class VQVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoredAutoencoder
             self.grid_.require(prior.grid_)
             return self.inverse_transform(prior.sample(n_samples, y, **options._asdict(), random_state=random_state))
         return self.inverse_transform(self._draw_independently(n_samples, y, options, random_state))
-
-    def graph_functions(self) -> dict[str, GraphFunction]:
-        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
-        where X was uint8.
-
-        Returns
-        -------
-        dict of GraphFunction
-        """
-        network = self._network()
-        latents = self._compiled("latents", network.latents)
-        size = self._inference_batch_size()
-        return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

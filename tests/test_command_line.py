@@ -75,6 +75,13 @@ class TestConversions:
         assert main(["decode", DIGITS, "codes.npy", "-o", "sheet.PNG", "--quiet"]) == 0
         assert Path("sheet.PNG").read_bytes().startswith(b"\x89PNG")
 
+    def test_completion(self, runtime, images, tmp_path):
+        completed = tmp_path / "completed.npy"
+        command = ["complete", DIGITS, str(tmp_path / "images.npy"), "--keep", "0.5", "--label", "3", "--seed", "0"]
+        assert main([*command, "-o", str(completed)]) == 0
+        expected = runtime.complete(images, np.arange(16) < 8, 3, random_state=0)
+        np.testing.assert_array_equal(np.load(completed), expected)
+
     def test_no_rows(self, tmp_path):
         np.save(tmp_path / "none.npy", np.zeros((0, 8, 8), np.float32))
         assert main(["encode", DIGITS, str(tmp_path / "none.npy"), "-o", str(tmp_path / "codes.npy")]) == 0
@@ -108,7 +115,10 @@ class TestFailures:
             (["encode", DIGITS, "nowhere.npy", "-o", "x.npy"], "nowhere.npy"),
             (["encode", DIGITS, "objects.npy", "-o", "x.npy"], "must be an .npy or .npz file of numbers"),
             (["complete", DIGITS, "images.npy", "-o", "x.npy", "--keep", "2"], "--keep must be in [0, 1]; got 2.0"),
-            (["complete", DIGITS, "images.npy", "-o", "x.npy", "--label", "3"], "needs the part 'controlled_sampler'"),
+            (
+                ["complete", f"{DIGITS}/encoder.onnx", "images.npy", "-o", "x.npy"],
+                "needs the part 'controlled_sampler'",
+            ),
             (["fit", "images.npy", "-o", "x.skvq", "--set", "beta=2"], "--set must name parameters of VQGenerator"),
         ],
     )

@@ -116,6 +116,9 @@ def test_what_is_no_array_is_told_the_way_out(images, name):
     [
         ("images/", r"got the path 'images/'\. Read the images first: skvq\.datasets\.open_images"),
         (["a.png", "b.png"], "a list of 2 paths or strings"),
+        ({"images": np.zeros((5, 8, 8))}, r"got a dict with 'images'\. Pass the images in it, such as X\['images'\]"),
+        (np.zeros((5, 8, 8), "m8[s]"), r"got times, of dtype timedelta64\[s\]\. Pass numbers: X\.astype\(float\)"),
+        (np.zeros((5, 8, 8), "M8[s]"), "got times, of dtype datetime64"),
         ([np.zeros((8, 8)), np.zeros((8, 9))], r"images of 2 sizes, \(8, 8\) and \(8, 9\) for two"),
     ],
 )

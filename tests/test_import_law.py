@@ -35,10 +35,10 @@ LAW = {
     "training": {"numpy", "sklearn", "threadpoolctl", "_contract", "_data", "networks"},
     "_estimator": {"numpy", "sklearn", "_bases", "_callbacks", "_checkpoint", "_contract", "_files", "_fit_identity"}
     | {"_fitted", "_keras_settings", "networks", "training"},
-    "_vqvae": ESTIMATOR | {"_data", "_outputs", "compression", "networks", "training"},
+    "_vqvae": ESTIMATOR | {"_data", "_graph_functions", "_outputs", "compression", "networks", "training"},
     "_codecs": {"_contract", "_fitted", "compression"},
     "_stages": ESTIMATOR | {"priors", "vqvae"},
-    "vqvae": ESTIMATOR | {"_graph_functions", "_outputs", "_vqvae"},
+    "vqvae": ESTIMATOR | {"_outputs", "_vqvae"},
     "priors": ESTIMATOR
     | {"scipy", "threadpoolctl", "_context_tables", "_data", "_graph_functions", "compression", "networks", "training"},
     "generator": ESTIMATOR

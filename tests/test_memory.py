@@ -1,10 +1,13 @@
-"""Arrays larger than what fit and transform may take, in a process of its own."""
+"""What fit and transform take: of arrays larger than memory, in a process of its own; and from one fit to the next."""
 
+import gc
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+from small_models import small_vqvae
 
 SCRIPT = """
 import sys, threading
@@ -48,3 +51,15 @@ def test_fit_and_transform_hold_a_part_of_the_array_only(tmp_path):
     assert answer.returncode == 0, answer.stderr
     growth = float(answer.stdout)
     assert growth < 600, f"fit and transform grew the process by {growth:.0f} MB"
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="graphs of TensorFlow")
+def test_the_graphs_of_a_fit_go_with_the_estimator(images):
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    def graphs_after_a_fit():
+        small_vqvae().fit(images)
+        gc.collect()
+        return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
+
+    assert graphs_after_a_fit() == graphs_after_a_fit()

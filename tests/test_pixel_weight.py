@@ -96,11 +96,10 @@ def test_integers_and_a_function_of_files(images, tmp_path):
     assert one.score(flat, pixel_weight=~unknown.reshape(flat.shape)) == two.score(X, pixel_weight=~unknown)
 
 
-@pytest.mark.parametrize("params", [{"early_stopping": True}, {"reconstruction_loss": "ssim"}])
-def test_equal_weights_are_as_none(images, params):
-    plain = small_vqvae(**FIT, **params).fit(images)
-    for equal in (np.ones(SIZES), 0.3, lambda batch: np.full(batch.shape, 7)):
-        same(plain, small_vqvae(**FIT, **params).fit(images, pixel_weight=equal))
+def test_equal_weights_are_as_none(images):
+    plain = small_vqvae(**FIT, early_stopping=True).fit(images)
+    for equal in (np.ones(SIZES), lambda batch: np.full(batch.shape, 0.3)):
+        same(plain, small_vqvae(**FIT, early_stopping=True).fit(images, pixel_weight=equal))
     assert plain.score(images, pixel_weight=np.ones(SIZES)) == plain.score(images)
     assert plain.score(images, pixel_weight=7) == pytest.approx(plain.score(images))
 
@@ -258,7 +257,7 @@ class TestRouting:
         folds = KFold(2)
         with sklearn.config_context(enable_metadata_routing=True):
             vqvae = small_vqvae(**FIT).set_fit_request(pixel_weight=True).set_score_request(pixel_weight=True)
-            search = GridSearchCV(vqvae, {"beta": [0.25]}, cv=folds).fit(other, pixel_weight=weights)
+            search = GridSearchCV(vqvae, {"beta": [0.25]}, cv=folds, refit=False).fit(other, pixel_weight=weights)
         scores = [
             small_vqvae(**FIT).fit(other[a], pixel_weight=weights[a]).score(other[b], pixel_weight=weights[b])
             for a, b in folds.split(other)

@@ -12,6 +12,7 @@ import skvq.runtime
 from skvq import VQVAE, CodeGrid, ContextPrior, PixelCNNPrior, SkvqError, VQGenerator, export_onnx
 from skvq._contract.counts import perplexity_of_counts
 from skvq._contract.sampling import SamplingOptions
+from skvq.networks.quantizers import EMAQuantizer
 
 DEPTH, K, DIM = 3, 6, 4
 
@@ -27,7 +28,7 @@ def deep(images):
         n_residual_blocks=1,
         learning_rate=0.01,
         batch_size=16,
-        max_iter=20,
+        max_iter=30,
         random_state=0,
     ).fit(images)
 
@@ -60,7 +61,7 @@ class TestFit:
         ]
         assert errors == sorted(errors, reverse=True)
         assert errors[0] < 0.8 * images.var()
-        assert errors[-1] < 0.8 * errors[0]
+        assert errors[-1] < 0.9 * errors[0]
 
     def test_codes_are_counted_by_stage(self, deep):
         assert deep.code_counts_.shape == (DEPTH, K)
@@ -89,9 +90,9 @@ class TestFit:
             twin.set_params(n_quantizers=3).partial_fit(images)
 
     def test_one_quantizer_is_the_plain_one(self, vqvae, images):
-        assert not hasattr(vqvae._network().quantizer, "quantizers")
-        params = {name: value for name, value in vqvae.get_params().items() if not name.startswith("n_quantizers")}
-        assert VQVAE(**params).n_quantizers == 1
+        assert type(vqvae._network().quantizer) is EMAQuantizer
+        np.testing.assert_array_equal(vqvae.inverse_transform(vqvae.encode(images), 1), vqvae.reconstruct(images))
+        assert not any(name.startswith("perplexity_") for name in vqvae.history_)
 
     def test_a_fixed_grid_takes_one_quantizer_only(self, images):
         with pytest.raises(SkvqError, match=r"n_quantizers must be 1 for FSQQuantizer, .*; got 2\. Use quantizer"):

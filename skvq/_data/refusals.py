@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,19 @@ def _complex(X: Any) -> tuple[str, str] | None:
     )
 
 
+def _times(X: Any) -> tuple[str, str] | None:
+    if getattr(getattr(X, "dtype", None), "kind", None) not in ("m", "M"):
+        return None
+    return f"times, of dtype {X.dtype}", "Pass numbers: X.astype(float) of durations counts their unit."
+
+
+def _mapping(X: Any) -> tuple[str, str] | None:
+    if not isinstance(X, Mapping):
+        return None
+    names = ", ".join(map(repr, list(X)[:6]))
+    return f"a {type(X).__name__} with {names}", f"Pass the images in it, such as X[{next(iter(X), 'images')!r}]."
+
+
 def _iterable(X: Any) -> tuple[str, str] | None:
     if hasattr(X, "shape") or hasattr(X, "__array__") or hasattr(X, "__dataframe__"):
         return None
@@ -166,5 +179,7 @@ KINDS = (
     _column_of_arrays,
     _sizes,
     _complex,
+    _times,
+    _mapping,
     _iterable,
 )

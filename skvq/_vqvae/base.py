@@ -12,6 +12,7 @@ from skvq._callbacks import FitTasks
 from skvq._contract.codes import CodeGrid, nearest_codes
 from skvq._contract.description import ModelDescription
 from skvq._contract.errors import InvalidInputError
+from skvq._contract.graph import GraphFunction
 from skvq._contract.images import check_row_shape
 from skvq._contract.randomness import uniforms
 from skvq._contract.sampling import SamplingOptions
@@ -21,6 +22,7 @@ from skvq._data import ImageSource, WeightedImageSource, check_images, is_lazy, 
 from skvq._data.refusals import refuse_what_is_no_array
 from skvq._estimator import NetworkEstimator, Streams
 from skvq._fitted import check_fitted
+from skvq._graph_functions import vqvae_graphs
 from skvq._outputs import n_features
 from skvq._vqvae.errors import RowErrors, joined, row_errors
 from skvq._vqvae.network import build_autoencoder, network_config, network_params, with_loss_weights
@@ -247,6 +249,19 @@ class AutoencoderEstimator(NetworkEstimator):
         """Memory per image: the larger of its pixels and 1/32 of its latent-to-codebook distances."""
         n_distances = self.grid_.n_positions * self.grid_.n_embeddings
         return max(math.prod(self.image_shape_), n_distances // 32)
+
+    def graph_functions(self) -> dict[str, GraphFunction]:
+        """Return what an exporter may trace: ``encoder``, ``decoder`` and ``reconstruct``; also ``encoder_uint8``
+        where X was uint8.
+
+        Returns
+        -------
+        dict of GraphFunction
+        """
+        network = self._network()
+        latents = self._compiled("latents", network.latents)
+        size = self._inference_batch_size()
+        return vqvae_graphs(network, self._layout, lambda images: latents.in_batches(images, batch_size=size))
 
     def describe(self) -> ModelDescription:
         """Return what a runtime must know about this model besides its graphs."""

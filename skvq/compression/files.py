@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 LARGEST_FILE = 2**28
 AT_ONCE = 16  # images in memory
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, "FileResult"], None]
 
 
 class FileResult(NamedTuple):
@@ -68,7 +68,7 @@ def compress_files(
     out : path-like
         A folder, made if need be. It gets the folders of ``paths``, too.
     progress : callable, default=None
-        ``progress(n_done, n_files)`` after each file.
+        ``progress(n_done, n_files, result)`` after each file.
     y : class value, default=None
         Of all images, for a conditional model.
     overwrite : bool, default=False
@@ -155,7 +155,7 @@ def _each(
     def done(result: FileResult) -> None:
         results.append(result)
         if progress is not None:
-            progress(len(results), len(jobs))
+            progress(len(results), len(jobs), result)
 
     for start in range(0, len(jobs), AT_ONCE):
         loaded = []

@@ -82,7 +82,11 @@ class _Run:
             raise invalid("out", "be new", f"{printable(out)}, which exists", "Remove it, or choose another name.")
         self.runtime, self.images = runtime, images
         self.out = out if out.suffix == ".zarr" else check_file_target(out)
-        self.write = {".npy": os.replace, ".zarr": self._write_zarr, ".parquet": self._write_parquet}[out.suffix]
+        self.write: Callable[[Path, Path], None] = {
+            ".npy": os.replace,
+            ".zarr": self._write_zarr,
+            ".parquet": self._write_parquet,
+        }[out.suffix]
         _check_installed(out.suffix)
         self.partial = check_file_target(self.out.with_name(self.out.name + ".partial"))
         self.progress = check_file_target(self.out.with_name(self.out.name + ".progress"))

@@ -32,7 +32,7 @@ def names(folder):
 
 def test_folders_come_back(model, folder, images, tmp_path):
     seen = []
-    results = compress_files(model, [folder], tmp_path / "small", lambda done, n: seen.append((done, n)))
+    results = compress_files(model, [folder], tmp_path / "small", lambda done, n, result: seen.append((done, n)))
     assert names(tmp_path / "small") == ["b.png.skvqc", "deep/a.tif.skvqc", "deep/c.jpg.skvqc"]
     assert [result.error for result in results] == [None] * 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
