@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skvq import ContextPrior, SkvqError, VQGenerator
+from skvq._command_line import main
 from skvq.compression import compress_files, decompress_files
 
 pytest.importorskip("constriction")
@@ -113,3 +114,15 @@ def test_models_of_other_data_are_refused(tmp_path):
     model = VQGenerator.from_fitted(vqvae, ContextPrior(grid=vqvae.grid_, random_state=0).fit(vqvae.transform(X)))
     with pytest.raises(SkvqError, match="model must be fitted to grey or RGB images"):
         compress_files(model, tmp_path, tmp_path / "out")
+
+
+def test_the_command_line(model, folder, images, tmp_path, capsys):
+    model.save(tmp_path / "model.skvq")
+    small, large = str(tmp_path / "small"), str(tmp_path / "large")
+    assert main(["compress", str(tmp_path / "model.skvq"), str(folder), "-o", small]) == 0
+    assert main(["decompress", str(tmp_path / "model.skvq"), small, "-o", large]) == 0
+    assert names(tmp_path / "large") == ["b.png", "deep/a.tif.png", "deep/c.jpg.png"]
+    assert "3 files" in capsys.readouterr().out
+    (tmp_path / "small" / "b.png.skvqc").write_bytes(b"VQ")
+    assert main(["decompress", str(tmp_path / "model.skvq"), small, "-o", large, "--overwrite"]) == 1
+    assert "cut off" in capsys.readouterr().err
