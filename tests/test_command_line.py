@@ -116,7 +116,7 @@ class TestFailures:
             (["encode", DIGITS, "objects.npy", "-o", "x.npy"], "must be an .npy or .npz file of numbers"),
             (["complete", DIGITS, "images.npy", "-o", "x.npy", "--keep", "2"], "--keep must be in [0, 1]; got 2.0"),
             (
-                ["complete", f"{DIGITS}/encoder.onnx", "images.npy", "-o", "x.npy"],
+                ["complete", f"{DIGITS}/encoder.onnx", "images.npy", "--label", "3", "-o", "x.npy"],
                 "needs the part 'controlled_sampler'",
             ),
             (["fit", "images.npy", "-o", "x.skvq", "--set", "beta=2"], "--set must name parameters of VQGenerator"),

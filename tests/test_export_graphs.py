@@ -146,11 +146,10 @@ class TestBindings:
     def test_of_every_part(self, models, part):
         self.check(models[part])
 
-    @pytest.mark.parametrize("n_layers", [6, 8, 12])
-    def test_of_deep_priors(self, n_layers):
+    def test_of_a_deep_prior(self):
         codes = np.random.default_rng(0).integers(0, 5, (4, 6))
         options = {"hidden_channels": 4, "kernel_size": 7, "max_iter": 1, "random_state": 0}
-        prior = PixelCNNPrior(5, code_shape=(2, 3), conditional=True, n_layers=n_layers, **options)
+        prior = PixelCNNPrior(5, code_shape=(2, 3), conditional=True, n_layers=12, **options)
         functions = functions_of(prior.fit(codes, [0, 1, 0, 1]))
         converter = Converter()
         for part in ("prior", "controlled_sampler"):
@@ -173,8 +172,9 @@ class TestLegibility:
         operators = {node.op_type for graph in graphs(models[part].graph) for node in graph.node}
         named = {word for word in re.findall(r"\b[A-Z]\w+", drawn) if onnx.defs.has(word)}
         fsq_only = {"Tanh", "Round"} if part == "encoder" else set()
+        residual_only = {"Gather"} if part == "encoder" else set()
         dense_or_colour_only = {"MatMul", "Add", "ConvTranspose"} if part == "decoder" else set()
-        assert named - fsq_only - dense_or_colour_only <= operators
+        assert named - fsq_only - residual_only - dense_or_colour_only <= operators
         assert len(named) >= (1 if part == "encoder_uint8" else 4)
 
     @pytest.mark.parametrize("part", PARTS)

@@ -9,14 +9,14 @@ from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
-from small_models import small_pixelcnn, small_vqvae
+from small_models import small_context, small_pixelcnn, small_vqvae
 
 from skvq import VQVAE, CodeGrid, ContextPrior, NotFittedError, PixelCNNPrior, SkvqError, VQGenerator
 
 
 def generator(**params):
     """Return a small generator whose prior counts."""
-    return VQGenerator(small_vqvae(), ContextPrior()).set_params(**params)
+    return VQGenerator(small_vqvae(), small_context()).set_params(**params)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ class TestFit:
     def test_it_is_the_two_stages_one_after_the_other(self, model, images, labels):
         vqvae = small_vqvae().fit(images)
         codes = vqvae.transform(images)
-        prior = ContextPrior(grid=vqvae.grid_, conditional=True).fit(codes, labels)
+        prior = small_context(grid=vqvae.grid_, conditional=True).fit(codes, labels)
         np.testing.assert_array_equal(model.transform(images), codes)
         np.testing.assert_array_equal(model.reconstruct(images), vqvae.reconstruct(images))
         np.testing.assert_array_equal(model.score_samples(images, labels), prior.score_samples(codes, labels))
@@ -54,7 +54,7 @@ class TestFit:
         routed = model.get_metadata_routing()._route_mappings
         assert isinstance(routed["vqvae"].router.owner, VQVAE)
         assert isinstance(routed["prior"].router.owner, PixelCNNPrior)
-        assert clone(model).get_params() == {"vqvae": None, "prior": None}
+        assert clone(model).get_params() == {"vqvae": None, "prior": None, "checkpoint": None}
 
     def test_vectors_instead_of_codes_change_nothing(self, images, model, labels):
         other = generator(vqvae__output="quantized", prior__conditional=True).fit(images, labels)

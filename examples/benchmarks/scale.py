@@ -15,7 +15,7 @@ own, but with ``--quick``. Columns, for each kind of X and number of images:
 - ``waiting``: the share of ``VQVAE().fit`` that training waited for data, for one epoch of ``--fit-rows`` images.
 
 Costs an image should not depend on the number of images, and growth should not either, but for X in memory. A PNG zip
-is measured up to 100,000 images. Linux only. ``scale_output/scale.csv`` gets the table.
+is measured up to 100,000 images. Linux only. ``scale_output/`` gets the table (``scale.csv``) and a figure.
 """
 
 import argparse
@@ -258,7 +258,31 @@ def report(results: list[dict], args: argparse.Namespace) -> None:
     print(machine())
     args.output.mkdir(parents=True, exist_ok=True)
     save_table(results, args.output / "scale.csv")
-    print(f"table: {args.output / 'scale.csv'}")
+    print(f"table: {args.output / 'scale.csv'}\nfigure: {draw(results, args)}")
+
+
+def draw(results: list[dict], args: argparse.Namespace) -> Path:
+    """Save the cost of an image over the number of images, for each kind of X."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sides = list(dict.fromkeys(r["side"] for r in results))
+    figure, grid = plt.subplots(len(sides), 3, figsize=(12, 3.4 * len(sides)), squeeze=False, layout="constrained")
+    for row, side in zip(grid, sides, strict=True):
+        for ax, name in zip(row, ("door", "read", "codes"), strict=True):
+            for kind in dict.fromkeys(r["kind"] for r in results):
+                lines = [r for r in results if (r["kind"], r["side"]) == (kind, side)]
+                ax.plot([r["rows"] for r in lines], [1e6 * r[name] for r in lines], marker="o", label=kind)
+            ax.set(xscale="log", yscale="log", xlabel=f"images of {side} × {side}", title=name)
+            ax.grid(alpha=0.25)
+            ax.spines[["top", "right"]].set_visible(False)
+        row[0].set_ylabel("seconds a million images")
+    grid[0, 0].legend(frameon=False, fontsize="small")
+    path = args.output / "scale.png"
+    figure.savefig(path, dpi=130)
+    return path
 
 
 if __name__ == "__main__":

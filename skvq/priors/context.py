@@ -53,6 +53,8 @@ class ContextPrior(Prior):
         Shape of the grid and number of codes.
     classes_ : ndarray of shape (n_classes,) or None
         None unless ``conditional``.
+    n_iter_ : int
+        Steps that the tables were fitted in.
     n_features_in_ : int
         Codes in a row of X.
     feature_names_in_ : ndarray of str
@@ -139,6 +141,7 @@ class ContextPrior(Prior):
             trainer.fit(source.codes(slice(None)), source.labels, self.max_iter, self.learning_rate)
             self._network_config = {"n_features": self.n_features}
             self._begin(ContextNetwork.of(trainer.rounded()), streams.seed)
+            self.n_iter_ = trainer.n_steps
         return self
 
     def code_tables(self) -> CodeTables:

@@ -127,7 +127,12 @@ class TestTablesOfAnExport:
 
     def test_they_are_named_in_the_manifest(self, folder):
         runtime = skvq.runtime.load(folder)
-        assert sorted(path.name for path in folder.iterdir()) == ["decoder.onnx", "manifest.json", "tables.bin"]
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "decoder.onnx",
+            "manifest.json",
+            "tables.bin",
+            "vectors.json",
+        ]
         assert set(runtime.source.hashes) == {"decoder", "tables.bin"}
 
     def test_changed_bytes(self, folder):
@@ -155,4 +160,4 @@ class TestTablesOfAnExport:
 
     def test_a_later_export_replaces_them(self, folder, vqvae):
         assert export_onnx(vqvae, folder, parts=["decoder"]) == folder
-        assert sorted(path.name for path in folder.iterdir()) == ["decoder.onnx", "manifest.json"]
+        assert sorted(path.name for path in folder.iterdir()) == ["decoder.onnx", "manifest.json", "vectors.json"]
