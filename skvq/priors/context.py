@@ -39,7 +39,7 @@ class ContextPrior(Prior):
         Whether y conditions the codes.
     n_features : int, default=64
         Integers in a row of the tables. More fit better, and take longer to fit and to decode.
-    max_iter : float, default=2
+    n_passes : float, default=2
         Passes over X, within 150 to 500 steps (1,000 where ``n_embeddings`` is small) of at most 4,096 codes. Of more
         data a part is taken.
     learning_rate : float, default=0.03
@@ -53,8 +53,6 @@ class ContextPrior(Prior):
         Shape of the grid and number of codes.
     classes_ : ndarray of shape (n_classes,) or None
         None unless ``conditional``.
-    n_iter_ : int
-        Steps that the tables were fitted in.
     n_features_in_ : int
         Codes in a row of X.
     feature_names_in_ : ndarray of str
@@ -76,7 +74,7 @@ class ContextPrior(Prior):
         "grid": [CodeGrid, None],
         "conditional": ["boolean"],
         "n_features": [Interval(Integral, 1, 2**12, closed="both")],
-        "max_iter": [Interval(Real, 0, None, closed="neither")],
+        "n_passes": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
@@ -85,7 +83,7 @@ class ContextPrior(Prior):
         "code_shape": "Give (height, width), or None for a square.",
         "grid": "Pass the grid_ of the VQVAE.",
         "n_features": "It is the length of a row of the tables; 64 is a good start.",
-        "max_iter": "It is the number of passes over X; 2 is a good start.",
+        "n_passes": "It is the number of passes over X; 2 is a good start.",
         "learning_rate": "0.03 is a good start.",
     }
 
@@ -97,7 +95,7 @@ class ContextPrior(Prior):
         grid: CodeGrid | None = None,
         conditional: bool = False,
         n_features: int = 64,
-        max_iter: float = 2,
+        n_passes: float = 2,
         learning_rate: float = 0.03,
         random_state: RandomStateLike = None,
     ):
@@ -106,7 +104,7 @@ class ContextPrior(Prior):
         self.grid = grid
         self.conditional = conditional
         self.n_features = n_features
-        self.max_iter = max_iter
+        self.n_passes = n_passes
         self.learning_rate = learning_rate
         self.random_state = random_state
 
@@ -138,10 +136,9 @@ class ContextPrior(Prior):
         with restored_on_error(self):
             self._settle(X, source, grid, classes)
             trainer = TableTrainer(grid, n_classes, self.n_features, streams.of("tables"))
-            trainer.fit(source.codes(slice(None)), source.labels, self.max_iter, self.learning_rate)
+            trainer.fit(source.codes(slice(None)), source.labels, self.n_passes, self.learning_rate)
             self._network_config = {"n_features": self.n_features}
             self._begin(ContextNetwork.of(trainer.rounded()), streams.seed)
-            self.n_iter_ = trainer.n_steps
         return self
 
     def code_tables(self) -> CodeTables:
