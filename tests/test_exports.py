@@ -147,6 +147,7 @@ class TestPublish:
         model = skvq.VQGenerator.from_fitted(vqvae, prior)
         return recipe, model, images, labels, argparse.Namespace(output=tmp_path / "out", seed=0)
 
+    @pytest.mark.slow
     def test_the_folder_stays_as_it_is_when_later_ones_fail(self, publish, arguments, monkeypatch):
         recipe, model, *data, args = arguments
         (args.output / "bars").mkdir(parents=True)
