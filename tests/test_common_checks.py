@@ -51,6 +51,8 @@ def test_common_checks(estimator, check):
 
 
 @pytest.mark.parametrize("check", NOT_ON_THE_LIST)
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "context" else pytest.mark.slow) for name in ESTIMATORS]
+)
 def test_checks_that_are_not_on_the_list(name, check):
     hold(getattr(estimator_checks, check), type(ESTIMATORS[name]).__name__, clone(ESTIMATORS[name]))

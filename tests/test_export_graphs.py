@@ -146,6 +146,7 @@ class TestBindings:
     def test_of_every_part(self, models, part):
         self.check(models[part])
 
+    @pytest.mark.slow
     def test_of_a_deep_prior(self):
         codes = np.random.default_rng(0).integers(0, 5, (4, 6))
         options = {"hidden_channels": 4, "kernel_size": 7, "max_iter": 1, "random_state": 0}

@@ -53,6 +53,7 @@ def accuracy(digits, features):
 
 
 class TestClassifiers:
+    @pytest.mark.slow
     def test_one_hot_codes_beat_raw_codes(self, digits):
         X_train, X_test, y_train, y_test = digits
 

@@ -65,6 +65,7 @@ def test_results_on_a_dask_cluster(searched):
     assert table(together) == table(alone)
 
 
+@pytest.mark.slow
 def test_halving_spends_epochs(images):
     search = HalvingGridSearchCV(
         small(), {"beta": [0.1, 1.0, 5.0, 25.0]}, resource="max_iter", min_resources=1, max_resources=4, factor=2, cv=2
