@@ -192,6 +192,29 @@ class TestOthers:
         with pytest.raises(ValueError, match=r"nothing else in it; got .* with thesis\.docx"):
             write(tmp_path / "toy", NEW)
 
+    def test_the_first_export_of_another_in_the_last_moment_is_replaced(self, swap, tmp_path, monkeypatch):
+        rename = os.rename
+
+        def after_another(source, target):
+            if os.path.basename(target) == "toy" and not os.path.exists(target):
+                os.mkdir(target)
+                for name, data in OLD.items():
+                    with open(os.path.join(target, name), "wb") as file:
+                        file.write(data)
+            rename(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", after_another)
+            # Where two steps are needed, the other's export comes between them again and again.
+            if swap == "in one step":
+                write(tmp_path / "toy", NEW)
+                assert content(tmp_path / "toy") == NEW
+                assert os.listdir(tmp_path) == ["toy"]
+                return
+            with pytest.raises(OSError, match="toy"):
+                write(tmp_path / "toy", NEW)
+        assert content(tmp_path / "toy") == OLD
+
     def test_eight_writers(self, swap, tmp_path):
         exports = [export(b" %d" % number) for number in range(8)]
         with ThreadPoolExecutor(8) as pool:

@@ -6,6 +6,7 @@ Whatever stops the process, :func:`_settle` finds out from the names on the disk
 write, or at the start of the next one.
 """
 
+import errno
 import json
 import os
 import stat
@@ -102,8 +103,14 @@ def _swap(workshop: Path, target: Path) -> None:
     ready, old = workshop / _READY, workshop / _OLD
     os.rename(workshop / _NEW, ready)
     if not target.exists():
-        os.rename(ready, target)
-    elif not writing.exchange(ready, target):
+        try:
+            os.rename(ready, target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            # Another writer's first export came in this moment: it is an earlier export like any other.
+    if not writing.exchange(ready, target):
         os.rename(target, old)
         os.rename(ready, target)
 
