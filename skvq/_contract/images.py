@@ -195,7 +195,7 @@ def check_channels(row_shape: tuple[int, ...]) -> None:
             "X",
             "hold images with channels last, (n, height, width, channels)",
             f"rows of shape {row_shape}, which look channels-first",
-            f"Move the axis: np.moveaxis(X, 1, -1). If each image really is {first} pixels high and has {width} "
+            f"Move the axis: np.moveaxis(X, 1, -1). If the height of an image really is {first} and it has {width} "
             f"channels, say so: image_shape={row_shape}.",
         )
     if width > MOST_CHANNELS:
